@@ -1,0 +1,52 @@
+"""`k8s-tuning`: the same stages without Airflow, for CI systems and cron. A command a stage, a file a command.
+
+Exit codes are the stages' own (the stage pages say which); 3 is this command's: it could not do its job at all, for a
+wrong flag, a file that cannot be used, a cluster that refuses. One line on standard error then says what to mend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from k8s_tuning.cli import alert, apply, generate, health, history, record, run, sandbox, validate, watch
+from k8s_tuning.errors import TuningError
+
+CANNOT = 3
+COMMANDS = (generate, validate, apply, watch, health, record, history, alert, run, sandbox)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would exit with 2, which is this system's word for "health is ERROR".
+        self.exit(CANNOT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="k8s-tuning", description="Kubernetes tuning Jobs: generate, validate, apply, watch, alert.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        command.register(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Errors of this package become one line on standard error and exit code 3."""
+    args = parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+    except TuningError as error:
+        print(f"k8s-tuning {args.command}: {error}", file=sys.stderr)
+        return CANNOT
+    except BrokenPipeError:
+        # The reader (`| head`) is gone; nothing more can be said to it, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    return code

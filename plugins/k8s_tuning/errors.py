@@ -1,0 +1,114 @@
+"""Every error that this package raises on purpose.
+
+    TuningError
+    ├── InputError            what the user gave cannot be used: a file, a flag, a param; retrying cannot help
+    │   ├── ConfigError       a configuration file: missing, not YAML, an unknown key, a value out of range
+    │   ├── SelectorError     a label selector that does not parse
+    │   └── RefusedError      well-formed, but not allowed here: a namespace or context outside the allow-list
+    ├── ClusterError          the Kubernetes API did not do what was asked
+    │   ├── Unreachable       no answer: no route, refused, timed out, TLS failed; retrying may help
+    │   ├── Unauthorized      401: the credentials are missing, wrong or expired
+    │   ├── Forbidden         403: the account lacks a permission
+    │   ├── NotFound          404
+    │   ├── Conflict          409: somebody else owns the field, or the object already exists
+    │   ├── Invalid           400 and 422: the server refuses the object
+    │   ├── Expired           410: a continue token or resourceVersion is too old; list again
+    │   ├── Throttled         429: still throttled after every retry
+    │   └── BadAnswer         5xx after every retry, or an answer that is not the Kubernetes API's
+    ├── StoreError            the history or the ledger could not be read or written: permission, full disk
+    └── DeliveryError         a notice could not be handed to its receiver
+
+Each message names the thing, what was wrong and what to do. None ever holds a URL, a token or a password.
+"""
+
+
+class TuningError(Exception):
+    """Base of every error of this package. `retryable` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class InputError(TuningError):
+    """What the user gave cannot be used; the message says what to mend."""
+
+
+class ConfigError(InputError):
+    """A configuration file cannot be used: which file, which key, what is wrong, what would be right."""
+
+
+class SelectorError(InputError):
+    """A label selector does not parse by Kubernetes' grammar."""
+
+
+class RefusedError(InputError):
+    """A well-formed request for something that the configuration does not allow."""
+
+
+class ClusterError(TuningError):
+    """The Kubernetes API did not do what was asked. `status` is the HTTP status, None without an answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(ClusterError):
+    """No answer came from the API server."""
+
+    retryable = True
+
+
+class Unauthorized(ClusterError):
+    """401: the credentials are missing, wrong or expired."""
+
+
+class Forbidden(ClusterError):
+    """403: the account may not do this."""
+
+
+class NotFound(ClusterError):
+    """404: no such object, or no such API on this cluster."""
+
+
+class Conflict(ClusterError):
+    """409: another field manager owns the field, or the object exists already."""
+
+
+class Invalid(ClusterError):
+    """400 or 422: the server refuses the object as it stands."""
+
+
+class Expired(ClusterError):
+    """410: a continue token or a resourceVersion is too old; list again."""
+
+    retryable = True
+
+
+class Throttled(ClusterError):
+    """429: the server still asked to slow down after every retry."""
+
+    retryable = True
+
+
+class BadAnswer(ClusterError):
+    """5xx after every retry, or an answer that is not the Kubernetes API's (HTML, a torn JSON)."""
+
+    retryable = True
+
+
+class StoreError(TuningError):
+    """The history or the ledger could not be read or written. Nothing was half-written."""
+
+    retryable = True
+
+
+class DeliveryError(TuningError):
+    """A notice could not be handed to its receiver. `retryable`: whether the same request may succeed later.
+
+    `retry_after`: seconds that the receiver asked to wait (Retry-After), None where it did not say.
+    """
+
+    def __init__(self, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after = retry_after

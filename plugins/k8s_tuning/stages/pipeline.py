@@ -1,0 +1,62 @@
+"""D36 pipeline: the settings of a whole run, its result, and the exit code that the result means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from k8s_tuning.stages.health import HealthLevel
+
+PIPELINE_FAILED = 3
+
+
+@dataclass
+class K8sTuningPipelineConfig:
+    """The settings of one run. `jobs_dir`: manifests that D29 wrote, or where they go when `session_config` is set."""
+
+    jobs_dir: str
+    namespace: str
+    label_selector: str
+    history_file: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    apply_enabled: bool = False
+    alerts_enabled: bool = False
+    strict_health: bool = False
+    events_limit: int = 20
+    history_limit: int = 20
+    channel_type: str = "console"
+    webhook_url: str | None = field(default=None, repr=False)
+    session_config: str | None = None
+    wait_seconds: float = 0
+
+
+@dataclass
+class K8sTuningPipelineResult:
+    """What one run did. `mode`: dry_run, apply or full_alerts. `steps`: stage name to its outcome in a few words.
+
+    `health_status` is None where the run broke before health was known: unknown is never OK.
+    """
+
+    mode: str
+    generated_jobs: int = 0
+    validated_jobs: int = 0
+    applied_jobs: int = 0
+    health_status: HealthLevel | None = None
+    incidents_sent: int = 0
+    history_appended: bool = False
+    exit_code: int = PIPELINE_FAILED
+    steps: dict[str, str] = field(default_factory=dict)
+
+
+def health_exit_code(health: HealthLevel | None, strict: bool = False) -> int:
+    """OK 0; WARN 0, or 1 with strict; ERROR 2; unknown 3 (contract, D33 and D36)."""
+    if health is None:
+        return PIPELINE_FAILED
+    return {HealthLevel.OK: 0, HealthLevel.WARN: int(strict), HealthLevel.ERROR: 2}[health]
+
+
+def pipeline_mode(apply_enabled: bool, alerts_enabled: bool) -> str:
+    """`full_alerts` where alerts really leave, else `apply` where Jobs are applied, else `dry_run`."""
+    if alerts_enabled:
+        return "full_alerts"
+    return "apply" if apply_enabled else "dry_run"

@@ -1,0 +1,38 @@
+"""Instants as text: RFC 3339 in UTC with a trailing `Z`, to the second, as Kubernetes writes `metav1.Time`.
+
+Every timestamp in this package is such a string; two of them compare as text in the order of time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from k8s_tuning.errors import InputError
+
+
+def now() -> str:
+    """The present instant."""
+    return to_text(datetime.now(UTC))
+
+
+def to_text(instant: datetime) -> str:
+    """An aware datetime as text. A naive one is refused with ValueError: its zone would be a guess."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant!r} has no time zone")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_datetime(text: str) -> datetime:
+    """Text (any RFC 3339 offset, with or without fractions) as an aware datetime in UTC; InputError where it is not."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise InputError(f"{text!r} is not a timestamp; write one as 2025-11-16T10:00:00Z") from None
+    if instant.tzinfo is None:
+        raise InputError(f"{text!r} has no time zone; write one as 2025-11-16T10:00:00Z")
+    return instant.astimezone(UTC)
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Seconds from one timestamp to another; negative where `later` is the earlier one."""
+    return (to_datetime(later) - to_datetime(earlier)).total_seconds()

@@ -1,0 +1,33 @@
+"""Dataclasses to plain JSON values and back, for XCom, files and `--json`: by their type hints, through pydantic."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from k8s_tuning.errors import InputError
+
+T = TypeVar("T")
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def dump(value: Any) -> Any:
+    """A dataclass as JSON values (dict, list, str, number, bool, None); enums become their values."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def load(cls: type[T], data: Any) -> T:
+    """JSON values as an instance of `cls`, nested dataclasses included; InputError names the field that does not fit."""
+    try:
+        loaded: T = _adapter(cls).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{cls.__name__}.{field}: {first['msg']}") from error
+    return loaded

@@ -20,7 +20,7 @@ _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 def dns_label_problem(text: str) -> str | None:
-    """DNS-1123 label: namespaces, containers, and Jobs (the Job controller copies the name into a label of its pods)."""
+    """DNS-1123 label: namespaces, containers, and Jobs (whose controller copies the name into a label of its pods)."""
     if (length := _length_problem(text, LABEL_LENGTH)) is not None:
         return length
     if not _DNS_LABEL.fullmatch(text):

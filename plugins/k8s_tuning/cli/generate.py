@@ -1,0 +1,32 @@
+"""`k8s-tuning generate`: a session's Job manifests (D29). Exit 0 written, 3 not: bad configuration or directory."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from k8s_tuning.cli import flags
+from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
+from k8s_tuning.stages.session import load_session
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("generate", help="write a session's Job manifests", description=__doc__)
+    parser.add_argument("--config", required=True, metavar="FILE", help="the session's YAML file")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="where the manifests go")
+    parser.add_argument("--session-id", help="take this session id instead of the file's")
+    parser.add_argument("--run-id", help="the run that asks for these Jobs; kept as an annotation")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generate and report."""
+    config = load_session(args.config)
+    if args.session_id is not None:
+        config = replace(config, session_id=args.session_id)
+    result = generate_jobs(config, args.output_dir, run_id=args.run_id)
+    flags.show(args, result, generate_summary_text(result))
+    return 0

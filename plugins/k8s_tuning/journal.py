@@ -1,0 +1,275 @@
+"""One JSONL file that several processes on several machines append to: whole lines, once, none lost.
+
+Writers take an exclusive lock on the sibling `<file>.lock`, then write a line with one write and fsync it. filelock
+locks with flock(2) on a file opened for writing, which Linux hands to an NFS server as a lock that every client sees
+(nfs(5), local_lock=none); the lock goes with its process, so a crash leaves none behind.
+
+A crash while writing costs at most the line being written: the next append sees that the file does not end with a
+newline and starts on a line of its own. Readers take no lock: they see whole lines, skip what is broken with a
+warning that names the place, and hold at most one line and one block in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import orjson
+
+from k8s_tuning import jsonl
+from k8s_tuning.errors import StoreError
+from k8s_tuning.jsonl import BrokenLines, decode, encode
+
+log = logging.getLogger(__name__)
+
+_LOCK_SECONDS = 60.0
+
+
+class Journal:
+    """One JSONL file. It need not exist: reading it then yields nothing, the first append makes it and its folders."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def append(self, record: Mapping[str, Any], *, once: Sequence[str] = ()) -> tuple[dict[str, Any], bool]:
+        """Write `record` as one line, durably; the record as it stands in the file, and whether it is new.
+
+        `once`: names of fields that together identify a record. Where a line anywhere in the file has the same values
+        in all of them, nothing is written and that record is returned. StoreError where the file cannot be written;
+        the file is then as it was.
+        """
+        line = encode(record)
+        stored: dict[str, Any] = orjson.loads(line)
+        with self._locked(), self._told("written to"):
+            descriptor, created = self._open_for_append()
+            try:
+                size = os.fstat(descriptor).st_size
+                if once and (existing := jsonl.find(descriptor, size, stored, once)) is not None:
+                    return existing, False
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    log.warning(
+                        "%s: the line before byte %d is torn; the next one starts on its own line", self.path, size
+                    )
+                    line = b"\n" + line
+                _write_whole(descriptor, line, size)
+                if created:
+                    _sync_folder(self.path.parent)
+            finally:
+                os.close(descriptor)
+        return stored, True
+
+    def newest_first(self) -> Iterator[dict[str, Any]]:
+        """The records from the last to the first, read as they are asked for; broken lines are skipped and logged."""
+        broken = BrokenLines(self.path)
+        for offset, line in self.lines_newest_first(broken):
+            record = decode(line)
+            if record is not None:
+                yield record
+            elif line.strip():
+                broken.note(offset, "not a JSON object")
+        broken.sum_up()
+
+    def oldest_first(self) -> Iterator[dict[str, Any]]:
+        """The records from the first to the last; broken lines are skipped and logged."""
+        broken = BrokenLines(self.path)
+        for end, block in self.blocks(broken=broken):
+            offset = end - len(block)
+            for line in block.split(b"\n"):
+                record = decode(line)
+                if record is not None:
+                    yield record
+                elif line.strip():
+                    broken.note(offset, "not a JSON object")
+                offset += len(line) + 1
+        broken.sum_up()
+
+    def lines_newest_first(self, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
+        """(byte offset, line without its newline) from the end of the file; too long ones are skipped."""
+        with self._opened() as descriptor:
+            if descriptor is None:
+                return
+            broken = broken or BrokenLines(self.path)
+            position = os.fstat(descriptor).st_size
+            parts: list[bytes] = []  # of the line whose start is not reached yet, last part first
+            held = 0
+            length = jsonl.FIRST_BLOCK_BYTES
+            while position > 0:
+                length = min(length, position)
+                position -= length
+                block = os.pread(descriptor, length, position)
+                first, *rest = block.split(b"\n")
+                if rest:
+                    end = position + length
+                    last = rest.pop()
+                    line_at = end - len(last)
+                    if held + len(last) > jsonl.MAX_LINE_BYTES:
+                        broken.note(line_at, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                    else:
+                        yield line_at, last + b"".join(reversed(parts))
+                    parts, held = [], 0
+                    for line in reversed(rest):
+                        line_at -= len(line) + 1
+                        yield line_at, line
+                held += len(first)
+                if held <= jsonl.MAX_LINE_BYTES:
+                    parts.append(first)
+                else:
+                    parts = []  # the line is skipped; only its length still matters
+                length = jsonl.BLOCK_BYTES
+            if held > jsonl.MAX_LINE_BYTES:
+                broken.note(0, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+            elif held:
+                yield 0, b"".join(reversed(parts))
+
+    def blocks(self, start: int = 0, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
+        """(end offset, whole lines with their newlines) from byte `start`, which must begin a line, to the end.
+
+        The last block holds the torn tail alone, without a newline, where there is one. A line longer than
+        jsonl.MAX_LINE_BYTES is left out: its end offset comes with an empty block.
+        """
+        with self._opened() as descriptor:
+            if descriptor is None:
+                return
+            broken = broken or BrokenLines(self.path)
+            begun, held = start, b""  # where the unfinished line begins, and its bytes
+            skipping = False
+            position = start
+            while data := os.pread(descriptor, jsonl.BLOCK_BYTES, position):
+                position += len(data)
+                cut = data.rfind(b"\n") + 1
+                if not cut:
+                    held = b"" if skipping else held + data
+                    if len(held) > jsonl.MAX_LINE_BYTES:
+                        held, skipping = b"", True
+                    continue
+                first_end = data.index(b"\n") + 1
+                if skipping or len(held) + first_end - 1 > jsonl.MAX_LINE_BYTES:
+                    broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                    yield position - len(data) + first_end, b""
+                    whole = data[first_end:cut]
+                else:
+                    whole = held + data[:cut]
+                if whole:
+                    yield position - len(data) + cut, whole
+                begun, held, skipping = position - len(data) + cut, data[cut:], False
+            if skipping:
+                broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+            elif held:
+                yield position, held
+
+    def rewrite(self, kept: Callable[[], Iterable[bytes]]) -> None:
+        """Replace the file by the lines of `kept()` (each with its newline), atomically and under the writers' lock.
+
+        `kept` may read this journal. A reader that has the old file open goes on seeing all of it. StoreError where
+        the new file cannot be written; the old one then stands.
+        """
+        real = Path(os.path.realpath(self.path))
+        draft = real.with_name(f".{real.name}.rewrite")
+        with self._locked(), self._told("rewritten"):
+            try:
+                with draft.open("wb") as handle:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.fchmod(handle.fileno(), stat.S_IMODE(real.stat().st_mode))
+                    handle.writelines(kept())
+                    handle.flush()
+                    os.fsync(handle.fileno())
+                draft.replace(real)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+            _sync_folder(real.parent)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The real path: two links to one file must meet at one lock.
+        real = os.path.realpath(self.path)
+        with self._told("locked"):
+            Path(real).parent.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(f"{real}.lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise StoreError(
+                    f"{self.path}: another process has held {real}.lock for {_LOCK_SECONDS:.0f} s; "
+                    "see which (`fuser` or `lslocks`) and stop it if it hangs"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _open_for_append(self) -> tuple[int, bool]:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags), False
+        except FileNotFoundError:
+            return os.open(self.path, flags | os.O_CREAT, 0o666), True
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int | None]:
+        with self._told("read"):
+            try:
+                # O_NONBLOCK: a FIFO in the file's place must not hang the reader.
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except FileNotFoundError:
+                yield None
+                return
+            try:
+                # A FIFO has size 0 and would read as an empty history; a folder and a device likewise.
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StoreError(f"{self.path}: not a regular file; name a JSONL file")
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            cure = {
+                errno.EACCES: "; give this user read and write permission on the file and its folder",
+                errno.EPERM: "; give this user read and write permission on the file and its folder",
+                errno.EROFS: "; mount the volume for writing",
+                errno.ENOSPC: "; free space on the volume (nothing was half-written)",
+                errno.EDQUOT: "; free space or raise the quota (nothing was half-written)",
+                errno.EISDIR: "; name a file, not a folder",
+                errno.EEXIST: "; its folder's path goes through a file",
+                errno.ENOTDIR: "; its folder's path goes through a file",
+            }.get(error.errno or 0, "")
+            raise StoreError(f"{self.path}: cannot be {done}: {error.strerror or error}{cure}") from error
+
+
+def _write_whole(descriptor: int, line: bytes, size: int) -> None:
+    """All of `line` at the end and on disk, or nothing: a write that fails is cut off again."""
+    try:
+        written = os.write(descriptor, line)
+        if written < len(line):
+            # The rest says why (a full disk gives its error now), or ends the line.
+            while written < len(line):
+                written += os.write(descriptor, line[written:])
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):  # what stays is a torn tail, which the next append isolates
+            os.ftruncate(descriptor, size)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems have no fsync for folders; their server writes the name at once.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

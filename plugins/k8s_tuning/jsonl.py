@@ -1,0 +1,113 @@
+"""One line of a JSONL file: written, read, found among millions, and reported where it is broken."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from k8s_tuning.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# A longer line is refused by append and skipped by readers: it bounds what one damaged file can cost in memory.
+MAX_LINE_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
+# The newest lines are what is asked for most: a small first block makes that one read of a few kilobytes.
+FIRST_BLOCK_BYTES = 16 * 1024
+_LOGGED_BROKEN_LINES = 5
+# What a line may be padded with and still be read: NULs are what a power loss leaves of a write.
+_PADDING = b"\0 \t\r"
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """A record as its line, newline included: UTF-8, little escaped; InputError where it cannot be."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"this record cannot be written as JSON: {error}") from error
+    # "replace": a lone surrogate (from a file name or a log) has no UTF-8 form.
+    line = text.encode("utf-8", "replace") + b"\n"
+    if len(line) - 1 > MAX_LINE_BYTES:
+        raise InputError(f"this record takes {len(line):,} bytes; a line may have at most {MAX_LINE_BYTES:,}")
+    return line
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """A line as its record, None where it holds no JSON object."""
+    try:
+        record = orjson.loads(line.strip(_PADDING))
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+class BrokenLines:
+    """Logs the broken lines of one pass: the first few with their place, then how many there were."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+
+    def note(self, offset: int, why: str) -> None:
+        """One broken line that begins at byte `offset`."""
+        self.count += 1
+        if self.count <= _LOGGED_BROKEN_LINES:
+            log.warning("%s: skipped the line at byte %d: %s", self.path, offset, why)
+
+    def sum_up(self) -> None:
+        """The end of the pass: how many lines were skipped, where not every one was logged."""
+        if self.count > _LOGGED_BROKEN_LINES:
+            log.warning("%s: skipped %d broken lines in all", self.path, self.count)
+
+
+def find(descriptor: int, size: int, record: dict[str, Any], once: Sequence[str]) -> dict[str, Any] | None:
+    """The newest record with the values of `record` in the fields `once`. Searches bytes, parses only candidates."""
+    wanted = {name: record[name] for name in once}
+    # The longest value is the rarest one.
+    needle = max((_encode_value(value) for value in wanted.values()), key=len)
+    end = size
+    while end > 0:
+        start = max(0, end - BLOCK_BYTES)
+        # Past `end`, so that a needle across two blocks is found in the earlier one.
+        block = os.pread(descriptor, end - start + len(needle) - 1, start)
+        hit = block.rfind(needle)
+        while hit >= 0:
+            line_start, line = _line_around(descriptor, size, start + hit)
+            found = None if line is None else decode(line)
+            if found is not None and all(found.get(name) == value for name, value in wanted.items()):
+                return found
+            hit = block.rfind(needle, 0, line_start - start) if line_start > start else -1
+        end = start
+    return None
+
+
+def _encode_value(value: Any) -> bytes:
+    """One value as it stands in a line."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _line_around(descriptor: int, size: int, position: int) -> tuple[int, bytes | None]:
+    """Where the line that holds byte `position` starts, and the line; None for one longer than MAX_LINE_BYTES."""
+    start = position
+    while start > 0 and position - start <= MAX_LINE_BYTES:
+        begin = max(0, start - FIRST_BLOCK_BYTES)
+        newline = os.pread(descriptor, start - begin, begin).rfind(b"\n")
+        if newline >= 0:
+            start = begin + newline + 1
+            break
+        start = begin
+    line = b""
+    while start + len(line) < size and len(line) <= MAX_LINE_BYTES:
+        part = os.pread(descriptor, FIRST_BLOCK_BYTES, start + len(line))
+        newline = part.find(b"\n")
+        if newline >= 0:
+            line += part[:newline]
+            break
+        line += part
+    return start, line if len(line) <= MAX_LINE_BYTES else None

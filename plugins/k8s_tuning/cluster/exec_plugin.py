@@ -1,0 +1,137 @@
+"""Credential plugins: a command that prints a token, as EKS, GKE and AKS kubeconfigs have it.
+
+lightkube runs them too, but only for v1alpha1 and v1beta1, without KUBERNETES_EXEC_INFO, and again for every client.
+Rules: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import orjson
+
+from k8s_tuning.errors import ConfigError, Unauthorized
+
+API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
+TIMEOUT_SECONDS = 60.0
+# What a plugin says on standard error is the cure ("run aws sso login"); what looks like a token in it is not for logs.
+_SECRET = re.compile(r"[A-Za-z0-9_\-+/=.]{40,}")
+
+
+class ExecPluginAuth(httpx2.Auth):
+    """Bearer tokens from a kubeconfig's `exec` entry: kept until they expire, fetched anew once after a 401.
+
+    ConfigError where the plugin cannot be used, Unauthorized where it ran and gave no token.
+    """
+
+    def __init__(self, plugin: Mapping[str, Any], where: str) -> None:
+        self._where = where
+        self._argv, self._environment, self._hint = _prepared(plugin, where)
+        self._api_version = str(plugin.get("apiVersion"))
+        self._token: str | None = None
+        self._expires: datetime | None = None
+        self._turn = asyncio.Lock()
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Add the header; after a 401 once more with a new token."""
+        token = await self._current(refused=None)
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code == 401:
+            request.headers["Authorization"] = f"Bearer {await self._current(refused=token)}"
+            yield request
+
+    async def _current(self, refused: str | None) -> str:
+        async with self._turn:  # thirty-two requests at once must not start thirty-two plugins
+            expired = self._expires is not None and datetime.now(UTC) >= self._expires
+            if self._token is None or expired or self._token == refused:
+                self._token, self._expires = _credential(await self._run(), self._where, self._api_version)
+            return self._token
+
+    async def _run(self) -> bytes:
+        command = self._argv[0]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._argv,
+                env={**os.environ, **self._environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            reason = (
+                "is not on the PATH" if isinstance(error, FileNotFoundError) else f"cannot be run: {error.strerror}"
+            )
+            hint = f"; {self._hint}" if self._hint else "; install it, or use another user in the kubeconfig"
+            raise ConfigError(f"{self._where}: the exec plugin {command!r} {reason}{hint}") from error
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                output, complaint = await process.communicate()
+        except TimeoutError as error:
+            raise Unauthorized(
+                f"{self._where}: the exec plugin {command!r} gave no token within {TIMEOUT_SECONDS:.0f} s; "
+                "does it wait for a login? Run it once by hand"
+            ) from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            said = _SECRET.sub("…", complaint.decode(errors="replace").strip()[-400:]) or "it said nothing"
+            raise Unauthorized(f"{self._where}: the exec plugin {command!r} ended with {process.returncode}: {said}")
+        return output
+
+
+def _prepared(plugin: Mapping[str, Any], where: str) -> tuple[list[str], dict[str, str], str | None]:
+    if not isinstance(plugin, Mapping) or not isinstance(plugin.get("command"), str) or not plugin["command"]:
+        raise ConfigError(f"{where}: exec needs a command")
+    version = plugin.get("apiVersion")
+    if version not in API_VERSIONS:
+        raise ConfigError(f"{where}: exec apiVersion {version!r} is not one of {', '.join(API_VERSIONS)}")
+    if plugin.get("interactiveMode") == "Always":
+        raise ConfigError(f"{where}: exec interactiveMode Always needs a terminal, which no task has; use a token")
+    arguments, variables = plugin.get("args") or [], plugin.get("env") or []
+    if not isinstance(arguments, list) or not isinstance(variables, list):
+        raise ConfigError(f"{where}: exec args and env must be lists")
+    try:
+        environment = {str(variable["name"]): str(variable["value"]) for variable in variables}
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"{where}: exec env must be a list of {{name, value}}") from error
+    # spec.cluster (provideClusterInfo) is left out: none of the common plugins reads it.
+    info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
+    environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(info).decode()
+    hint = plugin.get("installHint")
+    return [plugin["command"], *map(str, arguments)], environment, hint.strip() if isinstance(hint, str) else None
+
+
+def _credential(output: bytes, where: str, api_version: str) -> tuple[str, datetime | None]:
+    try:
+        answer = orjson.loads(output)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict) or answer.get("kind") != "ExecCredential":
+        raise Unauthorized(f"{where}: the exec plugin printed no ExecCredential; run it by hand and look")
+    if answer.get("apiVersion") != api_version:
+        raise ConfigError(
+            f"{where}: the exec plugin speaks {answer.get('apiVersion')!r}, the kubeconfig asks for {api_version!r}; "
+            "make them agree"
+        )
+    status = answer.get("status")
+    status = status if isinstance(status, dict) else {}
+    token = status.get("token")
+    if not isinstance(token, str) or not token:
+        found = (
+            "a client certificate, which is not supported here" if status.get("clientCertificateData") else "no token"
+        )
+        raise Unauthorized(f"{where}: the exec plugin gave {found}; log in again, or use a user with a token")
+    try:
+        expires = datetime.fromisoformat(status["expirationTimestamp"])
+    except (KeyError, TypeError, ValueError):
+        expires = None
+    return token, expires if expires is not None and expires.tzinfo else None

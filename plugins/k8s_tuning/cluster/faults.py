@@ -1,0 +1,185 @@
+"""What an API server's refusal, or its silence, means in this package's errors. No I/O: facts in, an exception out.
+
+Sources: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apimachinery's metav1.Status.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+import orjson
+
+from k8s_tuning.errors import (
+    BadAnswer,
+    ClusterError,
+    Conflict,
+    Expired,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+
+_EXCERPT = 500
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is being asked, in RBAC's words, for messages: `list jobs in namespace trading-bots`."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        name = f" {self.name}" if self.name else ""
+        place = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{name}{place}"
+
+
+def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call, server: str) -> ClusterError:
+    """The error for an answer other than 2xx. `server`: host and port, for the message."""
+    said = _status_object(body)
+    message = str(said.get("message") or "") if said else ""
+    html = said is None and ("html" in headers.get("content-type", "") or body[:200].lstrip().startswith(b"<"))
+    if status == 401:
+        return Unauthorized(
+            f"expired or wrong token: {server} answered 401 to '{call}'; renew the credentials in the kubeconfig",
+            status,
+        )
+    if html and status not in (403, 429):
+        return BadAnswer(
+            f"{server} answered '{call}' with a web page (HTTP {status}), not as the Kubernetes API; check the "
+            "server's address and any proxy between",
+            status,
+        )
+    if status == 403:
+        group = call.group or '""'
+        where = f"a Role in {call.namespace}" if call.namespace else "a ClusterRole"
+        said_why = message or "a proxy or gateway refused, in its own words"
+        return Forbidden(
+            f"may not {call}: {said_why}; grant it with {where}: apiGroups [{group}], resources [{call.resource}], "
+            f"verbs [{call.verb}]",
+            status,
+        )
+    if status == 404:
+        return NotFound(f"cannot {call}: {message or 'this cluster has no such API'} (404)", status)
+    if status == 409:
+        return Conflict(f"cannot {call}: {message or 'conflict'}{_causes(said)} (409)", status)
+    if status == 410:
+        return Expired(f"cannot {call}: {message or 'the resource version is too old'} (410); list again", status)
+    if status in (400, 405, 406, 413, 415, 422):
+        return Invalid(f"cannot {call}: {message or _excerpt(body) or 'refused'}{_causes(said)} ({status})", status)
+    if status == 429:
+        return Throttled(f"cannot {call}: {server} is throttling (429){_told(message)}; ask later", status)
+    if 300 <= status < 400:
+        return BadAnswer(f"{server} answered '{call}' with a redirect ({status}); check the address", status)
+    return BadAnswer(f"cannot {call}: {server} answered {status}{_told(message or _excerpt(body))}", status)
+
+
+def from_silence(error: Exception, call: Call, server: str) -> ClusterError:
+    """The error for a request that got no whole answer: what the client raised, in plain words."""
+    certificate = _find(error, ssl.SSLCertVerificationError)
+    if certificate is not None:
+        reason = getattr(certificate, "verify_message", "") or "not trusted"
+        return Unreachable(
+            f"{server}: the server's certificate is not accepted: {reason}; the kubeconfig's certificate-authority "
+            "must be the one that signed it, and the address one that it names"
+        )
+    tls = _find(error, ssl.SSLError)
+    if tls is not None:
+        reason = getattr(tls, "reason", None) or "no TLS spoken there"
+        return Unreachable(f"{server}: TLS failed ({reason}); is it an https port, and the client certificate right?")
+    if isinstance(error, httpx2.ConnectTimeout):
+        return Unreachable(f"{server}: no connection within the time limit; is there a route (VPN, firewall)?")
+    if isinstance(error, (httpx2.TimeoutException, TimeoutError)):
+        return Unreachable(f"{server}: connected, but no answer to '{call}' in time; the API server hangs")
+    if isinstance(error, httpx2.ProxyError):
+        return Unreachable(f"{server}: the proxy refused the connection; check proxy-url or HTTPS_PROXY")
+    if isinstance(error, httpx2.ConnectError):
+        return Unreachable(f"{server}: cannot connect: {_os_reason(error)}; is it up, and the address right?")
+    if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError | httpx2.CloseError):
+        return Unreachable(f"{server}: the connection broke during '{call}'")
+    return BadAnswer(f"{server}: '{call}' got an answer that is not HTTP as the Kubernetes API speaks it")
+
+
+def is_tls(error: Exception) -> bool:
+    """A TLS failure, which no retry mends."""
+    return _find(error, ssl.SSLError) is not None
+
+
+def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:
+    """The error for a 2xx whose body is not a JSON object."""
+    kind = "a web page" if body[:200].lstrip().startswith(b"<") else "something that is not a JSON object"
+    return BadAnswer(
+        f"{server} answered '{call}' with {kind}, not as the Kubernetes API; check the address and any proxy",
+        status,
+    )
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that the server asked to wait (RFC 9110: a number, or a date), None where it did not."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def _status_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return data if isinstance(data, dict) and data.get("kind") == "Status" else None
+
+
+def _causes(said: dict[str, Any] | None) -> str:
+    details = (said or {}).get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    told = [
+        f"{cause.get('field') or '?'}: {cause.get('message') or cause.get('reason') or '?'}"
+        for cause in (causes if isinstance(causes, list) else [])
+        if isinstance(cause, dict)
+    ]
+    return f" [{'; '.join(told[:20])}]" if told else ""
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:_EXCERPT].decode(errors="replace").split())
+
+
+def _told(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """The first of `kind` in the chain of causes."""
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _os_reason(error: BaseException) -> str:
+    """The operating system's words (`Connection refused`, `Name or service not known`)."""
+    cause = _find(error, OSError)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(error) or "no route"

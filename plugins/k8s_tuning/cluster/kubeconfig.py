@@ -1,0 +1,217 @@
+"""Which cluster, and as whom: kubeconfig files found, merged and read as kubectl does, with errors that name the file.
+
+lightkube's models hold the result. What lightkube leaves out is mended here: a $KUBECONFIG of several files, paths
+relative to the file that holds them, `tls-server-name`, `proxy-url`, impersonation, and plain words for a broken file.
+Rules: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
+from lightkube.config.models import User
+from lightkube.core.exceptions import ConfigError as LightkubeConfigError
+from lightkube.core.exceptions import LoadResourceError
+
+from k8s_tuning import yamlfile
+from k8s_tuning.errors import ConfigError
+
+DEFAULT_PATH = "~/.kube/config"
+MAX_BYTES = 5_000_000
+_PATHS = {
+    "clusters": ("cluster", ("certificate-authority",)),
+    "users": ("user", ("client-certificate", "client-key", "tokenFile")),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One cluster and one user. `config` holds credentials: it is kept out of the repr, and must stay out of logs."""
+
+    context: str
+    source: str
+    server: str
+    config: SingleConfig = field(repr=False)
+    tls_server_name: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    impersonate: Mapping[str, str] = field(default_factory=dict)
+    exec_plugin: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def from_files(kubeconfig: str | None, context: str | None) -> Target:
+    """The target that a kubeconfig names; without one, what $KUBECONFIG, ~/.kube/config or the pod itself gives.
+
+    ConfigError where nothing is found or what is found cannot be used.
+    """
+    paths = _paths(kubeconfig)
+    if paths is None:
+        return in_cluster(context)
+    return _target(_merge([_read(path) for path in paths]), context, " and ".join(str(path) for path in paths))
+
+
+def from_content(content: Mapping[str, Any], context: str | None) -> Target:
+    """The target in a kubeconfig's content, as a connection's extra holds it. Relative paths in it are refused."""
+    if not isinstance(content, Mapping):
+        raise ConfigError("the kubeconfig content is not a mapping with clusters, users and contexts")
+    return _target(_checked(dict(content), "the kubeconfig content", None), context, "the kubeconfig content")
+
+
+def in_cluster(context: str | None = None) -> Target:
+    """The API server that a pod sees, by its service account."""
+    if context is not None:
+        raise ConfigError(f"context {context!r} needs a kubeconfig: give one, or leave the context out inside a pod")
+    try:
+        config = _single(KubeConfig.from_service_account(), "default")
+    except (LightkubeConfigError, KeyError, OSError) as error:
+        raise ConfigError(
+            "no cluster to talk to: $KUBECONFIG is not set, ~/.kube/config does not exist, and this is not a pod with "
+            f"a service account ({SERVICE_ACCOUNT}); name a kubeconfig"
+        ) from error
+    return Target("in-cluster", "the pod's service account", config.cluster.server, config)
+
+
+def _paths(kubeconfig: str | None) -> list[Path] | None:
+    if kubeconfig:
+        return [Path(kubeconfig).expanduser()]
+    listed = [Path(entry).expanduser() for entry in os.environ.get("KUBECONFIG", "").split(os.pathsep) if entry]
+    if listed:
+        present = [path for path in listed if path.exists()]
+        if not present:
+            raise ConfigError(f"$KUBECONFIG names {', '.join(map(str, listed))}, which is not there; mend or unset it")
+        return present
+    try:
+        default = Path(DEFAULT_PATH).expanduser()
+        return [default] if default.exists() else None
+    except RuntimeError:
+        return None  # a user without a home directory
+    except OSError as error:
+        raise ConfigError(f"{DEFAULT_PATH}: {error.strerror}; name a kubeconfig that can be read") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yamlfile.read_mapping(path, max_bytes=MAX_BYTES)
+    except ConfigError as error:
+        raise ConfigError(f"kubeconfig {error}") from error
+    return _checked(data, f"kubeconfig {path}", path.absolute().parent)
+
+
+def _checked(data: dict[str, Any], name: str, folder: Path | None) -> dict[str, Any]:
+    """The same content with its lists checked and its relative paths made absolute."""
+    checked = dict(data)
+    for section, key in (("clusters", "cluster"), ("users", "user"), ("contexts", "context")):
+        entries = data.get(section) or []
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, Mapping)
+            and isinstance(entry.get("name"), str)
+            and isinstance(entry.get(key), Mapping | None)
+            for entry in entries
+        ):
+            raise ConfigError(f"{name}: {section} must be a list of {{name, {key}}}")
+        checked[section] = [{"name": entry["name"], key: dict(entry.get(key) or {})} for entry in entries]
+    for section, (key, fields) in _PATHS.items():
+        for entry in checked[section]:
+            for path_key in fields:
+                value = entry[key].get(path_key)
+                if isinstance(value, str) and value and not Path(value).is_absolute():
+                    if folder is None:
+                        raise ConfigError(f"{name}: {section} {entry['name']}: {path_key} {value!r} must be absolute")
+                    entry[key][path_key] = str(folder / value)
+    for entry in checked["users"]:
+        plugin = entry["user"].get("exec")
+        command = plugin.get("command") if isinstance(plugin, Mapping) else None
+        if folder and isinstance(command, str) and "/" in command and not Path(command).is_absolute():
+            entry["user"]["exec"] = {**plugin, "command": str(folder / command)}
+    return checked
+
+
+def _merge(files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several kubeconfigs as one: the first file that names a thing wins."""
+    current = next((content["current-context"] for content in files if content.get("current-context")), None)
+    merged: dict[str, Any] = {"current-context": current}
+    for section in ("clusters", "users", "contexts"):
+        entries: dict[str, Any] = {}
+        for content in files:
+            for entry in content[section]:
+                entries.setdefault(entry["name"], entry)
+        merged[section] = list(entries.values())
+    return merged
+
+
+def _target(content: dict[str, Any], context: str | None, source: str) -> Target:
+    contexts = {entry["name"]: entry["context"] for entry in content["contexts"]}
+    clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
+    users = {entry["name"]: entry["user"] for entry in content["users"]}
+    known = ", ".join(sorted(contexts)) or "none"
+    chosen = context or content.get("current-context")
+    if not chosen:
+        raise ConfigError(f"{source}: no current-context; name a context (known: {known})")
+    if chosen not in contexts:
+        raise ConfigError(f"{source}: no context {chosen!r}; known contexts: {known}")
+    cluster_name, user_name = contexts[chosen].get("cluster"), contexts[chosen].get("user")
+    if cluster_name not in clusters:
+        raise ConfigError(f"{source}: context {chosen!r} names cluster {cluster_name!r}, which is not in it")
+    if user_name and user_name not in users:
+        raise ConfigError(f"{source}: context {chosen!r} names user {user_name!r}, which is not in it")
+    cluster, user = clusters[cluster_name], users.get(user_name, {}) if user_name else {}
+    server = cluster.get("server")
+    if not isinstance(server, str) or not server.startswith(("http://", "https://")):
+        raise ConfigError(f"{source}: cluster {cluster_name!r} needs server: https://HOST:PORT")
+    if cluster.get("insecure-skip-tls-verify") and (
+        cluster.get("certificate-authority") or cluster.get("certificate-authority-data")
+    ):
+        raise ConfigError(
+            f"{source}: cluster {cluster_name!r} has a certificate-authority and insecure-skip-tls-verify; drop one"
+        )
+    if user.get("auth-provider"):
+        raise ConfigError(
+            f"{source}: user {user_name!r} uses auth-provider, removed in 1.26; use an exec plugin or a token"
+        )
+    return Target(
+        context=chosen,
+        source=source,
+        server=server,
+        config=_single_config(content, chosen, source, user_name, cluster_name),
+        tls_server_name=cluster.get("tls-server-name"),
+        proxy_url=cluster.get("proxy-url"),
+        impersonate=_impersonation(user, f"{source}: user {user_name!r}"),
+        exec_plugin=user.get("exec"),
+    )
+
+
+def _single_config(content: dict[str, Any], context: str, source: str, user: Any, cluster: str) -> SingleConfig:
+    # Only the chosen entries are converted: a neighbour that lightkube does not understand must not stand in the way.
+    # `exec` goes beside it, with the fields that lightkube drops.
+    only = {
+        "contexts": [entry for entry in content["contexts"] if entry["name"] == context],
+        "clusters": [entry for entry in content["clusters"] if entry["name"] == cluster],
+        "users": [
+            {"name": entry["name"], "user": {key: value for key, value in entry["user"].items() if key != "exec"}}
+            for entry in content["users"]
+            if entry["name"] == user
+        ],
+        "current-context": context,
+    }
+    try:
+        return _single(KubeConfig.from_dict(only), context)
+    except (msgspec.ValidationError, LightkubeConfigError, LoadResourceError) as error:
+        # msgspec names the field and the type it found, never the value.
+        raise ConfigError(f"{source}: context {context!r} cannot be used: {error}") from error
+
+
+def _single(config: KubeConfig, name: str) -> SingleConfig:
+    context = config.contexts[name]
+    user = config.users[context.user] if context.user else User()
+    return SingleConfig(name, context, config.clusters[context.cluster], user)
+
+
+def _impersonation(user: Mapping[str, Any], where: str) -> dict[str, str]:
+    if user.get("as-groups") or user.get("as-uid") or user.get("as-user-extra"):
+        raise ConfigError(f"{where} impersonates with more than `as`, which is not supported; use `as` alone")
+    return {"Impersonate-User": str(user["as"])} if user.get("as") else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Container, Mapping
@@ -109,8 +110,8 @@ def manifest_files(jobs_dir: str | Path) -> list[Path]:
 def read_manifest_text(path: Path, jobs_dir: str | Path) -> str:
     """One manifest's text; ConfigError where it is too large, binary, no file, or a link out of the directory."""
     try:
-        resolved = path.resolve(strict=True)
-        inside = resolved.is_relative_to(Path(jobs_dir).resolve(strict=True))
+        # os.path.realpath, because Path.resolve answers a loop of links with a RuntimeError.
+        inside = Path(os.path.realpath(path, strict=True)).is_relative_to(os.path.realpath(jobs_dir, strict=True))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; a link that leads nowhere?") from error
     if not inside:

@@ -1,0 +1,30 @@
+"""`k8s-tuning validate`: a directory of Job manifests (D30). Exit 0 all valid, 1 not, 3 the directory is unusable."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from k8s_tuning.cli import flags
+from k8s_tuning.stages.validate import (
+    K8sExecutionPlanner,
+    K8sJobValidator,
+    generate_execution_plan_text,
+    validation_exit_code,
+)
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("validate", help="check Job manifests without a cluster", description=__doc__)
+    parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
+    parser.add_argument("--strict", action="store_true", help="warnings are errors")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Validate and report."""
+    plan = K8sExecutionPlanner(K8sJobValidator(strict_mode=args.strict)).plan_from_directory(args.jobs_dir)
+    flags.show(args, plan, generate_execution_plan_text(plan))
+    return validation_exit_code(plan)

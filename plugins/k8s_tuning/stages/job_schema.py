@@ -1,0 +1,79 @@
+"""A Job against Kubernetes' own schema, offline: the strict JSON schemas that kubernetes-validate ships."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+# The newest schema that the pinned kubernetes-validate has. An older cluster knows fewer fields; the API server's dry
+# run, which asks that cluster, says which.
+_SCHEMA = "kubernetes-json-schema/v1.37.0-local-strict/{}.json"
+_VERSION = "1.37"
+
+
+def schema_problems(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(field path, what is wrong and how to mend it), in the order of the schema. Values of `env` are not repeated."""
+    for error in _validator().iter_errors(job):
+        path = field_path(error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for name in error.instance:
+                if name not in known:
+                    yield field_path([*error.absolute_path, name]), f"unknown field; {_nearest(str(name), known)}"
+        elif error.validator == "required":
+            for name in error.validator_value:
+                if name not in error.instance:
+                    yield field_path([*error.absolute_path, name]), "is required; add it"
+        elif error.validator == "type":
+            yield path, _type_problem(error.instance, error.validator_value)
+        elif error.validator == "enum":
+            yield path, f"must be one of {', '.join(str(value) for value in error.validator_value)}"
+        else:
+            yield path, f"does not fit Kubernetes' schema ({error.validator} {str(error.validator_value)[:80]})"
+
+
+def field_path(steps: Sequence[Any]) -> str:
+    """`spec.template.spec.containers[0].image`, as kubectl writes it."""
+    path = ""
+    for step in steps:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return path.lstrip(".")
+
+
+@cache
+def _validator() -> Any:
+    # Imported here: 0.3 s that only a validation should pay. The library's own validate() reads its 2 MB of schemas
+    # anew for each file and stops at the first problem, so its schemas are used without it.
+    import jsonschema
+    from kubernetes_validate.utils import schema_contents
+    from referencing import Registry, Resource
+
+    schema = schema_contents(_SCHEMA.format("job-batch-v1"), _VERSION)
+    definitions = schema_contents(_SCHEMA.format("_definitions"), _VERSION)
+    registry: Registry[Any] = Resource.from_contents(definitions) @ (Resource.from_contents(schema) @ Registry())
+    return jsonschema.validators.Draft202012Validator(schema, registry=registry)
+
+
+_WORDS = {"string": "a text", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
+
+
+def _type_problem(value: Any, wanted: Any) -> str:
+    kinds = [kind for kind in ([wanted] if isinstance(wanted, str) else wanted) if kind != "null"]
+    expected = " or ".join(
+        _WORDS.get(kind, {"object": "a mapping", "number": "a number"}.get(kind, kind)) for kind in kinds
+    )
+    if kinds == ["string"] and isinstance(value, (bool, int, float)):
+        return "must be a text; put the value in quotes"
+    return f"must be {expected}, not {_kind(value)}"
+
+
+def _kind(value: Any) -> str:
+    names = {"str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "list": "a list"}
+    return names.get(type(value).__name__, "a mapping" if isinstance(value, dict) else "a " + type(value).__name__)
+
+
+def _nearest(name: str, known: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else "remove it: the API server drops or refuses it"

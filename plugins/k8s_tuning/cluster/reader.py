@@ -1,0 +1,263 @@
+"""The read-only face of a cluster: lists in pages, logs, metrics, a watch. Nothing here can change anything.
+
+Objects come as the API's own JSON, so that fields this package does not know survive. A list hands every object to
+`keep` as its page arrives and forgets the page: a namespace of thousands of Jobs is never in memory as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Self, TypeVar
+
+import orjson
+
+from k8s_tuning.cluster.connection import ClusterAccess, connect
+from k8s_tuning.cluster.faults import Call
+from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unreachable
+from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
+
+logger = logging.getLogger(__name__)
+
+PAGE = 500
+WATCH_SECONDS = 60
+PATIENCE_WITH_403 = 5
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+class ClusterReader:
+    """What D32 to D35 may ask of a cluster. An async context manager; ConfigError where `access` cannot be used."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._connection = connect(access)
+        self.server = self._connection.server
+        self.context = self._connection.context
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.__aexit__()
+
+    async def jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
+        """`keep` of every Job that the label selector selects ("" selects all)."""
+        return await self._list(_jobs_path(namespace), _jobs_call("list", namespace), {"labelSelector": selector}, keep)
+
+    async def pods(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
+        """`keep` of every pod that the label selector selects."""
+        call = Call("list", "pods", "", namespace)
+        return await self._list(f"{_core(namespace)}/pods", call, {"labelSelector": selector}, keep)
+
+    async def events(self, namespace: str, kind: str, keep: Callable[[Json], T]) -> list[T]:
+        """`keep` of every event whose involved object is of `kind` (Job, Pod), as core/v1 Events."""
+        call = Call("list", "events", "", namespace)
+        fields = {"fieldSelector": f"involvedObject.kind={kind}"}
+        return await self._list(f"{_core(namespace)}/events", call, fields, keep)
+
+    async def log(
+        self, namespace: str, pod: str, container: str, *, tail_lines: int, limit_bytes: int, previous: bool = False
+    ) -> bytes:
+        """The last `tail_lines` lines of one container, cut off after `limit_bytes` bytes.
+
+        `previous`: of the run before its last restart. Invalid (400) where the container has not started,
+        NotFound where the pod is gone.
+        """
+        params: dict[str, str | int] = {"container": container, "tailLines": tail_lines, "limitBytes": limit_bytes}
+        if previous:
+            params["previous"] = "true"
+        # RBAC's name of the sub-resource, so that a 403 tells which rule is missing.
+        call = Call("get", "pods/log", "", namespace, pod)
+        return await self._connection.get(f"{_core(namespace)}/pods/{_name(pod)}/log", call, params)
+
+    async def pod_metrics(self, namespace: str, selector: str) -> list[Json] | None:
+        """PodMetrics of the selected pods; None where the cluster has no metrics.k8s.io, or it is out of order."""
+        path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{_namespace(namespace)}/pods"
+        call = Call("list", "pods", "metrics.k8s.io", namespace)
+        try:
+            answer = await self._connection.request("GET", path, call, params={"labelSelector": selector}, retry=False)
+            return _items(self._connection.json(answer, call), call)
+        except NotFound:
+            return None
+        except BadAnswer as error:
+            if error.status == 503:  # the aggregated API is registered, and its server is down
+                return None
+            raise
+
+    async def watch_jobs(
+        self, namespace: str, selector: str, keep: Callable[[Json], T]
+    ) -> AsyncIterator[Mapping[str, T]]:
+        """The selected Jobs by name, first as they are and then after every change, without an end.
+
+        Survives what a long watch meets: 410 Gone (lists again), a restarted API server, a dropped connection. What a
+        retry cannot mend (401, 403, a selector the server refuses) is raised, as is a fault of the very first list.
+        """
+        version: str | None
+        known, version = await self._listed_jobs(namespace, selector, keep)
+        yield known
+        silence = 0
+        while True:
+            try:
+                if version is None:
+                    known, version = await self._listed_jobs(namespace, selector, keep)
+                    yield known
+                async for changes in self._changes(namespace, selector, version):
+                    silence = 0
+                    version, changed = _follow(known, changes, keep, version)
+                    if changed:
+                        yield known
+                await asyncio.sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
+            except Expired:
+                version = None
+            except (Unreachable, Throttled, BadAnswer, Forbidden) as error:
+                # An API server that starts refuses everybody until it has read its RBAC rules.
+                if isinstance(error, Forbidden) and silence >= PATIENCE_WITH_403:
+                    raise
+                if silence == 0:
+                    logger.warning("the watch of %s was cut off and goes on by itself: %s", namespace, error)
+                silence += 1
+                version = None
+                await asyncio.sleep(random.uniform(0.1, min(10.0, 0.5 * 2 ** min(silence, 8))))  # noqa: S311
+
+    async def _listed_jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
+        found: dict[str, T] = {}
+
+        def collect(job: Json) -> None:
+            found[str(_metadata(job).get("name"))] = keep(job)
+
+        version = await self._pages(
+            _jobs_path(namespace), _jobs_call("list", namespace), {"labelSelector": selector}, collect, found.clear
+        )
+        return found, version
+
+    async def _changes(self, namespace: str, selector: str, version: str) -> AsyncIterator[list[Json]]:
+        """A watch's events, as many at a time as one read brings; ends when the server ends the watch."""
+        call = _jobs_call("watch", namespace)
+        params: dict[str, str | int] = {
+            "labelSelector": selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": WATCH_SECONDS,
+        }
+        rest = b""
+        # A connection that died without a word is noticed when even the server's own end of the watch does not come.
+        async with self._connection.stream(_jobs_path(namespace), call, params, WATCH_SECONDS + 15) as chunks:
+            async for chunk in chunks:
+                *lines, rest = (rest + chunk).split(b"\n")
+                if events := [_event(line, call, self.server) for line in lines if line.strip()]:
+                    yield events
+
+    async def _list(self, path: str, call: Call, params: Mapping[str, str], keep: Callable[[Json], T]) -> list[T]:
+        found: list[T] = []
+        await self._pages(path, call, params, lambda item: found.append(keep(item)), found.clear)
+        return found
+
+    async def _pages(
+        self,
+        path: str,
+        call: Call,
+        params: Mapping[str, str],
+        collect: Callable[[Json], None],
+        forget: Callable[[], None],
+    ) -> str:
+        """Every item of a list to `collect`; the list's resourceVersion.
+
+        A continue token lives as long as etcd keeps the version (5 minutes): on 410 what was collected is forgotten and
+        the list begins anew, once.
+        """
+        restarts_left, token = 1, ""
+        while True:
+            query: dict[str, str | int] = {**params, "limit": PAGE}
+            if token:
+                query["continue"] = token
+            try:
+                page = await self._connection.get_json(path, call, query)
+            except Expired:
+                if not token or not restarts_left:
+                    raise
+                restarts_left, token = restarts_left - 1, ""
+                forget()
+                continue
+            for item in _items(page, call):
+                collect(item)
+            metadata = _metadata(page)
+            token = metadata.get("continue") or ""
+            if not token:
+                return str(metadata.get("resourceVersion") or "")
+
+
+def check_namespace(namespace: str) -> None:
+    """InputError where a namespace's name cannot be one (and would change the request's path)."""
+    _namespace(namespace)
+
+
+def _jobs_path(namespace: str) -> str:
+    return f"/apis/batch/v1/namespaces/{_namespace(namespace)}/jobs"
+
+
+def _jobs_call(verb: str, namespace: str) -> Call:
+    return Call(verb, "jobs", "batch", namespace)
+
+
+def _core(namespace: str) -> str:
+    return f"/api/v1/namespaces/{_namespace(namespace)}"
+
+
+def _namespace(namespace: str) -> str:
+    if (problem := dns_label_problem(namespace)) is not None:
+        raise InputError(f"namespace {namespace!r} {problem}")
+    return namespace
+
+
+def _name(name: str) -> str:
+    if (problem := dns_subdomain_problem(name)) is not None:
+        raise InputError(f"object name {name!r} {problem}")
+    return name
+
+
+def _items(page: Json, call: Call) -> list[Json]:
+    items = page.get("items")
+    if items is None and str(page.get("kind", "")).endswith("List"):
+        return []
+    if not isinstance(items, list):
+        raise BadAnswer(f"the answer to '{call}' is JSON, but not a Kubernetes list; check the server's address")
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _metadata(item: Json) -> Json:
+    metadata = item.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _event(line: bytes, call: Call, server: str) -> Json:
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        event = None
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise BadAnswer(f"{server} sent something other than watch events in answer to '{call}'")
+    if event.get("type") == "ERROR":
+        status = event["object"]
+        if status.get("code") == 410:
+            raise Expired(f"cannot {call}: {status.get('message')} (410)", 410)
+        raise BadAnswer(f"cannot {call}: {status.get('message')} ({status.get('code')})")
+    return event
+
+
+def _follow(known: dict[str, T], events: list[Json], keep: Callable[[Json], T], version: str) -> tuple[str, bool]:
+    """Apply watch events to what is known; the newest resourceVersion, and whether any Job changed."""
+    changed = False
+    for event in events:
+        metadata = _metadata(event["object"])
+        version = str(metadata.get("resourceVersion") or version)
+        if event.get("type") == "BOOKMARK":
+            continue
+        changed = True
+        if event.get("type") == "DELETED":
+            known.pop(str(metadata.get("name")), None)
+        else:
+            known[str(metadata.get("name"))] = keep(event["object"])
+    return version, changed

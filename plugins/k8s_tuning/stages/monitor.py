@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
+
+_ORDER = ("FAILED", "UNKNOWN", "PENDING", "RUNNING", "SUCCEEDED")
+_WIDEST_LINE = 200
+_TAIL_OF_TROUBLE, _TAIL = 5, 1
+# A log may hold a terminal's control sequences; a report must not hand them on.
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -80,3 +88,97 @@ class K8sMonitorSnapshot:
     pods_logs: list[K8sPodLog]
     timestamp: str
     errors: list[str] = field(default_factory=list)
+
+
+def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:
+    """The snapshot for a person: errors on top, then the Jobs, troubled ones first, with pods and last log lines."""
+    phases = Counter(job.phase for job in snapshot.jobs)
+    known = [phase for phase in _ORDER if phases[phase]]
+    counts = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
+    lines = [
+        "=== Kubernetes Jobs ===",
+        f"Namespace:  {snapshot.namespace}",
+        f"Selector:   {snapshot.selector or '(every Job)'}",
+        f"Read at:    {snapshot.timestamp}",
+        f"Jobs:       {len(snapshot.jobs)}{f' ({counts})' if counts else ''}",
+    ]
+    if snapshot.errors:
+        lines += ["", f"ERRORS: {len(snapshot.errors)}; this snapshot is NOT whole"]
+        lines += [f"  ! {_shown(error, 1000)}" for error in snapshot.errors]
+    if snapshot.jobs:
+        lines += ["", *_jobs(snapshot)]
+    elif not snapshot.errors:
+        lines += ["", "No Job matches the selector in this namespace."]
+    return "\n".join(lines) + "\n"
+
+
+def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
+    logs: dict[str, list[K8sPodLog]] = {}
+    for log in snapshot.pods_logs:
+        logs.setdefault(log.pod_name, []).append(log)
+    width = max(len("JOB"), *(len(job.job_name) for job in snapshot.jobs))
+    lines = [f"{'PHASE':<9}  {'JOB':<{width}}  {'DONE':>6}  {'ACTIVE':>6}  {'FAILED':>6}  STARTED"]
+    for job in sorted(snapshot.jobs, key=_urgency):
+        wanted = "?" if job.completions is None else job.completions
+        done = f"{job.succeeded}/{wanted}"
+        started = job.start_time or "-"
+        ended = f"  ended {job.completion_time}" if job.completion_time else ""
+        lines.append(
+            f"{job.phase:<9}  {job.job_name:<{width}}  {done:>6}  {job.active:>6}  {job.failed:>6}  {started}{ended}"
+        )
+        if job.condition_reason or job.condition_message:
+            told = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
+            lines.append(f"           {_shown(told)}")
+        for pod in job.pods:
+            lines += _pod(pod, job, logs.get(pod.pod_name, []))
+    return lines
+
+
+def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[str]:
+    troubles = _troubles(pod)
+    used = [
+        f"{pod.cpu_millicores}m CPU" if pod.cpu_millicores is not None else "",
+        f"{pod.memory_bytes / 2**20:.0f}Mi memory" if pod.memory_bytes is not None else "",
+    ]
+    told = "; ".join([pod.phase, *(part for part in used if part), *troubles])
+    lines = [f"           pod {pod.pod_name}: {_shown(told, 500)}"]
+    tail = _TAIL_OF_TROUBLE if troubles or job.phase in ("FAILED", "UNKNOWN") else _TAIL
+    for log in logs:
+        if not log.lines:
+            continue
+        which = f"{log.container_name}{' before its restart' if log.previous else ''}"
+        lines += [f"             {which} | {_shown(line)}" for line in log.lines[-tail:]]
+    return lines
+
+
+def _troubles(pod: K8sPodStatus) -> list[str]:
+    troubles = []
+    if pod.reason or pod.message:
+        troubles.append(": ".join(part for part in (pod.reason, pod.message) if part))
+    if pod.unschedulable:
+        troubles.append(f"unschedulable: {pod.unschedulable}")
+    told = [(container.name, _container_trouble(container)) for container in pod.containers]
+    return troubles + [f"container {name} {trouble}" for name, trouble in told if trouble]
+
+
+def _container_trouble(container: K8sContainerStatus) -> str:
+    parts = []
+    if container.waiting_reason and container.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+        parts.append("waits: " + ": ".join(p for p in (container.waiting_reason, container.waiting_message) if p))
+    if container.exit_code:
+        ended = f"ended with exit code {container.exit_code}"
+        said = ": ".join(part for part in (container.terminated_reason, container.terminated_message) if part)
+        parts.append(f"{ended} ({said})" if said else ended)
+    if container.restart_count:
+        parts.append(f"restarted {container.restart_count} time{'' if container.restart_count == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def _urgency(job: K8sJobStatus) -> tuple[int, str]:
+    return (_ORDER.index(job.phase) if job.phase in _ORDER else 1, job.job_name)
+
+
+def _shown(text: str, widest: int = _WIDEST_LINE) -> str:
+    """One line without control characters, cut where it would fill the screen."""
+    line = _CONTROL.sub("", text.replace("\n", " ").replace("\t", " "))
+    return line if len(line) <= widest else f"{line[: widest - 1]}…"

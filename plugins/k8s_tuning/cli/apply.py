@@ -1,0 +1,44 @@
+"""`k8s-tuning apply`: create a directory's Jobs (D31); without --apply a dry run, which changes nothing.
+
+Exit 0 all succeeded or a dry run, 1 a Job failed, 3 refused before anything was sent, or the input is unusable.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from k8s_tuning.cli import flags
+from k8s_tuning.cluster.apply import K8sApplyExecutor
+from k8s_tuning.errors import InputError
+from k8s_tuning.stages.apply import apply_exit_code, generate_apply_report_text
+from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("apply", help="create a directory's Jobs (default: dry run)", description=__doc__)
+    parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
+    parser.add_argument("--apply", action="store_true", help="really create the Jobs")
+    parser.add_argument("--config", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
+    parser.add_argument("--allow-namespace", action="append", metavar="NAME", help="allow only these; repeatable")
+    parser.add_argument("--allow-context", action="append", metavar="NAME", help="allow only these; repeatable")
+    flags.add_cluster(parser)
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, ask or apply, and report."""
+    policy = ApplyPolicy(args.allow_namespace, args.allow_context)
+    if args.config is not None:
+        if policy != ApplyPolicy():
+            raise InputError("give the allow-list in --config or in --allow-namespace and --allow-context, not both")
+        policy = load_policy(args.config)
+    executor = K8sApplyExecutor(not args.apply, args.kubeconfig, args.context, policy=policy)
+    plan = executor.build_plan(args.jobs_dir)
+    if not plan.jobs and not plan.invalid:
+        raise InputError(f"{args.jobs_dir}: no .yaml file in it; run `k8s-tuning generate` first")
+    result = executor.execute_plan(plan)
+    flags.show(args, result, generate_apply_report_text(result))
+    return apply_exit_code(result)

@@ -1,0 +1,230 @@
+"""D31 on a cluster: plan a directory's manifests, then ask (dry run) or apply, several at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from k8s_tuning import timestamps, yamlfile
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, connect, run
+from k8s_tuning.cluster.writer import ClusterWriter
+from k8s_tuning.errors import ClusterError, ConfigError, InputError, TuningError, Unauthorized, Unreachable
+from k8s_tuning.stages.apply import (
+    ApplyAction,
+    ApplyStatus,
+    InvalidManifest,
+    K8sApplyJobResult,
+    K8sApplyPlan,
+    K8sApplyPlanItem,
+    K8sApplyResult,
+    count,
+    decide,
+    kubectl_command,
+    with_hash,
+)
+from k8s_tuning.stages.apply_policy import ApplyPolicy
+from k8s_tuning.stages.manifests import read_manifest_text
+from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator
+
+CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one manifest, before it is put into the contract's words."""
+
+    status: ApplyStatus
+    stdout: str = ""
+    stderr: str = ""
+    unchanged: bool = False
+
+
+class K8sApplyExecutor:
+    """Applies the Jobs of a directory; by default a dry run, which never changes anything.
+
+    `kubeconfig` and `context` as kubectl's; `access` instead of both for a connection that is already described.
+    `policy`: where it may go. `concurrency`: requests at a time.
+    """
+
+    def __init__(
+        self,
+        dry_run: bool = True,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        *,
+        access: ClusterAccess | None = None,
+        policy: ApplyPolicy | None = None,
+        concurrency: int = CONCURRENCY,
+        now: Callable[[], str] = timestamps.now,
+    ) -> None:
+        self.dry_run = dry_run
+        self.kubeconfig = kubeconfig
+        self.context = context
+        self.access = access or ClusterAccess(kubeconfig=kubeconfig, context=context)
+        self.policy = policy or ApplyPolicy()
+        self._concurrency = concurrency
+        self._now = now
+
+    def build_plan(self, jobs_dir: str | Path) -> K8sApplyPlan:
+        """The plan for a directory: each valid Job, and each file that is none. Nothing is sent.
+
+        InputError where the directory can't be read.
+        """
+        results = K8sExecutionPlanner(K8sJobValidator()).validate_directory(jobs_dir)
+        jobs: list[K8sApplyPlanItem] = []
+        invalid: list[InvalidManifest] = []
+        for result in results:
+            path = Path(jobs_dir) / result.filename
+            if not result.valid:
+                invalid.append(InvalidManifest(str(path), result.errors))
+                continue
+            command = kubectl_command(
+                str(path), result.namespace, dry_run=self.dry_run, kubeconfig=self.kubeconfig, context=self.context
+            )
+            text = read_manifest_text(path, jobs_dir)
+            jobs.append(K8sApplyPlanItem(result.job_name, result.namespace, str(path), command, _digest(text)))
+        return K8sApplyPlan(jobs, len(jobs), str(jobs_dir), invalid)
+
+    def execute_plan(self, plan: K8sApplyPlan) -> K8sApplyResult:
+        """Ask about, or apply, every Job of the plan; each Job's failure is in its result.
+
+        RefusedError, before anything is sent, where a namespace or the context is outside the policy; ConfigError where
+        the cluster that was named can't be used; Unreachable or Unauthorized where a real apply got nowhere at all. A
+        dry run without a cluster to ask says so in the result.
+        """
+        return run(self.execute(plan))
+
+    async def execute(self, plan: K8sApplyPlan) -> K8sApplyResult:
+        """`execute_plan` for callers with a running event loop."""
+        self.policy.check_namespaces(item.namespace for item in plan.jobs)
+        if plan.invalid and not self.dry_run:
+            return self._refuse_all(plan)
+        if not plan.jobs:
+            return self._result(plan, [], None, [f"{plan.jobs_dir or 'the plan'}: no Job to apply"])
+        try:
+            connection = self._connect()
+        except ConfigError as error:
+            if not self.dry_run or self._names_a_cluster():
+                raise
+            return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server was asked: {error}"])
+        async with connection:
+            run_ = _Run(ClusterWriter(connection), plan.jobs_dir, self.dry_run, self._concurrency)
+            outcomes = await asyncio.gather(*(run_.one(item) for item in plan.jobs))
+            server = f"{connection.server} (context {connection.context})"
+        if run_.silence is not None and not run_.answered:
+            if not self.dry_run:
+                raise run_.silence
+            return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server answered: {run_.silence}"])
+        return self._result(plan, list(outcomes), server, [])
+
+    def _connect(self) -> Connection:
+        self.policy.check_context(self.access.target().context)
+        return connect(self.access, writable=True)
+
+    def _names_a_cluster(self) -> bool:
+        access = self.access
+        return bool(access.kubeconfig or access.context or access.content or access.in_cluster)
+
+    def _refuse_all(self, plan: K8sApplyPlan) -> K8sApplyResult:
+        reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; mend or remove them"
+        outcomes = [_Outcome(ApplyStatus.SKIPPED, stderr=reason)] * len(plan.jobs)
+        return self._result(plan, outcomes, None, ["nothing was applied: the directory holds invalid manifests"])
+
+    def _result(
+        self, plan: K8sApplyPlan, outcomes: list[_Outcome], server: str | None, notes: list[str]
+    ) -> K8sApplyResult:
+        timestamp = self._now()
+        results = [
+            K8sApplyJobResult(
+                job_name=item.job_name,
+                namespace=item.namespace,
+                yaml_path=item.yaml_path,
+                command=item.kubectl_command,
+                return_code=1 if outcome.stderr else 0,
+                stdout=outcome.stdout,
+                stderr=outcome.stderr,
+                status=outcome.status,
+                timestamp=timestamp,
+            )
+            for item, outcome in zip(plan.jobs, outcomes, strict=True)
+        ]
+        status = ApplyStatus.SKIPPED if self.dry_run else ApplyStatus.FAILED
+        results += [
+            K8sApplyJobResult("", "", bad.yaml_path, "", 1, "", "; ".join(bad.errors), status, timestamp)
+            for bad in plan.invalid
+        ]
+        unchanged = sum(outcome.unchanged for outcome in outcomes)
+        return count(results, dry_run=self.dry_run, server=server, unchanged_jobs=unchanged, notes=notes)
+
+
+class _Run:
+    """One execution: its limit of concurrency, and the silence of a server that need not be asked again."""
+
+    def __init__(self, writer: ClusterWriter, jobs_dir: str, dry_run: bool, concurrency: int) -> None:
+        self._writer = writer
+        self._jobs_dir = jobs_dir
+        self._dry_run = dry_run
+        self._places = asyncio.Semaphore(concurrency)
+        self.answered = False
+        self.silence: ClusterError | None = None
+
+    async def one(self, item: K8sApplyPlanItem) -> _Outcome:
+        async with self._places:
+            if self.silence is not None:
+                # Asking 300 more times would only make the user wait; an apply can be run again.
+                return self._failed(f"not sent: {self.silence}")
+            try:
+                return await self._apply(item)
+            except (Unreachable, Unauthorized) as error:
+                self.silence = error
+                return self._failed(str(error))
+            except TuningError as error:
+                self.answered = self.answered or isinstance(error, ClusterError)
+                return self._failed(str(error))
+
+    async def _apply(self, item: K8sApplyPlanItem) -> _Outcome:
+        job = with_hash(_manifest(item, self._jobs_dir))
+        live = await self._writer.job(item.namespace, item.job_name)
+        self.answered = True
+        decision = decide(live, job)
+        match decision.action:
+            case ApplyAction.REFUSE:
+                return self._failed(decision.reason)
+            case ApplyAction.UNCHANGED:
+                said = f"job.batch/{item.job_name} unchanged ({decision.reason})"
+                return _Outcome(ApplyStatus.SKIPPED, said, unchanged=True)
+        await self._writer.apply(job, dry_run=self._dry_run)
+        said = f"job.batch/{item.job_name} serverside-applied"
+        if self._dry_run:
+            return _Outcome(ApplyStatus.SKIPPED, f"{said} (server dry run)")
+        return _Outcome(ApplyStatus.SUCCESS, said)
+
+    def _failed(self, reason: str) -> _Outcome:
+        return _Outcome(ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED, stderr=reason)
+
+
+def _manifest(item: K8sApplyPlanItem, jobs_dir: str) -> dict[str, object]:
+    """The file again, as it was planned: from the plan's directory, unchanged, and of the planned name."""
+    path = Path(item.yaml_path)
+    text = read_manifest_text(path, jobs_dir or path.parent)
+    if item.digest and _digest(text) == item.digest:
+        return dict(yamlfile.parse(text, item.yaml_path))
+    if item.digest:
+        raise InputError(f"{path}: changed since the plan was made; plan and validate again")
+    checked = K8sJobValidator().validate_job_yaml(text, item.yaml_path)
+    if not checked.valid or checked.job_data is None:
+        raise InputError("; ".join(checked.errors))
+    if (checked.job_name, checked.namespace) != (item.job_name, item.namespace):
+        raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
+    return checked.job_data
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unasked() -> _Outcome:
+    return _Outcome(ApplyStatus.SKIPPED, "dry run: valid offline, but no server was asked")

@@ -1,0 +1,66 @@
+"""The one face that can change a cluster, and all that it can: create a Job by server-side apply. Never deletes.
+
+https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from k8s_tuning.cluster.connection import Connection
+from k8s_tuning.cluster.faults import Call
+from k8s_tuning.errors import NotFound
+from k8s_tuning.stages.apply import FIELD_MANAGER
+
+_GROUP = "batch"
+# The server reads the body as YAML, to which these end a line within a text although JSON lets them stand as they are.
+_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+
+
+class ClusterWriter:
+    """Jobs of one cluster, to be read one by one and to be applied. `connection` must be a writable one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """The Job as the cluster has it, None where there is none."""
+        call = Call("get", "jobs", _GROUP, namespace, name)
+        try:
+            return await self._connection.get_json(_path(namespace, name), call)
+        except NotFound:
+            return None
+
+    async def apply(self, job: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+        """Apply one manifest as field manager `k8s-tuning`, never by force; the Job as the server answers it.
+
+        `dry_run`: the server does everything but keep it. Sent again after a broken connection: applying twice is
+        applying once. Conflict where another manager owns a field; Invalid with the server's causes.
+        """
+        namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+        call = Call("patch", "jobs", _GROUP, namespace, name)
+        params = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        if dry_run:
+            params["dryRun"] = "All"
+        answer = await self._connection.request(
+            "PATCH",
+            _path(namespace, name),
+            call,
+            params=params,
+            content=_body(job),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        return self._connection.json(answer, call)
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/apis/batch/v1/namespaces/{quote(namespace, safe='')}/jobs/{quote(name, safe='')}"
+
+
+def _body(job: dict[str, Any]) -> bytes:
+    # Not ensure_ascii: the server's YAML refuses the pairs of escapes that JSON makes of an emoji.
+    text = json.dumps(job, ensure_ascii=False)
+    return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()

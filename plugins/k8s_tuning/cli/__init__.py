@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from k8s_tuning.cli import alert, apply, generate, health, history, record, run, sandbox, validate, watch
+from k8s_tuning.cli import alert, apply, generate, health, history, metrics, record, run, sandbox, validate, watch
 from k8s_tuning.errors import TuningError
 
 CANNOT = 3
-COMMANDS = (generate, validate, apply, watch, health, record, history, alert, run, sandbox)
+COMMANDS = (generate, validate, apply, watch, health, record, history, alert, metrics, run, sandbox)
 
 
 class _Parser(argparse.ArgumentParser):

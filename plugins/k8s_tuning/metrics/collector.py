@@ -1,0 +1,167 @@
+"""The metric families, built afresh for every scrape from the three files."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from k8s_tuning import timestamps
+from k8s_tuning.errors import StoreError
+from k8s_tuning.metrics.folds import Fold
+from k8s_tuning.metrics.states import Runs, Target, Targets, add_health, add_run, unix_seconds
+from k8s_tuning.stages.health import HealthLevel
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import GaugeMetricFamily, Metric
+
+log = logging.getLogger(__name__)
+
+# The text format that every Prometheus version reads.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# A target that nothing was recorded of for so long is no longer known: it was removed, or its alert about stale history
+# has been heard for a week.
+FORGET_AFTER_SECONDS = 7 * 86_400
+
+_TARGET = ("target", "namespace", "selector")
+State = TypeVar("State")
+
+
+class Metrics:
+    """The metrics of one set of files; keep one a process, for it remembers how far it has read.
+
+    A file that is not there yet is an empty one. `now`: the present instant as a timestamp.
+    """
+
+    def __init__(
+        self,
+        history_file: str | Path,
+        ledger_file: str | Path | None = None,
+        runs_file: str | Path | None = None,
+        now: Callable[[], str] = timestamps.now,
+    ) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._history = Fold[Targets](Path(history_file), dict, add_health)
+        self._runs = Fold(Path(runs_file), Runs, add_run) if runs_file else None
+
+    def render(self) -> bytes:
+        """The metrics in Prometheus' text format, as CONTENT_TYPE says. Never fails for a file that cannot be read."""
+        from prometheus_client.exposition import generate_latest
+
+        return generate_latest(self.registry())
+
+    def registry(self) -> CollectorRegistry:
+        """A registry of these metrics alone, for prometheus_client's own servers and writers."""
+        from prometheus_client import CollectorRegistry
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return registry
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: prometheus_client would else scrape once to learn the names."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, as prometheus_client asks for them."""
+        with self._lock:
+            families = list(self._families())
+        yield from families
+
+    def _families(self) -> Iterator[Metric]:
+        readable = _gauge("source_readable", "Whether the file behind these metrics can be read.", ("source",))
+        targets = self._read("history", self._history, readable)
+        if targets is not None:
+            yield from _health(self._recent(targets))
+        if self._runs and (runs := self._read("runs", self._runs, readable)) is not None:
+            yield from _pipeline(runs)
+        yield readable
+
+    def _read(self, source: str, fold: Fold[State], readable: GaugeMetricFamily) -> State | None:
+        try:
+            state = fold.state()
+        except StoreError as error:
+            log.warning("no %s metrics: %s", source, error)
+            readable.add_metric([source], 0)
+            return None
+        readable.add_metric([source], 1)
+        return state
+
+    def _recent(self, targets: Targets) -> list[tuple[Target, float]]:
+        """The targets still known of, each with the Unix time of its newest record."""
+        oldest = timestamps.to_datetime(self._now()).timestamp() - FORGET_AFTER_SECONDS
+        timed = ((target, unix_seconds(target.at)) for target in targets.values())
+        return [(target, at) for target, at in timed if at is not None and at >= oldest]
+
+
+@cache
+def _metrics(history_file: str, ledger_file: str | None, runs_file: str | None) -> Metrics:
+    return Metrics(history_file, ledger_file, runs_file)
+
+
+def render(
+    history_file: str | Path, ledger_file: str | Path | None = None, runs_file: str | Path | None = None
+) -> bytes:
+    """The metrics of these files now, in Prometheus' text format (CONTENT_TYPE); cheap when called again and again."""
+    return _metrics(str(history_file), *(str(file) if file else None for file in (ledger_file, runs_file))).render()
+
+
+def _gauge(name: str, help_text: str, labels: Iterable[str] = ()) -> GaugeMetricFamily:
+    from prometheus_client.core import GaugeMetricFamily
+
+    return GaugeMetricFamily(f"k8s_tuning_{name}", help_text, labels=tuple(labels))
+
+
+def _health(targets: list[tuple[Target, float]]) -> Iterator[Metric]:
+    health = _gauge("target_health", "1 for the level of the target's newest record.", (*_TARGET, "level"))
+    jobs = _gauge("jobs", "Jobs of the target's newest record, by health.", (*_TARGET, "health"))
+    reasons = _gauge("job_reasons", "Jobs of the target's newest record that have this reason.", (*_TARGET, "reason"))
+    errors = _gauge("monitor_errors", "What the target's newest record says could not be read.", _TARGET)
+    last = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
+    ill = _gauge("unhealthy_since_timestamp_seconds", "Since when the target's health has not been OK.", _TARGET)
+    for target, at in targets:
+        labels = [target.name or "", target.namespace, target.selector]
+        for level in HealthLevel:
+            health.add_metric([*labels, level.value], int(target.health == level))
+        # Where something could not be read, the counts are of the rest: not this target's.
+        if not target.monitor_errors:
+            for job_health, count in target.jobs.items():
+                jobs.add_metric([*labels, job_health], count)
+        for reason, count in sorted(target.reasons.items()):
+            reasons.add_metric([*labels, reason], count)
+        errors.add_metric(labels, target.monitor_errors)
+        last.add_metric(labels, at)
+        if target.ill_since and (since := unix_seconds(target.ill_since)) is not None:
+            ill.add_metric(labels, since)
+    yield from (health, jobs, reasons, errors, last, ill)
+
+
+def _pipeline(runs: Runs) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily
+
+    count = CounterMetricFamily(
+        "k8s_tuning_pipeline_runs", "Finished pipeline runs, by exit code.", labels=["exit_code"]
+    )
+    for code, number in sorted(runs.by_exit_code.items()):
+        count.add_metric([str(code)], number)
+    yield count
+    at = unix_seconds(runs.last_at) if runs.last_at else None
+    if at is None or runs.last_exit_code is None:
+        return
+    for name, help_text, value in (
+        ("pipeline_last_run_timestamp_seconds", "When the newest pipeline run ended.", at),
+        ("pipeline_last_run_exit_code", "Exit code of the newest pipeline run.", runs.last_exit_code),
+    ):
+        family = _gauge(name, help_text)
+        family.add_metric([], value)
+        yield family
+    stages = _gauge("stage_duration_seconds", "How long each stage of the newest pipeline run took.", ("stage",))
+    for stage, seconds in runs.last_stage_seconds.items():
+        stages.add_metric([stage], seconds)
+    yield stages

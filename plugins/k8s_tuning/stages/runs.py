@@ -1,0 +1,56 @@
+"""The journal of pipeline runs: one line a finished run, so that metrics can tell how the pipeline itself fares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from k8s_tuning import wire
+from k8s_tuning.errors import InputError
+from k8s_tuning.journal import Journal
+from k8s_tuning.stages.health import HealthLevel
+
+
+@dataclass
+class K8sPipelineRunRecord:
+    """One finished run. `timestamp`: when it ended. `exit_code`: D36's, 0 to 3. `mode`: dry_run, apply or full_alerts.
+
+    `health_status` is None where the run broke before health was known. `stage_seconds`: how long each stage took;
+    a stage that did not run is not in it.
+    """
+
+    timestamp: str
+    run_id: str
+    mode: str
+    exit_code: int
+    health_status: HealthLevel | None = None
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class K8sPipelineRunStore:
+    """A JSONL file of runs, on the volume that holds the history. It need not exist before the first append."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._journal = Journal(path)
+
+    def append(self, record: K8sPipelineRunRecord) -> K8sPipelineRunRecord:
+        """Write the run once: a run with this run_id and exit code that is there already is returned, nothing written.
+
+        So a retried report task adds nothing, and a run that was mended and cleared adds its new outcome. StoreError
+        where the file cannot be written.
+        """
+        stored, _ = self._journal.append(wire.dump(record), once=("run_id", "exit_code"))
+        return wire.load(K8sPipelineRunRecord, stored)
+
+    def recent(self, limit: int = 50) -> list[K8sPipelineRunRecord]:
+        """The last `limit` runs, oldest first; lines that are no run are skipped. StoreError where it is unreadable."""
+        return list(islice(self._newest_first(), limit))[::-1]
+
+    def _newest_first(self) -> Iterator[K8sPipelineRunRecord]:
+        for line in self._journal.newest_first():
+            try:
+                yield wire.load(K8sPipelineRunRecord, line)
+            except InputError:
+                continue

@@ -1,0 +1,185 @@
+"""What a scrape says of the history, the runs and the ledger, and what it leaves out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from k8s_tuning.journal import Journal
+from k8s_tuning.metrics import Metrics
+from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+
+NOW = "2026-03-01T12:00:00Z"
+SELECTOR = "app=arbitrage-tuning"
+TARGET = {"target": "bots", "namespace": "trading-bots", "selector": SELECTOR}
+
+
+class Files:
+    """The three files of one installation, and their scrape."""
+
+    def __init__(self, folder: Path) -> None:
+        self.history, self.ledger, self.runs = (folder / f"{name}.jsonl" for name in ("history", "ledger", "runs"))
+        self.metrics = Metrics(self.history, self.ledger, self.runs, now=lambda: NOW)
+
+    def record(self, health: str = "OK", at: str = "2026-03-01T11:59:00Z", **more: Any) -> None:
+        line = {
+            "timestamp": at,
+            "namespace": "trading-bots",
+            "selector": SELECTOR,
+            "overall_health": health,
+            "jobs_ok": 2,
+            "jobs_warn": 0,
+            "jobs_error": 0,
+            "raw_snapshot": None,
+            "target": "bots",
+        }
+        Journal(self.history).append({**line, **more})
+
+    def scrape(self) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+        """{metric name: {labels: value}}."""
+        found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+        for family in text_string_to_metric_families(self.metrics.render().decode()):
+            for sample in family.samples:
+                found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
+        return found
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The one sample with these labels among others; None where there is none."""
+        wanted = set(labels.items())
+        hits = [value for have, value in self.scrape().get(f"k8s_tuning_{name}", {}).items() if wanted <= have]
+        assert len(hits) < 2, f"{name} {labels} is there {len(hits)} times"
+        return hits[0] if hits else None
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    return Files(tmp_path)
+
+
+def test_nothing_recorded_yet_is_no_series_at_all(files: Files) -> None:
+    """Unknown is absent: a fresh installation does not claim 0 ill Jobs."""
+    assert set(files.scrape()) == {"k8s_tuning_source_readable"}
+
+
+@pytest.mark.parametrize("health", ["OK", "WARN", "ERROR"])
+def test_a_targets_health_is_one_level_out_of_three(files: Files, health: str) -> None:
+    """The newest record's level is 1, the others 0."""
+    files.record("OK")
+    files.record(health)
+    levels = {level: files.value("target_health", level=level, **TARGET) for level in ("OK", "WARN", "ERROR")}
+    assert levels == {level: float(level == health) for level in levels}
+
+
+def test_jobs_reasons_and_the_records_time_come_from_the_newest_record(files: Files) -> None:
+    """Counts by health and reason, and when they were taken."""
+    files.record("OK", at="2026-03-01T11:00:00Z")
+    files.record("ERROR", jobs_ok=1, jobs_warn=1, jobs_error=3, reasons={"oom_killed": 2, "image_pull": 1})
+    assert {h: files.value("jobs", health=h, **TARGET) for h in ("OK", "WARN", "ERROR")} == {
+        "OK": 1,
+        "WARN": 1,
+        "ERROR": 3,
+    }
+    assert files.value("job_reasons", reason="oom_killed", **TARGET) == 2
+    assert files.value("job_reasons", reason="evicted", **TARGET) is None
+    assert files.value("last_record_timestamp_seconds", **TARGET) == 1772366340.0
+
+
+def test_counts_that_could_not_be_read_in_full_are_absent(files: Files) -> None:
+    """An unreachable cluster shows as WARN and an error, never as 0 Jobs."""
+    files.record("WARN", jobs_ok=0, monitor_errors=["API server did not answer"])
+    assert files.value("jobs", health="OK") is None
+    assert files.value("monitor_errors", **TARGET) == 1
+    assert files.value("target_health", level="WARN", **TARGET) == 1
+
+
+def test_unhealthy_since_is_the_start_of_the_unbroken_run(files: Files) -> None:
+    """It stays while WARN turns to ERROR, and goes with the recovery."""
+    for minute, health in enumerate(("ERROR", "OK", "WARN", "ERROR")):
+        files.record(health, at=f"2026-03-01T11:0{minute}:00Z")
+    assert files.value("unhealthy_since_timestamp_seconds", **TARGET) == 1772362920.0
+    files.record("OK")
+    assert files.value("unhealthy_since_timestamp_seconds", **TARGET) is None
+
+
+def test_two_targets_in_one_file_stay_apart(files: Files) -> None:
+    """One target's recovery is not another's."""
+    files.record("ERROR")
+    files.record("OK", namespace="other")
+    assert files.value("target_health", level="ERROR", namespace="trading-bots") == 1
+    assert files.value("target_health", level="OK", namespace="other") == 1
+
+
+def test_a_target_unheard_of_for_a_week_is_no_longer_known(files: Files) -> None:
+    """A target that was taken out of the configuration does not alert for ever."""
+    files.record("ERROR", at="2026-02-22T11:59:59Z")
+    assert files.value("target_health", level="ERROR") is None
+    files.record("ERROR", at="2026-02-22T12:00:01Z")
+    assert files.value("target_health", level="ERROR") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [{}, {"timestamp": 5}, {"namespace": None}, {"overall_health": "FINE"}, {"jobs_ok": "many"}, {"jobs_ok": None}],
+    ids=str,
+)
+def test_a_line_that_is_no_health_record_changes_nothing(files: Files, line: dict[str, Any]) -> None:
+    """JSON of another kind in the history is passed over; the record before it stands."""
+    files.record("WARN")
+    files.record("OK", **line) if line else Journal(files.history).append(line)
+    assert files.value("target_health", level="WARN", **TARGET) == 1
+
+
+def test_runs_are_counted_by_exit_code_and_the_newest_is_told_in_full(files: Files) -> None:
+    """Counter a code; time, code and stage durations of the last run."""
+    store = K8sPipelineRunStore(files.runs)
+    for number, code in enumerate((0, 0, 2, 3)):
+        at, seconds = f"2026-03-01T0{number}:00:00Z", {"monitor_jobs": 1.5 + number}
+        store.append(K8sPipelineRunRecord(at, f"run-{number}", "apply", code, None, seconds))
+    runs = {code: files.value("pipeline_runs_total", exit_code=code) for code in ("0", "1", "2", "3")}
+    assert runs == {"0": 2, "1": None, "2": 1, "3": 1}
+    assert files.value("pipeline_last_run_exit_code") == 3
+    assert files.value("pipeline_last_run_timestamp_seconds") == 1772334000.0
+    assert files.value("stage_duration_seconds", stage="monitor_jobs") == 4.5
+
+
+def test_a_file_that_cannot_be_read_says_so_and_hides_no_other(files: Files) -> None:
+    """The history's series are absent, the runs' are there, and one gauge tells which file it is."""
+    files.history.mkdir()
+    K8sPipelineRunStore(files.runs).append(K8sPipelineRunRecord(NOW, "r", "dry_run", 0))
+    assert files.value("source_readable", source="history") == 0
+    assert files.value("source_readable", source="runs") == 1
+    assert files.value("pipeline_runs_total", exit_code="0") == 1
+
+
+def test_two_processes_tell_the_same(files: Files) -> None:
+    """What a worker says depends on the files alone, not on when it started."""
+    files.record("WARN")
+    files.scrape()
+    files.record("ERROR", reasons={"evicted": 1})
+    fresh = Metrics(files.history, files.ledger, files.runs, now=lambda: NOW)
+    assert fresh.render() == files.metrics.render()
+
+
+def test_korean_emoji_and_quotes_come_through(files: Files) -> None:
+    """Label values are escaped as Prometheus reads them back."""
+    files.record("OK", target='시장 "봇" \\ 🚀')
+    assert files.value("target_health", target='시장 "봇" \\ 🚀', level="OK") == 1
+
+
+@pytest.mark.servers
+def test_promtool_finds_nothing_to_mend(files: Files) -> None:
+    """Names, types and help texts are as Prometheus' linter wants them."""
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is missing: apt-get install prometheus")
+    files.record("ERROR", reasons={"oom_killed": 1})
+    K8sPipelineRunStore(files.runs).append(K8sPipelineRunRecord(NOW, "r", "apply", 2, None, {"apply_jobs": 2.5}))
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=files.metrics.render(), capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")

@@ -30,7 +30,7 @@ from k8s_tuning.cluster import faults, proxies
 from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
-from k8s_tuning.errors import ClusterError, ConfigError, RefusedError, Unreachable
+from k8s_tuning.errors import ClusterError, ConfigError, RefusedError
 
 logger = logging.getLogger(__name__)
 # Both log every request at INFO or DEBUG, the latter with its headers, and with them the token.
@@ -92,6 +92,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        inside_a_loop = False
+    else:
+        inside_a_loop = True
+    if not inside_a_loop:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
@@ -113,10 +117,6 @@ class Connection:
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def get(self, path: str, call: Call, params: Params | None = None) -> bytes:
-        """GET, retried; the answer's body."""
-        return (await self.request("GET", path, call, params=params)).body
-
     async def get_json(self, path: str, call: Call, params: Params | None = None) -> dict[str, Any]:
         """GET, retried; the answer as a JSON object. BadAnswer where it is none."""
         return self.json(await self.request("GET", path, call, params=params), call)
@@ -130,11 +130,12 @@ class Connection:
         params: Params | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        retry: bool = True,
+        retry_seconds: float | None = None,
     ) -> Answer:
-        """One request and its whole answer. `retry=False` for what must not be sent twice.
+        """One request and its whole answer.
 
-        429, 5xx and broken connections are tried again (Retry-After honoured) for at most the access's retry_seconds.
+        429, 5xx and broken connections are tried again (Retry-After honoured) within `retry_seconds` (default: the
+        access's); 0 for what must not be sent twice.
         ClusterError says what the server refused, or that it did not answer; RefusedError where a read-only connection
         was asked to write.
         """
@@ -142,12 +143,13 @@ class Connection:
         try:
             return await self._once(method, path, call, 1, request)
         except _Again as again:
-            if not retry:
-                raise again.fault from again.__cause__
             first = again
-        return await self._retried(method, path, call, request, first)
+        patience = self._access.retry_seconds if retry_seconds is None else retry_seconds
+        return await self._retried(method, path, call, request, first, patience)
 
-    async def _retried(self, method: str, path: str, call: Call, request: dict[str, Any], first: _Again) -> Answer:
+    async def _retried(
+        self, method: str, path: str, call: Call, request: dict[str, Any], first: _Again, patience: float
+    ) -> Answer:
         backoff = wait_random_exponential(multiplier=0.25, max=8)
 
         def wait(state: RetryCallState) -> float:
@@ -157,7 +159,7 @@ class Connection:
 
         attempts = AsyncRetrying(
             wait=wait,
-            stop=stop_before_delay(self._access.retry_seconds),
+            stop=stop_before_delay(patience),
             retry=retry_if_exception_type(_Again),
             reraise=True,
         )
@@ -208,7 +210,7 @@ class Connection:
                 response = await self._client.request(method, path, extensions=self._extensions, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ssl.SSLError) as error:
             fault = faults.from_silence(error, call, self.server)
-            if number < SILENT_TRIES and isinstance(fault, Unreachable) and not faults.is_tls(error):
+            if number < SILENT_TRIES and faults.may_pass(error):
                 raise _Again(fault, None) from error
             raise fault from error
         except (LightkubeConfigError, OSError) as error:

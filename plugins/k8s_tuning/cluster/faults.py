@@ -113,9 +113,11 @@ def from_silence(error: Exception, call: Call, server: str) -> ClusterError:
     return BadAnswer(f"{server}: '{call}' got an answer that is not HTTP as the Kubernetes API speaks it")
 
 
-def is_tls(error: Exception) -> bool:
-    """A TLS failure, which no retry mends."""
-    return _find(error, ssl.SSLError) is not None
+def may_pass(error: Exception) -> bool:
+    """Whether a silence may be a passing one. TLS never mends itself, and a server that hangs has had its time."""
+    if isinstance(error, httpx2.ReadTimeout | TimeoutError) or _find(error, ssl.SSLError) is not None:
+        return False
+    return isinstance(error, httpx2.TransportError)
 
 
 def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PAGE = 500
 WATCH_SECONDS = 60
 PATIENCE_WITH_403 = 5
+# A node that is gone answers 500 for each of its pods, for as long as it is gone.
+LOG_PATIENCE = 4.0
 T = TypeVar("T")
 Json = dict[str, Any]
 
@@ -70,14 +72,18 @@ class ClusterReader:
             params["previous"] = "true"
         # RBAC's name of the sub-resource, so that a 403 tells which rule is missing.
         call = Call("get", "pods/log", "", namespace, pod)
-        return await self._connection.get(f"{_core(namespace)}/pods/{_name(pod)}/log", call, params)
+        path = f"{_core(namespace)}/pods/{_name(pod)}/log"
+        answer = await self._connection.request("GET", path, call, params=params, retry_seconds=LOG_PATIENCE)
+        return answer.body
 
     async def pod_metrics(self, namespace: str, selector: str) -> list[Json] | None:
         """PodMetrics of the selected pods; None where the cluster has no metrics.k8s.io, or it is out of order."""
         path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{_namespace(namespace)}/pods"
         call = Call("list", "pods", "metrics.k8s.io", namespace)
         try:
-            answer = await self._connection.request("GET", path, call, params={"labelSelector": selector}, retry=False)
+            answer = await self._connection.request(
+                "GET", path, call, params={"labelSelector": selector}, retry_seconds=0
+            )
             return _items(self._connection.json(answer, call), call)
         except NotFound:
             return None

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.errors import InputError
+
+NAME_PREFIX = "arb-tuning-"
+KINDS = ("Job", "Pod")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f]+")
+_WIDEST_MESSAGE = 300
+
+Json = dict[str, Any]
 
 
 @dataclass
@@ -31,3 +45,144 @@ class K8sEventSnapshot:
     events: list[K8sEvent]
     timestamp: str
     errors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The Jobs and pods that the label selector selects: their uids, and their (kind, name)."""
+
+    uids: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+
+
+def belongs(event: Json, selected: Selected) -> bool:
+    """Whether an event's object is one of this system's: a Job or pod with the name prefix, or a selected one.
+
+    An event knows its object by kind, name and mostly uid, never by labels. Where it has a uid that decides: an object
+    of the same name that was deleted and made anew is another one. Kind and name are for events without a uid.
+    """
+    involved = _involved(event)
+    kind, name, uid = (_text(involved, key) for key in ("kind", "name", "uid"))
+    if kind not in KINDS or not name:
+        return False
+    if name.startswith(NAME_PREFIX):
+        return True
+    return uid in selected.uids if uid else (kind, name) in selected.names
+
+
+def select_events(raw_events: Iterable[Json], selected: Selected, limit: int | None = None) -> list[K8sEvent]:
+    """The events that belong to the selection, oldest first by when they were last seen; `limit` keeps the newest N.
+
+    Both core/v1 events and those of events.k8s.io, which leave the core timestamps null. InputError where `limit` is
+    negative.
+    """
+    if limit is not None and limit < 0:
+        raise InputError(f"the limit of events is {limit}; give 0 or more")
+    found = sorted((event for event in raw_events if belongs(event, selected)), key=_age_order)
+    newest = found if limit is None else found[len(found) - min(limit, len(found)) :]
+    return [read_event(event) for event in newest]
+
+
+def read_event(event: Json) -> K8sEvent:
+    """One event as the API gives it. A timestamp that it lacks is None."""
+    involved = _involved(event)
+    return K8sEvent(
+        type=_text(event, "type"),
+        reason=_text(event, "reason"),
+        message=_text(event, "message") or _text(event, "note"),
+        involved_kind=_text(involved, "kind"),
+        involved_name=_text(involved, "name"),
+        involved_namespace=_text(involved, "namespace") or _text(_dict(event, "metadata"), "namespace"),
+        first_timestamp=_text_of(_first(event)),
+        last_timestamp=_text_of(_last(event)),
+        count=_count(event),
+        raw=event,
+    )
+
+
+def generate_events_report_text(snapshot: K8sEventSnapshot) -> str:
+    """The snapshot for a person: errors on top, then an event a line, oldest first."""
+    warnings = sum(event.type == "Warning" for event in snapshot.events)
+    lines = [
+        "=== Kubernetes events ===",
+        f"Namespace:  {snapshot.namespace}",
+        f"Selector:   {snapshot.selector or '(every Job)'}",
+        f"Read at:    {snapshot.timestamp}",
+        f"Events:     {len(snapshot.events)} ({warnings} Warning)",
+    ]
+    if snapshot.errors:
+        lines += ["", f"ERRORS: {len(snapshot.errors)}; these events are NOT all"]
+        lines += [f"  ! {_shown(error, 1000)}" for error in snapshot.errors]
+    if snapshot.events:
+        lines.append("")
+        lines += [_line(event) for event in snapshot.events]
+    elif not snapshot.errors:
+        lines += ["", "No events of the selected Jobs and their pods (a cluster keeps them for about an hour)."]
+    return "\n".join(lines) + "\n"
+
+
+def _line(event: K8sEvent) -> str:
+    times = f" (x{event.count})" if event.count > 1 else ""
+    seen = event.last_timestamp or "-"
+    about = f"{event.involved_kind} {event.involved_name}"
+    return f"{seen:<20}  {event.type:<7}  {event.reason}{times}  {about}: {_shown(event.message)}"
+
+
+def _shown(text: str, widest: int = _WIDEST_MESSAGE) -> str:
+    """One line without control characters, cut where it would fill the screen."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if len(line) <= widest else f"{line[: widest - 1]}…"
+
+
+def _age_order(event: Json) -> tuple[datetime, int]:
+    """By when an event was last seen; within one second by the order in which the server stored it."""
+    version = _dict(event, "metadata").get("resourceVersion")
+    stored = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
+    return _last(event) or _EPOCH, stored
+
+
+def _last(event: Json) -> datetime | None:
+    seen = _instants(event, "lastTimestamp", "deprecatedLastTimestamp", "eventTime")
+    seen += _instants(_dict(event, "series"), "lastObservedTime")
+    return max(seen, default=None) or _first(event)
+
+
+def _first(event: Json) -> datetime | None:
+    seen = _instants(event, "firstTimestamp", "deprecatedFirstTimestamp", "eventTime")
+    return min(seen or _instants(_dict(event, "metadata"), "creationTimestamp"), default=None)
+
+
+def _instants(source: Json, *keys: str) -> list[datetime]:
+    found = []
+    for key in keys:
+        value = source.get(key)
+        try:
+            if isinstance(value, str):
+                found.append(timestamps.to_datetime(value))
+        except InputError:
+            continue  # an odd timestamp is an absent one
+    return found
+
+
+def _text_of(instant: datetime | None) -> str | None:
+    return None if instant is None else timestamps.to_text(instant)
+
+
+def _involved(event: Json) -> Json:
+    return _dict(event, "involvedObject") or _dict(event, "regarding")
+
+
+def _dict(source: Json, key: str) -> Json:
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(source: Json, key: str) -> str:
+    value = source.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _count(event: Json) -> int:
+    """How often it was seen: at least once, whatever the fields say."""
+    said = (event.get("count"), event.get("deprecatedCount"), _dict(event, "series").get("count"))
+    return max([1, *(number for number in said if isinstance(number, int) and not isinstance(number, bool))])

@@ -1,0 +1,123 @@
+"""D34: the Kubernetes events of the selected Jobs and their pods. Read-only.
+
+    snapshot = K8sEventCollector("trading-bots", "app=arbitrage-tuning").load_events()
+    snapshot = await K8sEventCollector(namespace, selector, access=access).load()   # inside an event loop
+
+An event does not carry its object's labels, so the server is asked which Jobs and pods the selector selects, and events
+are joined to them by uid. As with snapshots, a cluster that cannot be read is told in `errors`, input that cannot be
+used raises InputError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.cluster import selectors
+from k8s_tuning.cluster.connection import ClusterAccess, run
+from k8s_tuning.cluster.reader import ClusterReader, check_namespace
+from k8s_tuning.errors import ClusterError
+from k8s_tuning.stages.events import KINDS, K8sEventSnapshot, Selected, belongs, select_events
+from k8s_tuning.stages.job_reading import Json, owner_uids
+
+
+class K8sEventCollector:
+    """Events of the Jobs that `label_selector` selects in `namespace`, and of those Jobs' pods.
+
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `limit` keeps the newest N events.
+    InputError where an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        label_selector: str,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        limit: int | None = None,
+        *,
+        access: ClusterAccess | None = None,
+        now: Callable[[], str] = timestamps.now,
+    ) -> None:
+        check_namespace(namespace)
+        selectors.parse(label_selector)
+        select_events([], Selected(), limit)
+        self.namespace = namespace
+        self.label_selector = label_selector
+        self.limit = limit
+        self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+        self._now = now
+
+    def load_events(self) -> K8sEventSnapshot:
+        """One snapshot, for callers without an event loop (and for those inside one that may block)."""
+        return run(self.load())
+
+    async def load(self) -> K8sEventSnapshot:
+        """One snapshot."""
+        snapshot = K8sEventSnapshot(self.namespace, self.label_selector, [], self._now())
+        async with ClusterReader(self.access) as reader:
+            selected = await self._selected(reader, snapshot)
+            answers = await asyncio.gather(
+                *(self._events(reader, kind, selected) for kind in KINDS), return_exceptions=True
+            )
+        events: list[Json] = []
+        for answer in answers:
+            if isinstance(answer, ClusterError):
+                _note(snapshot, f"events not read: {answer}")
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                events += answer
+        snapshot.events = select_events(events, selected, self.limit)
+        return snapshot
+
+    async def _events(self, reader: ClusterReader, kind: str, selected: Selected) -> list[Json]:
+        """The raw events of one kind of object that belong: others are dropped page by page."""
+        found = await reader.events(
+            self.namespace, kind, lambda event: _slim(event) if belongs(event, selected) else None
+        )
+        return [event for event in found if event is not None]
+
+    async def _selected(self, reader: ClusterReader, snapshot: K8sEventSnapshot) -> Selected:
+        names: set[tuple[str, str]] = set()
+        uids: set[str] = set()
+        jobs: set[str] = set()
+
+        def job(item: Json) -> None:
+            metadata: dict[str, Any] = item.get("metadata") or {}
+            names.add(("Job", str(metadata.get("name"))))
+            jobs.add(str(metadata.get("uid")))
+
+        def pod(item: Json) -> None:
+            metadata: dict[str, Any] = item.get("metadata") or {}
+            names.add(("Pod", str(metadata.get("name"))))
+            uids.add(str(metadata.get("uid")))
+
+        def pod_of_a_job(item: Json) -> None:
+            # A pod whose template carries no labels is its Job's all the same.
+            if not jobs.isdisjoint(owner_uids(item)):
+                pod(item)
+
+        try:
+            await reader.jobs(self.namespace, self.label_selector, job)
+            await reader.pods(self.namespace, self.label_selector, pod)
+            await reader.pods(self.namespace, "job-name", pod_of_a_job)
+        except ClusterError as error:
+            # Without them only the name prefix decides, and events may be missing.
+            _note(snapshot, f"Jobs and pods not read: {error}")
+        return Selected(frozenset(uids | jobs), frozenset(names))
+
+
+def _note(snapshot: K8sEventSnapshot, problem: str) -> None:
+    if problem not in snapshot.errors:
+        snapshot.errors.append(problem)
+
+
+def _slim(event: Json) -> Json:
+    """The event without managedFields, the bookkeeping of server-side apply, which nobody reads here."""
+    metadata = event.get("metadata")
+    if isinstance(metadata, dict):
+        metadata.pop("managedFields", None)
+    return event

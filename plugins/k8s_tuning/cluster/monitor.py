@@ -1,0 +1,202 @@
+"""D32: one look at the selected Jobs, their pods, logs and usage. Read-only.
+
+    snapshot = K8sJobMonitor("trading-bots", "app=arbitrage-tuning").load_snapshot()
+    snapshot = await K8sJobMonitor(namespace, selector, access=access).load()       # inside an event loop
+
+A cluster that cannot be read gives a snapshot whose `errors` say so, never an exception and never silence. Input that
+cannot be used (a selector, a namespace, a kubeconfig) raises InputError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from k8s_tuning import timestamps
+from k8s_tuning.cluster import selectors
+from k8s_tuning.cluster.connection import ClusterAccess, run
+from k8s_tuning.cluster.reader import ClusterReader, check_namespace
+from k8s_tuning.errors import ClusterError, Forbidden, InputError, Invalid, NotFound, Unauthorized, Unreachable
+from k8s_tuning.stages.job_reading import (
+    Json,
+    LogWanted,
+    job_status,
+    log_lines,
+    logs_wanted,
+    owner_uids,
+    pod_status,
+    usage_by_pod,
+)
+from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
+
+logger = logging.getLogger(__name__)
+
+LOGS_AT_ONCE = 32
+# A log's share of what a snapshot may hold: plenty for a few, still something for each of thousands.
+LOG_BYTES, LEAST_LOG_BYTES, ALL_LOGS_BYTES = 64 * 1024, 2 * 1024, 64 * 1024 * 1024
+ERRORS_SHOWN = 5
+# Every pod of a Job has it, on every Kubernetes version, also where the pod template has no labels of its own.
+ANY_JOBS_POD = "job-name"
+
+
+@dataclass(frozen=True)
+class _Pod:
+    status: K8sPodStatus
+    owners: set[str]
+    logs: list[LogWanted]
+
+
+class K8sJobMonitor:
+    """Snapshots of the Jobs that `label_selector` selects in `namespace`.
+
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `max_log_lines`: the last lines of
+    every container, 0 for no logs at all. InputError where an argument cannot be used.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        label_selector: str,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        max_log_lines: int = 100,
+        *,
+        access: ClusterAccess | None = None,
+        now: Callable[[], str] = timestamps.now,
+    ) -> None:
+        check_namespace(namespace)
+        selectors.parse(label_selector)
+        if max_log_lines < 0:
+            raise InputError(f"max_log_lines is {max_log_lines}; give 0 (no logs) or more")
+        self.namespace = namespace
+        self.label_selector = label_selector
+        self.max_log_lines = max_log_lines
+        self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+        self._now = now
+
+    def load_snapshot(self) -> K8sMonitorSnapshot:
+        """One snapshot, for callers without an event loop (and for those inside one that may block)."""
+        return run(self.load())
+
+    def watch(self, interval: float, sleep: Callable[[float], None] = time.sleep) -> Iterator[K8sMonitorSnapshot]:
+        """A snapshot every `interval` seconds, without an end; while the API server is away its `errors` say so."""
+        if not interval > 0:
+            raise InputError(f"the interval is {interval}; give a number of seconds above 0")
+        while True:
+            yield self.load_snapshot()
+            sleep(interval)
+
+    async def load(self) -> K8sMonitorSnapshot:
+        """One snapshot."""
+        snapshot = K8sMonitorSnapshot(self.namespace, self.label_selector, [], [], self._now())
+        async with ClusterReader(self.access) as reader:
+            pods = await self._load_jobs(reader, snapshot)
+            await asyncio.gather(self._load_logs(reader, pods, snapshot), self._load_usage(reader, pods))
+        return snapshot
+
+    async def _load_jobs(self, reader: ClusterReader, snapshot: K8sMonitorSnapshot) -> list[_Pod]:
+        """Jobs and their pods into the snapshot; the pods, for what else is asked of them."""
+        try:
+            snapshot.jobs = await reader.jobs(self.namespace, self.label_selector, job_status)
+        except ClusterError as error:
+            snapshot.errors.append(f"Jobs not read: {error}")
+            return []
+        by_uid = {job.uid: job for job in snapshot.jobs if job.uid}
+        owned: dict[str, _Pod] = {}
+        try:
+            for selector in (self.label_selector, ANY_JOBS_POD):
+                for pod in await reader.pods(self.namespace, selector, _pod):
+                    if not pod.owners.isdisjoint(by_uid):
+                        owned[pod.status.pod_name] = pod
+                seen = set().union(*(pod.owners for pod in owned.values()))
+                if not any(_has_pods(job) and job.uid not in seen for job in snapshot.jobs):
+                    break
+        except ClusterError as error:
+            snapshot.errors.append(f"pods not read: {error}")
+        pods = sorted(owned.values(), key=lambda pod: (pod.status.created_at or "", pod.status.pod_name))
+        for pod in pods:
+            for uid in pod.owners & by_uid.keys():
+                by_uid[uid].pods.append(pod.status)
+        return pods
+
+    async def _load_logs(self, reader: ClusterReader, pods: list[_Pod], snapshot: K8sMonitorSnapshot) -> None:
+        wanted = [log for pod in pods for log in pod.logs] if self.max_log_lines else []
+        limit_bytes = max(LEAST_LOG_BYTES, min(LOG_BYTES, ALL_LOGS_BYTES // max(1, len(wanted))))
+        logs: list[K8sPodLog | None] = [None] * len(wanted)
+        errors: list[str] = []
+        queue = iter(enumerate(wanted))
+
+        async def work() -> None:
+            for place, log in queue:
+                try:
+                    logs[place] = await self._log(reader, log, limit_bytes)
+                except (NotFound, Invalid) as error:
+                    # The pod went, or its container has not started yet: there is no log, and nothing failed.
+                    logger.debug("no log: %s", error)
+                except (Forbidden, Unauthorized, Unreachable) as error:
+                    # The next log would meet the same.
+                    left = sum(1 for _ in queue)
+                    errors.append(f"logs not read: {error}{f' ({left} more not tried)' if left else ''}")
+                except ClusterError as error:
+                    errors.append(f"log of pod {log.pod_name}, container {log.container_name}, not read: {error}")
+
+        await asyncio.gather(*(work() for _ in range(min(LOGS_AT_ONCE, len(wanted)))))
+        snapshot.pods_logs = [log for log in logs if log is not None]
+        distinct = list(dict.fromkeys(errors))
+        snapshot.errors += distinct[:ERRORS_SHOWN]
+        if len(distinct) > ERRORS_SHOWN:
+            snapshot.errors.append(f"{len(distinct) - ERRORS_SHOWN} more logs not read, for reasons like these")
+
+    async def _log(self, reader: ClusterReader, wanted: LogWanted, limit_bytes: int) -> K8sPodLog:
+        """The last lines of one container, within the limit of bytes.
+
+        The kubelet takes the last lines first and cuts off behind `limit_bytes`: with long lines that loses the end,
+        the very thing one looks for. Then fewer lines are asked for.
+        """
+        lines = self.max_log_lines
+        while True:
+            body = await reader.log(
+                self.namespace,
+                wanted.pod_name,
+                wanted.container_name,
+                tail_lines=lines,
+                limit_bytes=limit_bytes,
+                previous=wanted.previous,
+            )
+            full = len(body) >= limit_bytes
+            if not full or lines == 1:
+                break
+            lines = max(1, lines // 8)
+        return K8sPodLog(
+            pod_name=wanted.pod_name,
+            namespace=self.namespace,
+            container_name=wanted.container_name,
+            lines=log_lines(body[:limit_bytes], self.max_log_lines),
+            previous=wanted.previous,
+            truncated=full or lines < self.max_log_lines,
+        )
+
+    async def _load_usage(self, reader: ClusterReader, pods: list[_Pod]) -> None:
+        """CPU and memory of the pods that run, where the cluster measures them; else they stay absent."""
+        running = {pod.status.pod_name: pod.status for pod in pods if pod.status.phase == "Running"}
+        if not running:
+            return
+        try:
+            metrics = await reader.pod_metrics(self.namespace, ANY_JOBS_POD)
+        except ClusterError as error:
+            logger.info("CPU and memory are not shown: %s", error)
+            return
+        for name, (cpu, memory) in usage_by_pod(metrics or []).items():
+            if name in running:
+                running[name].cpu_millicores, running[name].memory_bytes = cpu, memory
+
+
+def _pod(pod: Json) -> _Pod:
+    return _Pod(pod_status(pod), owner_uids(pod), logs_wanted(pod))
+
+
+def _has_pods(job: K8sJobStatus) -> bool:
+    return bool(job.active or job.failed or job.succeeded)

@@ -22,7 +22,7 @@ BLOCK_BYTES = 1024 * 1024
 FIRST_BLOCK_BYTES = 16 * 1024
 _LOGGED_BROKEN_LINES = 5
 # What a line may be padded with and still be read: NULs are what a power loss leaves of a write.
-_PADDING = b"\0 \t\r"
+PADDING = b"\0 \t\r"
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -41,7 +41,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 def decode(line: bytes) -> dict[str, Any] | None:
     """A line as its record, None where it holds no JSON object."""
     try:
-        record = orjson.loads(line.strip(_PADDING))
+        record = orjson.loads(line.strip(PADDING))
     except orjson.JSONDecodeError:
         return None
     return record if isinstance(record, dict) else None

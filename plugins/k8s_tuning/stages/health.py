@@ -168,7 +168,7 @@ def count_levels(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
 
 def count_reasons(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
     """How many Jobs have each reason, most first; a Job may have several, and a Job that is OK counts for none."""
-    counts = Counter(reason for job in jobs if job.health is not HealthLevel.OK for reason in job.reasons)
+    counts = Counter(reason for job in jobs if job.health != HealthLevel.OK for reason in job.reasons)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

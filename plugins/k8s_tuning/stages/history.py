@@ -2,30 +2,237 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from k8s_tuning.stages.health import HealthLevel
+from k8s_tuning import timestamps, wire
+from k8s_tuning.errors import InputError
+from k8s_tuning.journal import Journal
+from k8s_tuning.jsonl import BrokenLines, encode
+from k8s_tuning.stages import retention
+from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons
+from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, read_line
+from k8s_tuning.stages.history_state import HistoryState, TargetHistory
+from k8s_tuning.stages.retention import RetentionPolicy, RetentionResult
+
+__all__ = [
+    "K8sHealthHistoryRecord",
+    "K8sHealthHistoryStore",
+    "RetentionPolicy",
+    "RetentionResult",
+    "TargetHistory",
+    "generate_history_summary_text",
+    "generate_history_text",
+    "generate_record_text",
+]
+
+log = logging.getLogger(__name__)
+
+# Each time the file has grown by this much, the append that did it brings the checkpoint up, so that no reader ever
+# has more than this to catch up with.
+_CHECKPOINT_EVERY_BYTES = 4 * 1024 * 1024
 
 
-@dataclass
-class K8sHealthHistoryRecord:
-    """One health check. `run_id`: the Airflow DAG run that recorded it (None from the command line).
+class K8sHealthHistoryStore:
+    """The history in one file, of any number of targets (a namespace and a selector). Safe for many processes.
 
-    `reasons`: how many Jobs have each reason (`image_pull`: 3); a Job may have several.
-    `target`: the name of the target in the configuration, where there is one.
-    `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
+    StoreError where the file cannot be read or written. Lines that are no record are skipped, and logged with their
+    place.
     """
 
-    timestamp: str
-    namespace: str
-    selector: str
-    overall_health: HealthLevel
-    jobs_ok: int
-    jobs_warn: int
-    jobs_error: int
-    raw_snapshot: dict[str, Any] | None = None
-    run_id: str | None = None
-    target: str | None = None
-    reasons: dict[str, int] = field(default_factory=dict)
-    monitor_errors: list[str] = field(default_factory=list)
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._journal = Journal(self.path)
+        self._state = HistoryState(self._journal)
+
+    def append(
+        self,
+        snapshot: K8sHealthSnapshot,
+        *,
+        run_id: str | None = None,
+        target: str | None = None,
+        keep_snapshot: bool = False,
+    ) -> K8sHealthHistoryRecord:
+        """Record one health check, durably.
+
+        With a `run_id`, a namespace and selector are recorded once a run: a second append changes nothing and returns
+        the first's record. `keep_snapshot` puts the whole snapshot into `raw_snapshot`, where it fits into a line.
+        """
+        counts = count_levels(snapshot.jobs_health)
+        record = K8sHealthHistoryRecord(
+            timestamp=snapshot.timestamp,
+            namespace=snapshot.namespace,
+            selector=snapshot.selector,
+            overall_health=HealthLevel(snapshot.overall_health),
+            jobs_ok=counts["OK"],
+            jobs_warn=counts["WARN"],
+            jobs_error=counts["ERROR"],
+            run_id=run_id,
+            target=target,
+            reasons=count_reasons(snapshot.jobs_health),
+            monitor_errors=list(snapshot.errors),
+        )
+        values = asdict(record)
+        if keep_snapshot:
+            values = _with_snapshot(values, snapshot)
+        stored, _ = self._journal.append(values, once=("run_id", "namespace", "selector") if run_id is not None else ())
+        size = self.path.stat().st_size
+        if size // _CHECKPOINT_EVERY_BYTES != (size - len(encode(stored))) // _CHECKPOINT_EVERY_BYTES:
+            self._state.read()
+        line = read_line(encode(stored))
+        return line.record() if line else record
+
+    def load_recent(
+        self, limit: int = 50, *, namespace: str | None = None, selector: str | None = None
+    ) -> list[K8sHealthHistoryRecord]:
+        """The last `limit` records, oldest first, read from the end of the file; of one target where it is named."""
+        if limit < 0:
+            raise InputError(f"limit: {limit} is negative")
+        recent: list[K8sHealthHistoryRecord] = []
+        broken = BrokenLines(self.path)
+        lines = self._journal.lines_newest_first(broken)
+        while len(recent) < limit and (found := next(lines, None)) is not None:
+            offset, data = found
+            line = read_line(data)
+            if line is None:
+                if data.strip():
+                    broken.note(offset, "not a health record")
+            elif namespace in (None, line.namespace) and selector in (None, line.selector):
+                recent.append(line.record())
+        broken.sum_up()
+        return recent[::-1]
+
+    def summarize(
+        self, window: int | None = None, *, namespace: str | None = None, selector: str | None = None
+    ) -> dict[str, Any]:
+        """Counts by health and the newest record, over the last `window` records or, without one, over all.
+
+        What is not known, because there is no record, is None.
+        """
+        if window is not None:
+            recent = self.load_recent(window, namespace=namespace, selector=selector)
+            levels = [record.overall_health for record in recent]
+            ok, warn, error = (levels.count(level) for level in HealthLevel)
+            return _summary(ok, warn, error, recent[-1] if recent else None)
+        state = self._state.read()
+        chosen = [
+            target
+            for target in (state.targets if state else [])
+            if namespace in (None, target.namespace) and selector in (None, target.selector)
+        ]
+        last: K8sHealthHistoryRecord | None
+        if state is None or (namespace is None and selector is None):
+            last = state.last if state else None
+        elif len(chosen) == 1:
+            last = chosen[0].last
+        else:
+            last = next(iter(self.load_recent(1, namespace=namespace, selector=selector)), None)
+        return _summary(
+            sum(target.ok for target in chosen),
+            sum(target.warn for target in chosen),
+            sum(target.error for target in chosen),
+            last,
+        )
+
+    def targets(self) -> list[TargetHistory]:
+        """Every target's counts and present state, over the whole file; by namespace and selector."""
+        state = self._state.read()
+        return sorted(state.targets if state else [], key=lambda target: (target.namespace, target.selector))
+
+    def open_run(self, namespace: str, selector: str) -> list[K8sHealthHistoryRecord]:
+        """What an incident rests on, oldest first: the first record of the unbroken non-OK run, the record before the
+        newest (the last OK one, where the newest is the first), and the newest. Empty while the newest is OK.
+
+        However long the run is, these are at most three records, without raw snapshots.
+        """
+        for target in self.targets():
+            if (target.namespace, target.selector) == (namespace, selector) and target.last and target.open_since:
+                told = [target.previous, target.last]
+                records = told if target.open_since in told else [target.open_since, *told]
+                return [record for record in records if record is not None]
+        return []
+
+    def prune(self, policy: RetentionPolicy, now: str | None = None) -> RetentionResult:
+        """Drop what is past the limits (`retention.prune` says what stays in spite of them); readers see either the
+        old file or the new one. `now`: a timestamp, the present where it is left out.
+        """
+        result = retention.prune(self._journal, policy, now or timestamps.now())
+        if result.total_dropped:
+            self._state.read()
+        return result
+
+
+def generate_record_text(record: K8sHealthHistoryRecord, path: str | Path) -> str:
+    """What recording prints."""
+    lines = [
+        f"Namespace: {record.namespace}",
+        f"Selector: {record.selector}",
+        f"Timestamp: {record.timestamp}",
+        f"Overall health: {record.overall_health}",
+        f"Jobs: OK {record.jobs_ok}, WARN {record.jobs_warn}, ERROR {record.jobs_error}",
+    ]
+    if record.reasons:
+        lines.append(f"Reasons: {_reasons(record.reasons)}")
+    lines += [f"  ! {error}" for error in record.monitor_errors]
+    return "\n".join([*lines, f"History file: {path}"]) + "\n"
+
+
+def generate_history_text(records: list[K8sHealthHistoryRecord]) -> str:
+    """A table of records, as given."""
+    if not records:
+        return "No records.\n"
+    rows = [("TIMESTAMP", "NAMESPACE", "SELECTOR", "HEALTH", "OK", "WARN", "ERROR", "REASONS")]
+    for record in records:
+        counts = (str(record.jobs_ok), str(record.jobs_warn), str(record.jobs_error))
+        why = "; ".join(filter(None, [_reasons(record.reasons), *record.monitor_errors]))
+        rows.append((record.timestamp, record.namespace, record.selector, str(record.overall_health), *counts, why))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def generate_history_summary_text(summary: dict[str, Any]) -> str:
+    """The summary as `summarize` gives it."""
+    lines = [
+        f"Total records: {summary['total_records']}",
+        f"OK: {summary['ok_count']}",
+        f"WARN: {summary['warn_count']}",
+        f"ERROR: {summary['error_count']}",
+    ]
+    if summary["last_timestamp"] is None:
+        return "\n".join([*lines, "Last record: none"]) + "\n"
+    counts = ", ".join(f"{level} {summary[f'last_jobs_{level.lower()}']}" for level in HealthLevel)
+    last = f"Last record: {summary['last_timestamp']} {summary['last_overall_health']} (jobs: {counts})"
+    return "\n".join([*lines, last]) + "\n"
+
+
+def _summary(ok: int, warn: int, error: int, last: K8sHealthHistoryRecord | None) -> dict[str, Any]:
+    return {
+        "total_records": ok + warn + error,
+        "ok_count": ok,
+        "warn_count": warn,
+        "error_count": error,
+        "last_overall_health": last.overall_health if last else None,
+        "last_timestamp": last.timestamp if last else None,
+        "last_jobs_ok": last.jobs_ok if last else None,
+        "last_jobs_warn": last.jobs_warn if last else None,
+        "last_jobs_error": last.jobs_error if last else None,
+    }
+
+
+def _with_snapshot(values: dict[str, Any], snapshot: K8sHealthSnapshot) -> dict[str, Any]:
+    whole = values | {"raw_snapshot": wire.dump(snapshot)}
+    try:
+        encode(whole)
+    except InputError as error:
+        log.warning("recorded without the snapshot of %s: %s", snapshot.namespace, error)
+        return values
+    return whole
+
+
+def _reasons(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in reasons.items())

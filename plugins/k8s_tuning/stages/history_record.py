@@ -1,0 +1,121 @@
+"""One record of the history, and the one rule for which lines of the file are records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from k8s_tuning.jsonl import PADDING, BrokenLines
+from k8s_tuning.stages.health_policy import HealthLevel
+
+T = TypeVar("T")
+
+
+@dataclass
+class K8sHealthHistoryRecord:
+    """One health check. `run_id`: the Airflow DAG run that recorded it (None from the command line).
+
+    `reasons`: how many Jobs have each reason (`image_pull`: 3); a Job may have several.
+    `target`: the name of the target in the configuration, where there is one.
+    `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
+    """
+
+    timestamp: str
+    namespace: str
+    selector: str
+    overall_health: HealthLevel
+    jobs_ok: int
+    jobs_warn: int
+    jobs_error: int
+    raw_snapshot: dict[str, Any] | None = None
+    run_id: str | None = None
+    target: str | None = None
+    reasons: dict[str, int] = field(default_factory=dict)
+    monitor_errors: list[str] = field(default_factory=list)
+
+
+MAX_COUNT = 10**15  # within what every reader of JSON holds exactly
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+_ABSENT = msgspec.Raw(b"null")
+
+
+class Line(msgspec.Struct, gc=False):
+    """A line that is a record: the contract's fields have their types. The others are read when they are asked for.
+
+    Unknown fields, of a later version, are passed over; an optional one of an unknown form counts as absent.
+    """
+
+    timestamp: str
+    namespace: str
+    selector: str
+    overall_health: HealthLevel
+    jobs_ok: _Count
+    jobs_warn: _Count
+    jobs_error: _Count
+    raw_snapshot: msgspec.Raw = _ABSENT
+    run_id: msgspec.Raw = _ABSENT
+    target: msgspec.Raw = _ABSENT
+    reasons: msgspec.Raw = _ABSENT
+    monitor_errors: msgspec.Raw = _ABSENT
+
+    def record(self, with_snapshot: bool = True) -> K8sHealthHistoryRecord:
+        """The whole record; `with_snapshot=False` leaves out the largest field."""
+        return K8sHealthHistoryRecord(
+            timestamp=self.timestamp,
+            namespace=self.namespace,
+            selector=self.selector,
+            overall_health=self.overall_health,
+            jobs_ok=self.jobs_ok,
+            jobs_warn=self.jobs_warn,
+            jobs_error=self.jobs_error,
+            raw_snapshot=_read(self.raw_snapshot, dict[str, Any], None) if with_snapshot else None,
+            run_id=_read(self.run_id, str, None),
+            target=_read(self.target, str, None),
+            reasons=_read(self.reasons, dict[str, _Count], {}),
+            monitor_errors=_read(self.monitor_errors, list[str], []),
+        )
+
+
+_DECODER = msgspec.json.Decoder(Line)
+# What decoding raises for a line that is no record: other JSON, none at all, too deep, not UTF-8.
+_NO_RECORD = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+def read_line(line: bytes) -> Line | None:
+    """One line, None where it is no record."""
+    try:
+        return _DECODER.decode(line.strip(PADDING))
+    except _NO_RECORD:
+        return None
+
+
+def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
+    """The records of whole lines that begin at byte `offset`; what is none is noted in `broken`."""
+    # Where every line begins with { and ends with }, every line break is one between two whole values (within a value,
+    # no { follows a }), so that reading them all at once reads each line by itself; four times as fast.
+    lines = block.count(b"\n")
+    if block.startswith(b"{") and block.endswith(b"}\n") and block.count(b"}\n{") == lines - 1:
+        try:
+            records = _DECODER.decode_lines(block)
+        except _NO_RECORD:
+            records = []
+        if len(records) == lines:
+            return records
+    records = []
+    for line in block.split(b"\n"):
+        record = read_line(line)
+        if record is not None:
+            records.append(record)
+        elif line.strip():
+            broken.note(offset, "not a health record")
+        offset += len(line) + 1
+    return records
+
+
+def _read(raw: msgspec.Raw, kind: type[T], otherwise: Any) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except _NO_RECORD:
+        return otherwise

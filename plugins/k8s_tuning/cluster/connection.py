@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
 import httpx2
 import orjson
@@ -30,12 +31,12 @@ from k8s_tuning.cluster import faults, proxies
 from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
-from k8s_tuning.errors import ClusterError, ConfigError, RefusedError
+from k8s_tuning.cluster.transport import ClusterTransport
+from k8s_tuning.errors import ClusterError, ConfigError
 
 logger = logging.getLogger(__name__)
-# Both log every request at INFO or DEBUG, the latter with its headers, and with them the token.
-for _name in ("httpx2", "httpcore2"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+# It logs a line a request at INFO: hundreds a snapshot, in every Airflow task's log.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 CONNECTIONS = 40
 # A server that answers 5xx or 429 is given `retry_seconds`; where none answers at all, three tries settle it.
@@ -108,6 +109,7 @@ class Connection:
         self._client = client
         self._access = access
         self._extensions = {"sni_hostname": target.tls_server_name} if target.tls_server_name else {}
+        self._base = target.server.rstrip("/")
         self.context = target.context
         self.server = _host(target.server)
 
@@ -139,16 +141,17 @@ class Connection:
         ClusterError says what the server refused, or that it did not answer; RefusedError where a read-only connection
         was asked to write.
         """
-        request = {"params": params, "content": content, "headers": headers}
+        url = self._url(path, params)
+        request = {"content": content, "headers": headers}
         try:
-            return await self._once(method, path, call, 1, request)
+            return await self._once(method, url, call, 1, request)
         except _Again as again:
             first = again
         patience = self._access.retry_seconds if retry_seconds is None else retry_seconds
-        return await self._retried(method, path, call, request, first, patience)
+        return await self._retried(method, url, call, request, first, patience)
 
     async def _retried(
-        self, method: str, path: str, call: Call, request: dict[str, Any], first: _Again, patience: float
+        self, method: str, url: str, call: Call, request: dict[str, Any], first: _Again, patience: float
     ) -> Answer:
         backoff = wait_random_exponential(multiplier=0.25, max=8)
 
@@ -170,7 +173,7 @@ class Connection:
                     number += 1
                     if number == 1:
                         raise first
-                    return await self._once(method, path, call, number, request)
+                    return await self._once(method, url, call, number, request)
         except _Again as again:
             raise again.fault from again.__cause__
         raise AssertionError("tenacity ends with an answer or an exception")
@@ -182,7 +185,7 @@ class Connection:
         """GET without a retry, its answer in pieces as they come: for watches. Faults, mid-way too, as ClusterError."""
         try:
             async with self._client.stream(
-                "GET", path, params=params, extensions=self._extensions, timeout=self._timeout(read_seconds)
+                "GET", self._url(path, params), extensions=self._extensions, timeout=self._timeout(read_seconds)
             ) as response:
                 if not response.is_success:
                     body = await response.aread()
@@ -203,11 +206,11 @@ class Connection:
             raise faults.not_json(call, self.server, answer.body, answer.status)
         return data
 
-    async def _once(self, method: str, path: str, call: Call, number: int, request: dict[str, Any]) -> Answer:
+    async def _once(self, method: str, url: str, call: Call, number: int, request: dict[str, Any]) -> Answer:
         try:
             # The read limit starts anew with every byte; a server that drips is stopped by the whole one.
             async with asyncio.timeout(4 * self._access.read_seconds):
-                response = await self._client.request(method, path, extensions=self._extensions, **request)
+                response = await self._client.request(method, url, extensions=self._extensions, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ssl.SSLError) as error:
             fault = faults.from_silence(error, call, self.server)
             if number < SILENT_TRIES and faults.may_pass(error):
@@ -223,6 +226,10 @@ class Connection:
             raise _Again(fault, faults.retry_after(response.headers))
         raise fault
 
+    def _url(self, path: str, params: Params | None) -> str:
+        # httpx2 would take the URL apart and put it together four times a request, hundreds of times a snapshot.
+        return f"{self._base}{path}?{urlencode(params)}" if params else f"{self._base}{path}"
+
     def _timeout(self, read_seconds: float) -> httpx2.Timeout:
         return httpx2.Timeout(read_seconds, connect=self._access.connect_seconds, pool=None)
 
@@ -234,15 +241,6 @@ class _Again(Exception):  # noqa: N818 - a signal inside this file, not an error
         super().__init__(str(fault))
         self.fault = fault
         self.after = after
-
-
-class _ReadOnlyTransport(httpx2.AsyncHTTPTransport):
-    """Refuses any method but GET, whoever asks: monitoring can never change a cluster, not even by a slip."""
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.method != "GET":
-            raise RefusedError(f"{request.method} refused: this connection to the cluster is read-only")
-        return await super().handle_async_request(request)
 
 
 def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.AsyncClient:
@@ -262,16 +260,10 @@ def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.
         tls.verify_mode = ssl.CERT_NONE
     if target.exec_plugin is not None and auth is None:
         auth = ExecPluginAuth(target.exec_plugin, where)
-    kind = httpx2.AsyncHTTPTransport if writable else _ReadOnlyTransport
-    transport = kind(
-        verify=tls,
-        limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        proxy=proxies.proxy_for(target.server, target.proxy_url, where),
-    )
+    proxy = proxies.proxy_for(target.server, target.proxy_url, where)
     return httpx2.AsyncClient(
-        base_url=target.server,
         auth=auth,
-        transport=transport,
+        transport=ClusterTransport(tls, CONNECTIONS, proxy, writable=writable),
         headers={"Accept": "application/json", "User-Agent": "k8s-tuning", **target.impersonate},
         timeout=httpx2.Timeout(access.read_seconds, connect=access.connect_seconds, pool=None),
         follow_redirects=False,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
+from k8s_tuning import wire
 from k8s_tuning.stages.events import K8sEvent
 from k8s_tuning.stages.health import HealthLevel
+from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
 
 
 class IncidentSeverity(StrEnum):
@@ -49,3 +53,135 @@ class K8sAlertPayload:
     current_health: HealthLevel
     metadata: dict[str, Any] = field(default_factory=dict)
     raw_incident: dict[str, Any] = field(default_factory=dict)
+
+
+RECENT_EVENTS = 3
+_SEVERITIES = {HealthLevel.ERROR: IncidentSeverity.CRITICAL, HealthLevel.WARN: IncidentSeverity.WARN}
+_SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
+_LONGEST_MESSAGE = 300
+
+
+def severity_of(health: HealthLevel) -> IncidentSeverity | None:
+    """ERROR is CRITICAL, WARN is WARN, OK is no incident (D35)."""
+    return _SEVERITIES.get(HealthLevel(health))
+
+
+def incident_id(namespace: str, selector: str, started_at: str) -> str:
+    """Twelve hex digits that one incident keeps while it lasts."""
+    # NUL stands in none of the three, so that no two targets run together.
+    return sha256("\0".join((namespace, selector, started_at)).encode()).hexdigest()[:12]
+
+
+def build_incident(
+    history: Sequence[K8sHealthHistoryRecord], recent_events: Sequence[K8sEvent], detected_at: str
+) -> K8sIncident | None:
+    """The incident that the newest record of `history` (oldest first) is part of; None where it is OK or there is none.
+
+    Records of other targets than the newest's, and events of other namespaces, are left out: one incident is of one
+    target. `history` must reach back to the first record of the non-OK run for the id to stay the same;
+    `K8sHealthHistoryStore.open_run` gives just that.
+    """
+    if not history:
+        return None
+    newest = history[-1]
+    severity = severity_of(newest.overall_health)
+    if severity is None:
+        return None
+    own = [record for record in history if (record.namespace, record.selector) == (newest.namespace, newest.selector)]
+    first = newest
+    for record in reversed(own):
+        if record.overall_health == HealthLevel.OK:
+            break
+        first = record
+    previous = own[-2].overall_health if len(own) > 1 else None
+    events = [event for event in recent_events if event.involved_namespace in ("", newest.namespace)][-RECENT_EVENTS:]
+    return K8sIncident(
+        id=incident_id(newest.namespace, newest.selector, first.timestamp),
+        severity=severity,
+        namespace=newest.namespace,
+        selector=newest.selector,
+        current_health=newest.overall_health,
+        previous_health=previous,
+        started_at=first.timestamp,
+        detected_at=detected_at,
+        summary=_summary(newest, previous, events),
+        job_counts={"OK": newest.jobs_ok, "WARN": newest.jobs_warn, "ERROR": newest.jobs_error},
+        recent_events=events,
+        reasons=dict(newest.reasons),
+        target=newest.target,
+    )
+
+
+def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
+    """The incident in words, for any channel; the events' raw objects stay behind."""
+    metadata = {
+        "incident_id": incident.id,
+        "started_at": incident.started_at,
+        "detected_at": incident.detected_at,
+        "severity": incident.severity.value,
+        "namespace": incident.namespace,
+        "selector": incident.selector,
+    }
+    raw = wire.dump(incident)
+    for event in raw["recent_events"]:
+        del event["raw"]
+    return K8sAlertPayload(
+        title=f"{_SIGNS[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
+        text=_text(incident),
+        severity=incident.severity,
+        namespace=incident.namespace,
+        selector=incident.selector,
+        current_health=incident.current_health,
+        metadata=metadata,
+        raw_incident=raw,
+    )
+
+
+def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, events: Sequence[K8sEvent]) -> str:
+    now = newest.overall_health
+    if previous is None:
+        sentences = [f"Health is {now}."]
+    elif previous == now:
+        sentences = [f"Health remains {now}."]
+    else:
+        sentences = [f"Health transitioned from {previous} to {now}."]
+    sentences += [f"{newest.jobs_error} job(s) in ERROR state."] if newest.jobs_error else []
+    sentences += [f"{newest.jobs_warn} job(s) in WARN state."] if newest.jobs_warn else []
+    if newest.reasons:
+        sentences.append(f"Reasons: {', '.join(f'{reason} ({count})' for reason, count in newest.reasons.items())}.")
+    if newest.monitor_errors:
+        sentences.append(f"Not everything could be read: {_one_line('; '.join(newest.monitor_errors))}.")
+    warnings = dict.fromkeys(event.reason for event in events if event.type == "Warning")
+    if warnings:
+        sentences.append(f"Recent warnings: {', '.join(warnings)}")
+    return " ".join(sentences)
+
+
+def _text(incident: K8sIncident) -> str:
+    counts = ", ".join(f"{level}={count}" for level, count in incident.job_counts.items())
+    events = [
+        f"- [{event.type}] {event.reason}: {_one_line(event.message)} ({event.involved_name})"
+        for event in incident.recent_events
+    ]
+    return "\n".join(
+        [
+            f"**Namespace:** {incident.namespace}",
+            f"**Selector:** {incident.selector}",
+            f"**Severity:** {incident.severity}",
+            f"**Current Health:** {incident.current_health}",
+            f"**Previous Health:** {incident.previous_health or 'not recorded'}",
+            f"**Job Counts:** {counts}",
+            "",
+            *(["**Recent Events:**", *events] if events else ["**Recent Events:** none"]),
+            "",
+            f"**Started At:** {incident.started_at}",
+            f"**Detected At:** {incident.detected_at}",
+            "",
+            f"**Summary:** {incident.summary}",
+        ]
+    )
+
+
+def _one_line(message: str) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"

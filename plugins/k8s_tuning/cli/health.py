@@ -1,0 +1,51 @@
+"""`k8s-tuning health`: D33, one look at the Jobs and what it means.
+
+Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2. A cluster that could not be read is WARN at best.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning.cli import flags
+from k8s_tuning.cluster.monitor import K8sJobMonitor
+from k8s_tuning.stages.health import HealthPolicy, K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
+from k8s_tuning.stages.pipeline import health_exit_code
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("health", help="judge the Jobs' health (D33)", description=__doc__)
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, judge, report."""
+    health = look(args)
+    flags.show(args, health, generate_health_report_text(health))
+    return health_exit_code(health.overall_health, args.strict)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """What one look at the health needs; `record` takes the same."""
+    flags.add_selection(parser)
+    flags.add_cluster(parser)
+    parser.add_argument("--strict", action="store_true", help="exit 1 on WARN")
+    parser.add_argument("--no-warn-on-pending", action="store_true", help="a pending Job is OK")
+    parser.add_argument("--unknown-as-warn", action="store_true", help="an unknown phase is WARN instead of ERROR")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="levels and graces, as include/configs/health.yaml")
+    parser.add_argument(
+        "--expect", action="append", default=[], metavar="JOB", help="a Job that must be there (may be repeated)"
+    )
+    flags.add_json(parser)
+
+
+def look(args: argparse.Namespace) -> K8sHealthSnapshot:
+    """One snapshot of the cluster, judged as the flags say."""
+    policy = HealthPolicy.load(args.policy) if args.policy else None
+    monitor = K8sJobMonitor(args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines=0)
+    evaluator = K8sHealthEvaluator(not args.no_warn_on_pending, not args.unknown_as_warn, policy)
+    return evaluator.evaluate(monitor.load_snapshot(), args.expect)

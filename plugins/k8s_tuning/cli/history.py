@@ -1,0 +1,47 @@
+"""`k8s-tuning history`: D34, the last health checks as a table, or the summary of all.
+
+Exit code: 0. 3 where the history could not be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from k8s_tuning.cli import flags
+from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_history_summary_text, generate_history_text
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("history", help="show recorded health (D34)", description=__doc__)
+    parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file")
+    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="the last N records (default: 20)")
+    parser.add_argument(
+        "--summary", action="store_true", help="counts over the whole history and the last record, alone"
+    )
+    parser.add_argument("-n", "--namespace", help="only this namespace (default: all)")
+    parser.add_argument("-l", "--label-selector", help="only this selector, as it was recorded (default: all)")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the records or their summary."""
+    store = K8sHealthHistoryStore(args.history_file)
+    if args.summary:
+        summary = store.summarize(namespace=args.namespace, selector=args.label_selector)
+        flags.show(args, summary, generate_history_summary_text(summary))
+    else:
+        records = store.load_recent(args.limit, namespace=args.namespace, selector=args.label_selector)
+        text = generate_history_text(records)
+        if not store.path.exists():
+            text = f"No records: {store.path} does not exist yet; `k8s-tuning record` makes it.\n"
+        flags.show(args, records, text)
+    return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from k8s_tuning.journal import Journal
 from k8s_tuning.metrics import Metrics
+from k8s_tuning.stages.incident import incident_id
 from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 
 NOW = "2026-03-01T12:00:00Z"
@@ -98,13 +99,16 @@ def test_counts_that_could_not_be_read_in_full_are_absent(files: Files) -> None:
     assert files.value("target_health", level="WARN", **TARGET) == 1
 
 
-def test_unhealthy_since_is_the_start_of_the_unbroken_run(files: Files) -> None:
-    """It stays while WARN turns to ERROR, and goes with the recovery."""
+def test_an_incident_is_open_from_the_first_record_of_the_unbroken_run(files: Files) -> None:
+    """It keeps its id and start while WARN turns to ERROR, and goes with the recovery."""
     for minute, health in enumerate(("ERROR", "OK", "WARN", "ERROR")):
         files.record(health, at=f"2026-03-01T11:0{minute}:00Z")
-    assert files.value("unhealthy_since_timestamp_seconds", **TARGET) == 1772362920.0
+    incident = incident_id("trading-bots", SELECTOR, "2026-03-01T11:02:00Z")
+    assert files.value("open_incident", incident=incident, severity="CRITICAL", **TARGET) == 1
+    assert files.value("open_incident_start_timestamp_seconds", incident=incident, **TARGET) == 1772362920.0
     files.record("OK")
-    assert files.value("unhealthy_since_timestamp_seconds", **TARGET) is None
+    assert files.value("open_incident") is None
+    assert files.value("open_incident_start_timestamp_seconds") is None
 
 
 def test_two_targets_in_one_file_stay_apart(files: Files) -> None:

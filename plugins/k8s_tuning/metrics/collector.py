@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
 from k8s_tuning.metrics.folds import Fold
-from k8s_tuning.metrics.states import Runs, Target, Targets, add_health, add_run, unix_seconds
+from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
 from k8s_tuning.stages.health import HealthLevel
+from k8s_tuning.stages.history import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
+from k8s_tuning.stages.incident import incident_id, severity_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -47,7 +49,7 @@ class Metrics:
     ) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._history = Fold[Targets](Path(history_file), dict, add_health)
+        self._history = K8sHealthHistoryStore(history_file)
         self._runs = Fold(Path(runs_file), Runs, add_run) if runs_file else None
 
     def render(self) -> bytes:
@@ -76,16 +78,16 @@ class Metrics:
 
     def _families(self) -> Iterator[Metric]:
         readable = _gauge("source_readable", "Whether the file behind these metrics can be read.", ("source",))
-        targets = self._read("history", self._history, readable)
+        targets = self._read("history", self._history.targets, readable)
         if targets is not None:
             yield from _health(self._recent(targets))
-        if self._runs and (runs := self._read("runs", self._runs, readable)) is not None:
+        if self._runs and (runs := self._read("runs", self._runs.state, readable)) is not None:
             yield from _pipeline(runs)
         yield readable
 
-    def _read(self, source: str, fold: Fold[State], readable: GaugeMetricFamily) -> State | None:
+    def _read(self, source: str, read: Callable[[], State], readable: GaugeMetricFamily) -> State | None:
         try:
-            state = fold.state()
+            state = read()
         except StoreError as error:
             log.warning("no %s metrics: %s", source, error)
             readable.add_metric([source], 0)
@@ -93,11 +95,15 @@ class Metrics:
         readable.add_metric([source], 1)
         return state
 
-    def _recent(self, targets: Targets) -> list[tuple[Target, float]]:
-        """The targets still known of, each with the Unix time of its newest record."""
+    def _recent(self, targets: list[TargetHistory]) -> list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]:
+        """The targets still known of, each with its newest record and that one's Unix time."""
         oldest = timestamps.to_datetime(self._now()).timestamp() - FORGET_AFTER_SECONDS
-        timed = ((target, unix_seconds(target.at)) for target in targets.values())
-        return [(target, at) for target, at in timed if at is not None and at >= oldest]
+        found = []
+        for target in targets:
+            at = unix_seconds(target.last.timestamp) if target.last else None
+            if target.last and at is not None and at >= oldest:
+                found.append((target, target.last, at))
+        return found
 
 
 @cache
@@ -118,28 +124,33 @@ def _gauge(name: str, help_text: str, labels: Iterable[str] = ()) -> GaugeMetric
     return GaugeMetricFamily(f"k8s_tuning_{name}", help_text, labels=tuple(labels))
 
 
-def _health(targets: list[tuple[Target, float]]) -> Iterator[Metric]:
+def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) -> Iterator[Metric]:
     health = _gauge("target_health", "1 for the level of the target's newest record.", (*_TARGET, "level"))
     jobs = _gauge("jobs", "Jobs of the target's newest record, by health.", (*_TARGET, "health"))
     reasons = _gauge("job_reasons", "Jobs of the target's newest record that have this reason.", (*_TARGET, "reason"))
     errors = _gauge("monitor_errors", "What the target's newest record says could not be read.", _TARGET)
-    last = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
-    ill = _gauge("unhealthy_since_timestamp_seconds", "Since when the target's health has not been OK.", _TARGET)
-    for target, at in targets:
-        labels = [target.name or "", target.namespace, target.selector]
+    newest = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
+    incidents = _gauge("open_incident", "1 for each incident that is open.", (*_TARGET, "incident", "severity"))
+    started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.", (*_TARGET, "incident"))
+    for target, last, at in targets:
+        labels = [last.target or "", target.namespace, target.selector]
         for level in HealthLevel:
-            health.add_metric([*labels, level.value], int(target.health == level))
+            health.add_metric([*labels, level.value], int(last.overall_health is level))
         # Where something could not be read, the counts are of the rest: not this target's.
-        if not target.monitor_errors:
-            for job_health, count in target.jobs.items():
-                jobs.add_metric([*labels, job_health], count)
-        for reason, count in sorted(target.reasons.items()):
+        if not last.monitor_errors:
+            for level, count in zip(HealthLevel, (last.jobs_ok, last.jobs_warn, last.jobs_error), strict=True):
+                jobs.add_metric([*labels, level.value], count)
+        for reason, count in sorted(last.reasons.items()):
             reasons.add_metric([*labels, reason], count)
-        errors.add_metric(labels, target.monitor_errors)
-        last.add_metric(labels, at)
-        if target.ill_since and (since := unix_seconds(target.ill_since)) is not None:
-            ill.add_metric(labels, since)
-    yield from (health, jobs, reasons, errors, last, ill)
+        errors.add_metric(labels, len(last.monitor_errors))
+        newest.add_metric(labels, at)
+        severity = severity_of(last.overall_health)
+        if target.open_since and severity:
+            incident = incident_id(target.namespace, target.selector, target.open_since.timestamp)
+            incidents.add_metric([*labels, incident, severity.value], 1)
+            if (since := unix_seconds(target.open_since.timestamp)) is not None:
+                started.add_metric([*labels, incident], since)
+    yield from (health, jobs, reasons, errors, newest, incidents, started)
 
 
 def _pipeline(runs: Runs) -> Iterator[Metric]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from k8s_tuning import timestamps, yamlfile
 from k8s_tuning.cluster.connection import ClusterAccess, Connection, connect, run
@@ -27,9 +28,11 @@ from k8s_tuning.stages.apply import (
 )
 from k8s_tuning.stages.apply_policy import ApplyPolicy
 from k8s_tuning.stages.manifests import read_manifest_text
-from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator
+from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, text_digest
 
 CONCURRENCY = 16
+# From this many Jobs in a namespace, listing its names is cheaper than looking up each.
+WORTH_A_LIST = 10
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class K8sApplyExecutor:
         self.policy = policy or ApplyPolicy()
         self._concurrency = concurrency
         self._now = now
+        # By digest of the file's text: what was planned here need not be parsed again.
+        self._manifests: dict[str, dict[str, Any]] = {}
 
     def build_plan(self, jobs_dir: str | Path) -> K8sApplyPlan:
         """The plan for a directory: each valid Job, and each file that is none. Nothing is sent.
@@ -81,11 +86,11 @@ class K8sApplyExecutor:
             if not result.valid:
                 invalid.append(InvalidManifest(str(path), result.errors))
                 continue
+            self._manifests[result.digest] = result.job_data or {}
             command = kubectl_command(
                 str(path), result.namespace, dry_run=self.dry_run, kubeconfig=self.kubeconfig, context=self.context
             )
-            text = read_manifest_text(path, jobs_dir)
-            jobs.append(K8sApplyPlanItem(result.job_name, result.namespace, str(path), command, _digest(text)))
+            jobs.append(K8sApplyPlanItem(result.job_name, result.namespace, str(path), command, result.digest))
         return K8sApplyPlan(jobs, len(jobs), str(jobs_dir), invalid)
 
     def execute_plan(self, plan: K8sApplyPlan) -> K8sApplyResult:
@@ -111,7 +116,7 @@ class K8sApplyExecutor:
                 raise
             return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server was asked: {error}"])
         async with connection:
-            run_ = _Run(ClusterWriter(connection), plan.jobs_dir, self.dry_run, self._concurrency)
+            run_ = _Run(ClusterWriter(connection), plan, self.dry_run, self._concurrency, self._manifests)
             outcomes = await asyncio.gather(*(run_.one(item) for item in plan.jobs))
             server = f"{connection.server} (context {connection.context})"
         if run_.silence is not None and not run_.answered:
@@ -163,11 +168,25 @@ class K8sApplyExecutor:
 class _Run:
     """One execution: its limit of concurrency, and the silence of a server that need not be asked again."""
 
-    def __init__(self, writer: ClusterWriter, jobs_dir: str, dry_run: bool, concurrency: int) -> None:
+    def __init__(
+        self,
+        writer: ClusterWriter,
+        plan: K8sApplyPlan,
+        dry_run: bool,
+        concurrency: int,
+        manifests: dict[str, dict[str, Any]],
+    ) -> None:
         self._writer = writer
-        self._jobs_dir = jobs_dir
+        self._jobs_dir = plan.jobs_dir
         self._dry_run = dry_run
         self._places = asyncio.Semaphore(concurrency)
+        self._manifests = manifests
+        self._listed = {
+            namespace: asyncio.Lock()
+            for namespace, number in Counter(item.namespace for item in plan.jobs).items()
+            if number > WORTH_A_LIST
+        }
+        self._names: dict[str, set[str]] = {}
         self.answered = False
         self.silence: ClusterError | None = None
 
@@ -186,8 +205,8 @@ class _Run:
                 return self._failed(str(error))
 
     async def _apply(self, item: K8sApplyPlanItem) -> _Outcome:
-        job = with_hash(_manifest(item, self._jobs_dir))
-        live = await self._writer.job(item.namespace, item.job_name)
+        job = with_hash(self._manifest(item))
+        live = await self._live(item)
         self.answered = True
         decision = decide(live, job)
         match decision.action:
@@ -202,28 +221,34 @@ class _Run:
             return _Outcome(ApplyStatus.SKIPPED, f"{said} (server dry run)")
         return _Outcome(ApplyStatus.SUCCESS, said)
 
+    async def _live(self, item: K8sApplyPlanItem) -> dict[str, Any] | None:
+        """The cluster's Job of that name. Where many are to be applied, one list tells which are there at all."""
+        lock = self._listed.get(item.namespace)
+        if lock is not None:
+            async with lock:
+                if item.namespace not in self._names:
+                    self._names[item.namespace] = await self._writer.names(item.namespace)
+            if item.job_name not in self._names[item.namespace]:
+                return None
+        return await self._writer.job(item.namespace, item.job_name)
+
+    def _manifest(self, item: K8sApplyPlanItem) -> dict[str, Any]:
+        """The file again, as it was planned: from the plan's directory, unchanged, and of the planned name."""
+        path = Path(item.yaml_path)
+        text = read_manifest_text(path, self._jobs_dir or path.parent)
+        if item.digest:
+            if text_digest(text) != item.digest:
+                raise InputError(f"{path}: changed since the plan was made; plan and validate again")
+            return self._manifests.get(item.digest) or dict(yamlfile.parse(text, item.yaml_path))
+        checked = K8sJobValidator().validate_job_yaml(text, item.yaml_path)
+        if not checked.valid or checked.job_data is None:
+            raise InputError("; ".join(checked.errors))
+        if (checked.job_name, checked.namespace) != (item.job_name, item.namespace):
+            raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
+        return checked.job_data
+
     def _failed(self, reason: str) -> _Outcome:
         return _Outcome(ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED, stderr=reason)
-
-
-def _manifest(item: K8sApplyPlanItem, jobs_dir: str) -> dict[str, object]:
-    """The file again, as it was planned: from the plan's directory, unchanged, and of the planned name."""
-    path = Path(item.yaml_path)
-    text = read_manifest_text(path, jobs_dir or path.parent)
-    if item.digest and _digest(text) == item.digest:
-        return dict(yamlfile.parse(text, item.yaml_path))
-    if item.digest:
-        raise InputError(f"{path}: changed since the plan was made; plan and validate again")
-    checked = K8sJobValidator().validate_job_yaml(text, item.yaml_path)
-    if not checked.valid or checked.job_data is None:
-        raise InputError("; ".join(checked.errors))
-    if (checked.job_name, checked.namespace) != (item.job_name, item.namespace):
-        raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
-    return checked.job_data
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _unasked() -> _Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,8 @@ _SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key|private_?key|
 class K8sJobValidation:
     """One manifest. `errors` and `warnings` say file, field path, what is wrong, how to mend it, and [the rule].
 
-    `job_name` is empty where there is none; `job_data`: the manifest as parsed, None where it is no YAML mapping.
+    `job_name` is empty where there is none; `job_data`: the manifest as parsed, None where it is no YAML mapping;
+    `digest`: SHA-256 of the text.
     """
 
     valid: bool
@@ -31,6 +33,7 @@ class K8sJobValidation:
     warnings: list[str]
     job_data: dict[str, Any] | None = None
     filename: str = ""
+    digest: str = ""
 
 
 @dataclass
@@ -80,6 +83,7 @@ class K8sJobValidator:
             warnings=warnings,
             job_data=job,
             filename=filename,
+            digest=text_digest(yaml_content),
         )
 
 
@@ -138,6 +142,11 @@ def validation_exit_code(plan: K8sExecutionPlan) -> int:
 def broken(message: str, filename: str) -> K8sJobValidation:
     """The validation of a file that gives no manifest at all."""
     return K8sJobValidation(False, "", "", [message], [], None, filename)
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of a manifest's text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def masked(job: dict[str, Any]) -> dict[str, Any]:

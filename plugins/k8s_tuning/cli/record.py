@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from k8s_tuning.cli import flags, health
+from k8s_tuning.cli import flags
+from k8s_tuning.cli.health import add_flags, look
 from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_record_text
 from k8s_tuning.stages.pipeline import health_exit_code
 
@@ -18,7 +19,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser(
         "record", help="judge the health and append it to the history (D34)", description=__doc__
     )
-    health.add_flags(parser)
+    add_flags(parser)
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
     parser.add_argument("--run-id", metavar="ID", help="record a namespace and selector once for this ID")
     parser.add_argument("--target", metavar="NAME", help="the target's name, for people")
@@ -29,7 +30,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look, judge, record, report."""
     record = K8sHealthHistoryStore(args.history_file).append(
-        health.look(args), run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
+        look(args), run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
     )
     flags.show(args, record, generate_record_text(record, args.history_file))
     return health_exit_code(record.overall_health, args.strict)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # Each time the file has grown by this much, the append that did it brings the checkpoint up, so that no reader ever
 # has more than this to catch up with.
 _CHECKPOINT_EVERY_BYTES = 4 * 1024 * 1024
+_WIDEST_ERROR = 60  # in a table; --json has all of it
 
 
 class K8sHealthHistoryStore:
@@ -186,7 +187,11 @@ def generate_history_text(records: list[K8sHealthHistoryRecord]) -> str:
     rows = [("TIMESTAMP", "NAMESPACE", "SELECTOR", "HEALTH", "OK", "WARN", "ERROR", "REASONS")]
     for record in records:
         counts = (str(record.jobs_ok), str(record.jobs_warn), str(record.jobs_error))
-        why = "; ".join(filter(None, [_reasons(record.reasons), *record.monitor_errors]))
+        unread = (
+            error if len(error) <= _WIDEST_ERROR else error[: _WIDEST_ERROR - 1] + "…"
+            for error in record.monitor_errors
+        )
+        why = "; ".join(filter(None, [_reasons(record.reasons), *unread]))
         rows.append((record.timestamp, record.namespace, record.selector, str(record.overall_health), *counts, why))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = [

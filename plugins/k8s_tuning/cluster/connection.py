@@ -14,9 +14,10 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
@@ -25,7 +26,14 @@ import orjson
 from lightkube.config.client_adapter import user_auth, verify_cluster
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError as LightkubeConfigError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from k8s_tuning.cluster import faults, proxies
 from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
@@ -40,9 +48,10 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 CONNECTIONS = 40
 # A server that answers 5xx or 429 is given `retry_seconds`; where none answers at all, three tries settle it.
-SILENT_TRIES = 3
+SILENT_TRIES, MOST_TRIES = 3, 20
 T = TypeVar("T")
 Params = Mapping[str, str | int]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -82,10 +91,10 @@ class Answer:
     body: bytes
 
 
-def connect(access: ClusterAccess, *, writable: bool = False) -> Connection:
+def connect(access: ClusterAccess, *, writable: bool = False, sleep: Sleep = asyncio.sleep) -> Connection:
     """A connection to the cluster that `access` names; nothing is sent yet. ConfigError where it cannot be used."""
     target = access.target()
-    return Connection(_client(access, target, writable=writable), target, access)
+    return Connection(_client(access, target, writable=writable), target, access, sleep)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -105,9 +114,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 class Connection:
     """Requests to one API server. An async context manager; made by `connect`."""
 
-    def __init__(self, client: httpx2.AsyncClient, target: Target, access: ClusterAccess) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, target: Target, access: ClusterAccess, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._client = client
         self._access = access
+        self._sleep = sleep
         self._extensions = {"sni_hostname": target.tls_server_name} if target.tls_server_name else {}
         self._base = target.server.rstrip("/")
         self.context = target.context
@@ -162,7 +174,8 @@ class Connection:
 
         attempts = AsyncRetrying(
             wait=wait,
-            stop=stop_before_delay(patience),
+            stop=stop_before_delay(patience) | stop_after_attempt(MOST_TRIES),
+            sleep=self._sleep,
             retry=retry_if_exception_type(_Again),
             reraise=True,
         )
@@ -247,11 +260,12 @@ def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.
     where = f"{target.source}: context {target.context!r}"
     config = target.config
     user = config.user or User()
+    for file in (config.cluster.certificate_auth, user.client_cert, user.client_key):
+        if file and not Path(file).is_file():  # OpenSSL's error would not say which
+            raise ConfigError(f"{where}: {file}, a certificate or key that it names, is not there")
     try:
         tls = verify_cluster(config.cluster, user, config.abs_file)
         auth = user_auth(user)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{where}: no such certificate or key file: {error.filename}") from error
     except (OSError, ssl.SSLError, ValueError, TypeError, LightkubeConfigError) as error:
         # No text of `error`: a broken base64 or PEM is quoted in some of them.
         raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({type(error).__name__})") from error

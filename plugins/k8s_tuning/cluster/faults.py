@@ -5,6 +5,7 @@ Sources: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apimac
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,17 +172,20 @@ def _told(text: str) -> str:
 
 
 def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """The first of `kind` in the chain of causes."""
+    """The deepest of `kind` in the chain of causes: the one that the library wraps, with the facts."""
+    found = None
     while error is not None:
         if isinstance(error, kind):
-            return error
+            found = error
         error = error.__cause__ or error.__context__
-    return None
+    return found
 
 
 def _os_reason(error: BaseException) -> str:
     """The operating system's words (`Connection refused`, `Name or service not known`)."""
     cause = _find(error, OSError)
-    if isinstance(cause, OSError) and cause.strerror:
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno)
+    if isinstance(cause, OSError) and cause.strerror:  # the resolver's errors have numbers of their own
         return cause.strerror
     return str(error) or "no route"

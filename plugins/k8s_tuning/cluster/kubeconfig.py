@@ -67,7 +67,7 @@ def in_cluster(context: str | None = None) -> Target:
     if context is not None:
         raise ConfigError(f"context {context!r} needs a kubeconfig: give one, or leave the context out inside a pod")
     try:
-        config = _single(KubeConfig.from_service_account(), "default")
+        config = _single(KubeConfig.from_service_account(SERVICE_ACCOUNT), "default")
     except (LightkubeConfigError, KeyError, OSError) as error:
         raise ConfigError(
             "no cluster to talk to: $KUBECONFIG is not set, ~/.kube/config does not exist, and this is not a pod with "

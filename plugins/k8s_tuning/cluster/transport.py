@@ -35,8 +35,8 @@ class ClusterTransport(httpx2.AsyncBaseTransport):
         """Send one request; the response's body is still to be read."""
         if not self._writable and request.method != "GET":
             raise RefusedError(f"{request.method} refused: this connection to the cluster is read-only")
-        # What httpx2 has encoded must not be encoded again.
-        url = URL(str(request.url), encoded=True)
+        # What httpx2 has encoded must not be encoded again; a user in the address is httpx2's to turn into a header.
+        url = URL(str(request.url), encoded=True).with_user(None)
         limits: dict[str, Any] = request.extensions.get("timeout", {})
         with _translated():
             response = await self._opened().request(

@@ -143,7 +143,7 @@ def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[st
     told = "; ".join([pod.phase, *(part for part in used if part), *troubles])
     lines = [f"           pod {pod.pod_name}: {_shown(told, 500)}"]
     tail = _TAIL_OF_TROUBLE if troubles or job.phase in ("FAILED", "UNKNOWN") else _TAIL
-    for log in logs:
+    for log in sorted(logs, key=lambda log: (log.container_name, not log.previous)):
         if not log.lines:
             continue
         which = f"{log.container_name}{' before its restart' if log.previous else ''}"
@@ -174,8 +174,11 @@ def _container_trouble(container: K8sContainerStatus) -> str:
     return ", ".join(parts)
 
 
-def _urgency(job: K8sJobStatus) -> tuple[int, str]:
-    return (_ORDER.index(job.phase) if job.phase in _ORDER else 1, job.job_name)
+def _urgency(job: K8sJobStatus) -> tuple[int, bool, str]:
+    ill = any(_troubles(pod) for pod in job.pods)
+    # A "running" Job whose pod can't start is nearer to the failed ones than to the running ones.
+    phase = "UNKNOWN" if ill and job.phase in ("PENDING", "RUNNING") else job.phase
+    return (_ORDER.index(phase) if phase in _ORDER else 1, not ill, job.job_name)
 
 
 def _shown(text: str, widest: int = _WIDEST_LINE) -> str:

@@ -1,0 +1,55 @@
+"""`k8s-tuning sandbox`: a local Kubernetes API in the foreground until Ctrl-C. Exit 0 stopped, 3 could not start."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("sandbox", help="run a local Kubernetes API to try things on", description=__doc__)
+    parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--scenario", type=Path, metavar="FILE", help="how pods end (default: all succeed)")
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="where to write it (default: a temporary file)")
+    parser.add_argument(
+        "--namespace", action="append", metavar="NAME", help="make this namespace as well (may be given again)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    from k8s_tuning.sandbox import Sandbox
+    from k8s_tuning.sandbox.server import NAMESPACES
+
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    namespaces = dict.fromkeys((*NAMESPACES, *(args.namespace or ())))
+    with Sandbox(args.scenario, port=args.port, kubeconfig=args.kubeconfig, namespaces=namespaces) as sandbox:
+        path = shlex.quote(str(sandbox.kubeconfig.absolute()))
+        print(
+            f"Kubernetes API (sandbox, in memory): {sandbox.url}\n"
+            f"Scenario: {sandbox.scenario_file} (re-read when it changes)\n"
+            f"Read-only kubeconfig: {sandbox.kubeconfig_readonly}\n"
+            f"Next, in another terminal:\n"
+            f"  export KUBECONFIG={path}\n"
+            f"  kubectl get jobs -A\n"
+            f"Ctrl-C stops it; everything in it is gone then.",
+            flush=True,
+        )
+        # A wait without a bound would not let a signal through on every platform.
+        while not over.wait(3600):
+            pass
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 (any free one) to 65535")
+    return int(text)

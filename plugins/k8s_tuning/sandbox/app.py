@@ -1,0 +1,183 @@
+"""The sandbox's HTTP face: an ASGI application that speaks the Kubernetes API.
+
+Each request passes: the scenario's faults, who is it, may they, what is asked; then verbs.py or reading.py answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+import yaml
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from k8s_tuning.sandbox import access
+from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
+from k8s_tuning.sandbox.discovery import document
+from k8s_tuning.sandbox.jobs import JobController, Later
+from k8s_tuning.sandbox.nodes import Nodes
+from k8s_tuning.sandbox.occurrences import Recorder
+from k8s_tuning.sandbox.reading import Reading, as_object, check_log
+from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS
+from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
+from k8s_tuning.sandbox.scenario import Scenario
+from k8s_tuning.sandbox.status import Refusal, bad_request
+from k8s_tuning.sandbox.store import Store
+from k8s_tuning.sandbox.verbs import Target, Verbs
+
+_BODY_LIMIT = 3 * 1024 * 1024
+_MEDIA = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
+
+
+class SandboxApp:
+    """One cluster: its state, its controllers, its node, and the API in front of them."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        tokens: access.Tokens,
+        clock: Callable[[], datetime],
+        later: Later,
+        backoff_seconds: float = 10.0,
+    ) -> None:
+        self.store = Store()
+        self._scenario = scenario
+        self._tokens = tokens
+        recorder = Recorder(self.store, clock)
+        JobController(self.store, recorder, clock, later, backoff_seconds)
+        nodes = Nodes(self.store, recorder, scenario, clock, later)
+        self._verbs = Verbs(self.store, clock)
+        self._reading = Reading(self.store, nodes, clock)
+
+    def create_namespace(self, name: str) -> None:
+        """Make a namespace; Refusal where there is one or the name is not one."""
+        self._verbs.create(Target(NAMESPACES, manager="sandbox"), {"metadata": {"name": name}})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        answer = Answer(receive, send)
+        request = Request(scope, receive)
+        path, query_text = scope["path"], scope["query_string"].decode("latin-1")
+        fault = self._scenario.fault(scope["method"], path, query_text)
+        if fault is not None:
+            await go_wrong(fault, answer)
+            return
+        try:
+            await self._answer(request, answer)
+        except Refusal as refusal:
+            await answer.send(refusal.code, orjson.dumps(refusal.body()) + b"\n", headers=refusal.headers)
+        except ClientDisconnect:
+            return
+
+    async def _answer(self, request: Request, answer: Answer) -> None:
+        method, path, query = request.method, request.url.path, dict(request.query_params)
+        user = self._tokens.user(request.headers.get("authorization"))
+        found = route(method, path, query, metrics=self._scenario.metrics)
+        if found is None:
+            await self._discover(user, method, path, answer)
+            return
+        where = found.namespace or (found.name if found.resource is NAMESPACES else "")
+        access.require(user, found.verb, found.resource, found.subresource, where, found.name)
+        accept = request.headers.get("accept", "")
+        if found.verb in ("get", "list", "watch"):
+            await self._read(found, query, accept, answer)
+        else:
+            code, body = await self._write(found, query, request)
+            await answer.send(code, body)
+
+    async def _discover(self, user: str, method: str, path: str, answer: Answer) -> None:
+        access.require_path(user, method, path)
+        found = document(path, metrics=self._scenario.metrics)
+        if found is None:
+            await answer.send(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        elif isinstance(found, str):
+            await answer.send(200, found.encode(), "text/plain; charset=utf-8")
+        else:
+            await answer.send(200, orjson.dumps(found) + b"\n")
+
+    async def _read(self, found: Route, query: Query, accept: str, answer: Answer) -> None:
+        if found.verb == "watch":
+            selection(found, query)  # refused before the stream starts, as a server does
+            await answer.stream(self._reading.watch(found, query, accept), JSON)
+        elif found.verb == "list":
+            await answer.send(200, self._reading.list(found, query, accept))
+        elif found.resource is POD_METRICS:
+            await answer.send(200, self._reading.pod_metrics(found.namespace, found.name))
+        else:
+            record = self._verbs.read(Target(found.resource, found.namespace, found.name))
+            if found.subresource != "log":
+                await answer.send(200, self._reading.one(found.resource, record, accept))
+            elif check_log(record, query):
+                await answer.stream(self._reading.log(record, query), "text/plain")
+            else:
+                await answer.send(204, b"")
+
+    async def _write(self, found: Route, query: Query, request: Request) -> tuple[int, bytes]:
+        agent = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
+        deleting = found.verb.startswith("delete")
+        body: Any = None
+        if found.verb != "patch":
+            body = await _body(request, optional=deleting)
+        options = {**query, **(body or {})} if deleting else {}
+        kind = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}.get(
+            found.verb, "DeleteOptions"
+        )
+        target = Target(
+            found.resource,
+            found.namespace,
+            found.name,
+            found.subresource,
+            query.get("fieldManager", "") or agent,
+            dry_run(query, kind, (body or {}).get("dryRun") if deleting else None),
+            query.get("fieldValidation") == "Strict",
+        )
+        if found.verb == "create":
+            return 201, as_object(self._verbs.create(target, body), found.resource)
+        if found.verb == "update":
+            return 200, as_object(self._verbs.replace(target, body), found.resource)
+        if found.verb == "delete":
+            return 200, as_object(self._verbs.delete(target, options), found.resource)
+        if found.verb == "deletecollection":
+            records = self._verbs.delete_all(selection(found, query), target, options)
+            head = {"kind": f"{found.resource.kind}List", "apiVersion": found.resource.api_version}
+            listed = {**head, "metadata": {"resourceVersion": str(self.store.revision)}}
+            return 200, orjson.dumps({**listed, "items": [record.load() for record in records]}) + b"\n"
+        media = request.headers.get("content-type", "").partition(";")[0].strip()
+        if media == "application/apply-patch+yaml":
+            target = Target(**{**vars(target), "manager": query.get("fieldManager", "")})
+        obj, created = self._verbs.patch(target, media, await _raw(request), force=is_true(query.get("force", "")))
+        return 201 if created else 200, as_object(obj, found.resource)
+
+
+async def _raw(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            text = f"Request entity too large: limit is {_BODY_LIMIT}"
+            raise Refusal(413, "RequestEntityTooLarge", text, {})
+    return bytes(body)
+
+
+async def _body(request: Request, *, optional: bool = False) -> Any:
+    media = request.headers.get("content-type", "").partition(";")[0].strip() or JSON
+    body = await _raw(request)
+    if optional and not body.strip():
+        return {}
+    if media not in _MEDIA[:2]:
+        text = "the body of the request was in an unknown format - accepted media types include: "
+        raise Refusal(415, "UnsupportedMediaType", text + ", ".join(_MEDIA))
+    try:
+        if media == JSON:
+            return orjson.loads(body)
+        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
+    except (ValueError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise bad_request(
+            f"the object provided is unrecognized: couldn't get version/kind; parse error: {text}"
+        ) from error

@@ -1,0 +1,127 @@
+"""The scenario file: how pods end, and which requests go wrong. Re-read whenever it changes.
+
+outcomes:                       # the first rule whose glob matches the Job's or the pod's name; else it succeeds
+  - {match: "*worker-2*", outcome: oom, seconds: 2, log: "loading ticks", log_lines: 20, last_log: "Killed"}
+faults:                         # the first rule that matches the request and is not used up
+  - {path: "/apis/batch/v1/*", times: 3, status: 429, retry_after: 1}
+metrics: true                   # serve metrics.k8s.io; a rule's `cpu` and `memory` say what its pods use
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning import yamlfile
+from k8s_tuning.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+OUTCOMES = frozenset(("succeed", "fail", "oom", "image-pull", "crashloop", "config-error", "evicted", "hang"))
+ANSWERS = frozenset(("status", "html", "hang", "drop", "torn"))
+_OUTCOME_KEYS = {"match", "outcome", "seconds", "exit_code", "log", "log_lines", "last_log", "cpu", "memory"}
+_FAULT_KEYS = {"path", "method", "times", "answer", "status", "retry_after", "message"}
+
+
+@dataclass
+class Fault:
+    """One way in which requests go wrong. `path` is a glob on the path, or on path?query; `times` None is for ever."""
+
+    path: str = "*"
+    method: str = "*"
+    times: int | None = 1
+    answer: str = "status"
+    status: int = 500
+    retry_after: float | None = None
+    message: str = "the sandbox was told to fail this request"
+
+    def takes(self, method: str, path: str, query: str) -> bool:
+        """Whether this request goes wrong by this rule; uses the rule up by one."""
+        if self.times == 0 or not fnmatch.fnmatchcase(method, self.method):
+            return False
+        if not (fnmatch.fnmatchcase(path, self.path) or fnmatch.fnmatchcase(f"{path}?{query}", self.path)):
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+@dataclass
+class Scenario:
+    """What the file says now; an empty scenario where there is no file. A file that can't be read changes nothing."""
+
+    path: Path | None = None
+    outcomes: list[Mapping[str, Any]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    metrics: bool = False
+    default: Mapping[str, Any] = field(default_factory=dict)
+    _stamp: tuple[int, int] | None = None
+
+    def refresh(self) -> None:
+        """Read the file again if it changed; ConfigError names the file and what is wrong with it."""
+        if self.path is None:
+            return
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ConfigError(f"{self.path}: {error.strerror}; check its permissions") from error
+        stamp = found.st_mtime_ns, found.st_size
+        if stamp != self._stamp:
+            self._stamp = stamp
+            data = yamlfile.read(self.path)
+            self._take({} if data is None else data)
+
+    def refresh_quietly(self) -> None:
+        """The same while the sandbox runs: what is wrong is logged, and the last good reading stays."""
+        try:
+            self.refresh()
+        except ConfigError as error:
+            log.warning("scenario not read: %s", error)
+
+    def outcome(self, job: str, pod: str) -> Mapping[str, Any]:
+        """The rule for a pod: its keys over the defaults."""
+        self.refresh_quietly()
+        for rule in self.outcomes:
+            match = rule.get("match", "*")
+            if fnmatch.fnmatchcase(job, match) or fnmatch.fnmatchcase(pod, match):
+                return {"outcome": "succeed", **self.default, **rule}
+        return {"outcome": "succeed", **self.default}
+
+    def fault(self, method: str, path: str, query: str) -> Fault | None:
+        """The fault that this request meets, None for none."""
+        self.refresh_quietly()
+        return next((fault for fault in self.faults if fault.takes(method, path, query)), None)
+
+    def _take(self, data: Any) -> None:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{self.path}: expected `outcomes:` and a list of rules")
+        self.outcomes = [self._outcome(rule) for rule in self._rules(data, "outcomes", _OUTCOME_KEYS)]
+        self.faults = [self._fault(rule) for rule in self._rules(data, "faults", _FAULT_KEYS)]
+        self.default = data.get("default") or {}
+        self.metrics = bool(data.get("metrics", False))
+
+    def _rules(self, data: Mapping[str, Any], name: str, known: set[str]) -> list[Mapping[str, Any]]:
+        rules = data.get(name) or []
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise ConfigError(f"{self.path}: `{name}` must be a list of rules such as {{match: ..., outcome: ...}}")
+        for rule in rules:
+            if unknown := set(rule) - known:
+                listed = ", ".join(sorted(known))
+                raise ConfigError(f"{self.path}: {name}: unknown key {min(unknown)!r}; known are {listed}")
+        return rules
+
+    def _outcome(self, rule: Mapping[str, Any]) -> Mapping[str, Any]:
+        if (outcome := rule.get("outcome", "succeed")) not in OUTCOMES:
+            raise ConfigError(f"{self.path}: unknown outcome {outcome!r}; known are {', '.join(sorted(OUTCOMES))}")
+        return rule
+
+    def _fault(self, rule: Mapping[str, Any]) -> Fault:
+        if (answer := rule.get("answer", "status")) not in ANSWERS:
+            raise ConfigError(f"{self.path}: unknown answer {answer!r}; known are {', '.join(sorted(ANSWERS))}")
+        return Fault(**{"status": 200 if answer == "html" else 500, **rule})

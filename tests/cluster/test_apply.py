@@ -1,7 +1,6 @@
 """D31 on a Kubernetes API: the sandbox and, with `make test-cluster`, a real one."""
 
 import json
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -24,19 +23,12 @@ def session(cluster, **changes):
 
 
 def execute(cluster, folder, dry_run=False, kubeconfig=None):
-    executor = K8sApplyExecutor(dry_run, kubeconfig or cluster.kubeconfig)
+    executor = K8sApplyExecutor(dry_run, str(kubeconfig or cluster.kubeconfig))
     return executor.execute_plan(executor.build_plan(folder))
 
 
-def kubectl(cluster, *args):
-    command = ["kubectl", f"--kubeconfig={cluster.kubeconfig}", f"--namespace={cluster.namespace}", *args]
-    # kubectl keeps what it learned of a server by the server's address; a test's server is a new one each time.
-    cache = {**os.environ, "KUBECACHEDIR": f"{cluster.kubeconfig}.cache"}
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=cache).stdout
-
-
 def live_jobs(cluster):
-    items = json.loads(kubectl(cluster, "get", "jobs", "-o", "json"))["items"]
+    items = json.loads(cluster.kubectl("get", "jobs", "-o", "json").stdout)["items"]
     return {item["metadata"]["name"]: item for item in items}
 
 
@@ -68,7 +60,7 @@ def test_an_apply_creates_the_jobs_as_they_were_written(cluster, tmp_path):
     env = {item["name"]: item["value"] for item in job["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert (env["NOTE"], env["NUMBER"]) == (awkward, "1e3")
     assert job["metadata"]["annotations"]["k8s-tuning.io/run-id"] == "manual__1"
-    managers = json.loads(kubectl(cluster, "get", "jobs", "-o", "json", "--show-managed-fields"))["items"][0]
+    managers = json.loads(cluster.kubectl("get", "jobs", "-o", "json", "--show-managed-fields").stdout)["items"][0]
     assert ("k8s-tuning", "Apply") in {
         (item["manager"], item["operation"]) for item in managers["metadata"]["managedFields"]
     }
@@ -89,7 +81,7 @@ def test_applying_again_leaves_the_jobs_alone_though_the_run_is_another(cluster,
 
 def test_an_interrupted_apply_can_be_run_again_and_does_the_rest(cluster, tmp_path):
     generate_jobs(session(cluster, workers=14, total_iterations=14), tmp_path)
-    executor = K8sApplyExecutor(False, cluster.kubeconfig)
+    executor = K8sApplyExecutor(False, str(cluster.kubeconfig))
     plan = executor.build_plan(tmp_path)
     executor.execute_plan(replace(plan, jobs=plan.jobs[:5]))
     result = executor.execute_plan(plan)
@@ -114,11 +106,9 @@ def test_a_job_of_another_spec_is_refused_and_never_deleted(cluster, tmp_path, d
 def test_a_job_of_the_same_name_that_somebody_made_by_hand_is_refused(cluster, tmp_path):
     result = generate_jobs(session(cluster, workers=1), tmp_path)
     path = tmp_path / result.files[0]
-    by_hand = tmp_path / "hand.json"
     manifest = job_manifest(build_k8s_jobs_from_orchestrator(session(cluster, workers=1))[0])
     del manifest["metadata"]["annotations"]["k8s-tuning.io/spec-hash"]
-    by_hand.write_text(json.dumps(manifest), encoding="utf-8")
-    kubectl(cluster, "create", "-f", str(by_hand))
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
     refused = execute(cluster, tmp_path).job_results[0]
     assert refused.yaml_path == str(path)
     assert "was not made by k8s-tuning" in refused.stderr
@@ -130,13 +120,11 @@ def test_another_managers_field_is_a_conflict_and_never_forced(cluster):
     job["spec"]["backoffLimit"] = 5
 
     async def apply():
-        async with connect(ClusterAccess(kubeconfig=cluster.kubeconfig), writable=True) as connection:
+        async with connect(ClusterAccess(kubeconfig=str(cluster.kubeconfig)), writable=True) as connection:
             await ClusterWriter(connection).apply(job, dry_run=False)
 
-    ours = {**job, "spec": {**job["spec"], "backoffLimit": 1}}
-    path = Path(f"{cluster.kubeconfig}.{cluster.namespace}.json")
-    path.write_text(json.dumps(ours), encoding="utf-8")
-    kubectl(cluster, "apply", "--server-side", "--field-manager=somebody-else", "-f", str(path))
+    theirs = json.dumps({**job, "spec": {**job["spec"], "backoffLimit": 1}})
+    cluster.kubectl("apply", "--server-side", "--field-manager=somebody-else", "-f", "-", stdin=theirs)
     with pytest.raises(Conflict, match="somebody-else"):
         run(apply())
     assert live_jobs(cluster)[job["metadata"]["name"]]["spec"]["backoffLimit"] == 1
@@ -154,8 +142,7 @@ def test_an_account_without_rights_is_told_what_it_lacks(cluster, tmp_path, dry_
 def test_the_printed_command_does_the_same(cluster, tmp_path):
     """What kubectl applied by that command, we find unchanged."""
     generate_jobs(session(cluster, workers=1), tmp_path)
-    executor = K8sApplyExecutor(False, cluster.kubeconfig)
+    executor = K8sApplyExecutor(False, str(cluster.kubeconfig))
     plan = executor.build_plan(tmp_path)
-    cache = {**os.environ, "KUBECACHEDIR": f"{cluster.kubeconfig}.cache"}
-    subprocess.run(plan.jobs[0].kubectl_command, shell=True, check=True, capture_output=True, env=cache)
+    subprocess.run(plan.jobs[0].kubectl_command, shell=True, check=True, capture_output=True)
     assert executor.execute_plan(plan).unchanged_jobs == 1

@@ -37,6 +37,10 @@ _QUALIFIED = (
     " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
+_TWO_SLASHES = (
+    _QUALIFIED.replace("name part", "a qualified name")
+    + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+)
 _LABEL_VALUE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and"
     " end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
@@ -82,7 +86,7 @@ def _fill_in_job(job: Object) -> None:
     template = spec.setdefault("template", {})
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     if not spec.get("manualSelector"):
-        labels["controller-uid"], labels["job-name"] = meta["uid"], meta["name"]
+        labels["controller-uid"], labels["job-name"] = meta["uid"], meta.get("name", "")
         selector = spec.setdefault("selector", {}).setdefault("matchLabels", {})
         selector.setdefault("controller-uid", meta["uid"])
     template["metadata"].setdefault("creationTimestamp", None)
@@ -124,7 +128,9 @@ def _quality(spec: Object) -> str:
 
 def check(resource: Resource, obj: Object, old: Object | None = None) -> None:
     """Refusal 422, with every cause, where the object breaks a rule; `old` is the stored object that it replaces."""
-    causes = list(_metadata_causes(resource, obj["metadata"]))
+    # A Job without labels gets its template's, which are checked there.
+    defaulted = obj["spec"]["template"]["metadata"]["labels"] if resource is JOBS else None
+    causes = list(_metadata_causes(resource, obj["metadata"], defaulted))
     if resource is JOBS:
         causes += _job_causes(obj, old)
     elif resource is PODS:
@@ -141,7 +147,7 @@ def check(resource: Resource, obj: Object, old: Object | None = None) -> None:
         raise invalid_object(resource, obj["metadata"].get("name", ""), causes)
 
 
-def _metadata_causes(resource: Resource, meta: Mapping[str, Any]) -> Iterator[Cause]:
+def _metadata_causes(resource: Resource, meta: Mapping[str, Any], defaulted: object) -> Iterator[Cause]:
     name = meta.get("name", "")
     if not name:
         yield Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
@@ -150,7 +156,8 @@ def _metadata_causes(resource: Resource, meta: Mapping[str, Any]) -> Iterator[Ca
             yield _wrong("metadata.name", name, _too_long(name, 63) or _DNS_LABEL)
     elif dns_subdomain_problem(name):
         yield _wrong("metadata.name", name, _too_long(name, 253) or _DNS_SUBDOMAIN)
-    yield from _label_causes("metadata.labels", meta.get("labels") or {})
+    if meta.get("labels") != defaulted:
+        yield from _label_causes("metadata.labels", meta.get("labels") or {})
     for key in meta.get("annotations") or {}:
         if annotation_key_problem(key):
             yield _wrong("metadata.annotations", key, _QUALIFIED)
@@ -159,7 +166,7 @@ def _metadata_causes(resource: Resource, meta: Mapping[str, Any]) -> Iterator[Ca
 def _label_causes(field: str, labels: Mapping[str, str]) -> Iterator[Cause]:
     for key, value in labels.items():
         if label_key_problem(key):
-            yield _wrong(field, key, _QUALIFIED)
+            yield _wrong(field, key, _TWO_SLASHES if key.count("/") > 1 else _QUALIFIED)
         if label_value_problem(value):
             yield _wrong(field, value, _too_long(value, 63) or _LABEL_VALUE)
 

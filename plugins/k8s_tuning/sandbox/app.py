@@ -18,6 +18,7 @@ from k8s_tuning.sandbox import access
 from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
 from k8s_tuning.sandbox.discovery import document
 from k8s_tuning.sandbox.jobs import JobController, Later
+from k8s_tuning.sandbox.namespaces import NamespaceController
 from k8s_tuning.sandbox.nodes import Nodes
 from k8s_tuning.sandbox.occurrences import Recorder
 from k8s_tuning.sandbox.reading import Reading, as_object, check_log
@@ -47,6 +48,7 @@ class SandboxApp:
         self._scenario = scenario
         self._tokens = tokens
         recorder = Recorder(self.store, clock)
+        NamespaceController(self.store, later)
         JobController(self.store, recorder, clock, later, backoff_seconds)
         nodes = Nodes(self.store, recorder, scenario, clock, later)
         self._verbs = Verbs(self.store, clock)

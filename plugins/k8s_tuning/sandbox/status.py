@@ -108,6 +108,18 @@ def forbidden(user: str, verb: str, resource: Resource, subresource: str, namesp
     return Refusal(403, "Forbidden", message, of(resource, name))
 
 
+def terminating(resource: Resource, name: str, namespace: str) -> Refusal:
+    """403: nothing new in a namespace that is being deleted."""
+    text = f"unable to create new content in namespace {namespace} because it is being terminated"
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    details = {**of(resource, name), "causes": [cause]}
+    return Refusal(403, "Forbidden", f'{resource.qualified} "{name}" is forbidden: {text}', details)
+
+
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusal:
     """422 with every cause."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]

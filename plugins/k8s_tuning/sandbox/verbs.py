@@ -13,7 +13,7 @@ import yaml
 
 from k8s_tuning.sandbox import admission, ownership, patches, schema
 from k8s_tuning.sandbox.jobs import generated_name
-from k8s_tuning.sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS, Resource
+from k8s_tuning.sandbox.resources import JOBS, NAMESPACES, PODS, Resource
 from k8s_tuning.sandbox.status import (
     Cause,
     Refusal,
@@ -23,6 +23,7 @@ from k8s_tuning.sandbox.status import (
     modified,
     not_found,
     of,
+    terminating,
 )
 from k8s_tuning.sandbox.store import Record, Selection, Store
 from k8s_tuning.timestamps import to_text
@@ -97,12 +98,17 @@ class Verbs:
             patched = patches.strategic(whole, patch, schema.resolve(target.resource.definition))
         else:
             patched = patches.json_patch(whole, patch)
-        return self._write(target, live, self._decoded(target, patched)), False
+        try:
+            obj = self._decoded(target, patched)
+        except Refusal as refusal:
+            if refusal.message.startswith("the name"):
+                raise
+            text = f"Invalid value: {refusal.message}"
+            raise invalid("", "", "", [Cause("patch", "FieldValueInvalid", text)]) from refusal
+        return self._write(target, live, obj), False
 
     def delete(self, target: Target, options: Mapping[str, Any]) -> Object:
         """Delete an object by its policy; the answer is a Status, or the object with its deletionTimestamp."""
-        record = self.read(target)
-        obj = record.load()
         policy = options.get("propagationPolicy") or ("Orphan" if target.resource is JOBS else "Background")
         if options.get("orphanDependents") is not None:
             policy = "Orphan" if options["orphanDependents"] else "Background"
@@ -111,13 +117,17 @@ class Verbs:
             text = f'Unsupported value: "{policy}": supported values: {listed}'
             cause = Cause("propagationPolicy", "FieldValueNotSupported", text)
             raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+        record = self.read(target)
+        obj = record.load()
         self._check_preconditions(target, record, options.get("preconditions") or {})
         if not target.dry_run:
             self._remove(target, record, orphan=policy == "Orphan")
-        gone = {"deletionTimestamp": self._now(), "deletionGracePeriodSeconds": 0}
+        gone: Object = {"deletionTimestamp": self._now(), "deletionGracePeriodSeconds": 0}
         if target.resource is NAMESPACES:
+            gone = {"deletionTimestamp": gone["deletionTimestamp"]}
             obj["status"] = {"phase": "Terminating"}
-            gone.pop("deletionGracePeriodSeconds")
+        elif target.resource is PODS and "nodeName" in obj["spec"] and obj["status"]["phase"] == "Running":
+            gone["deletionGracePeriodSeconds"] = obj["spec"]["terminationGracePeriodSeconds"]
         elif target.resource is JOBS and policy == "Background":
             details = {**of(target.resource, target.name), "uid": record.uid}
             return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
@@ -176,7 +186,7 @@ class Verbs:
         return fresh
 
     def _add(self, target: Target, obj: Object) -> Object:
-        self._check_namespace(target)
+        self._check_namespace(target, obj["metadata"].get("name", ""))
         admission.check(target.resource, obj)
         name = obj["metadata"]["name"]
         if self._store.get(target.resource, target.namespace, name) is not None:
@@ -185,12 +195,14 @@ class Verbs:
             self._store.put(target.resource, obj)
         return obj
 
-    def _check_namespace(self, target: Target) -> None:
+    def _check_namespace(self, target: Target, name: str) -> None:
         if not target.resource.namespaced:
             return
         space = self._store.get(NAMESPACES, "", target.namespace)
         if space is None:
             raise not_found(NAMESPACES, target.namespace)
+        if space.fields.get("status.phase") == "Terminating":
+            raise terminating(target.resource, name, target.namespace)
 
     def _write(self, target: Target, live: Object, obj: Object) -> Object:
         version = obj["metadata"].get("resourceVersion")
@@ -266,16 +278,19 @@ class Verbs:
                 f'Operation cannot be fulfilled on {kind} "{target.name}": the UID in the precondition ({uid}) does'
                 f" not match the UID in record ({record.uid}). The object might have been deleted and then recreated"
             )
-            raise Refusal(409, "Conflict", text, of(target.resource, target.name))
+            raise Refusal(409, "Conflict", text, {**of(target.resource, target.name), "kind": target.resource.kind})
         if (version := wanted.get("resourceVersion")) and version != str(record.revision):
             raise modified(target.resource, target.name)
 
     def _remove(self, target: Target, record: Record, *, orphan: bool) -> None:
         if target.resource is NAMESPACES:
-            for resource in (JOBS, PODS, EVENTS):
-                for inner in self._store.records(Selection(resource, record.name)):
-                    self._store.remove(resource, *inner.key)
-        elif orphan:
+            # The namespace controller empties and removes it.
+            obj = record.load()
+            obj["metadata"].setdefault("deletionTimestamp", self._now())
+            obj["status"] = {"phase": "Terminating"}
+            self._store.put(NAMESPACES, obj)
+            return
+        if orphan:
             for pod in self._store.owned(record.uid, PODS):
                 obj = pod.load()
                 obj["metadata"].pop("ownerReferences")

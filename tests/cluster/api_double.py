@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -65,6 +66,7 @@ class ApiDouble:
 @contextlib.contextmanager
 def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDouble]:
     double = ApiDouble("")
+    connections: list[socket.socket] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -95,6 +97,7 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
             pass
 
         def handle(self) -> None:
+            connections.append(self.connection)
             with contextlib.suppress(OSError):
                 super().handle()
 
@@ -115,6 +118,9 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
     finally:
         server.shutdown()
         server.server_close()
+        for connection in connections:  # a server that goes takes its open connections with it
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:

@@ -2,25 +2,225 @@
 
 from typing import Any
 
-from tests.clusters import Cluster, job_manifest
+import httpx2
+import pytest
+from tests.cluster_contract.calls import core_path, create, ended, idle, jobs_path, pods_of
+from tests.clusters import Cluster
 
 
-def ended(cluster: Cluster, name: str) -> dict[str, Any]:
-    """The Job as soon as it has a condition."""
+def condition(job: dict[str, Any]) -> tuple[str, str, str]:
+    """The only condition, as type, status and reason."""
+    (found,) = job["status"]["conditions"]
+    return found["type"], found["status"], found.get("reason", "")
+
+
+def reasons(http: httpx2.Client, cluster: Cluster, kind: str) -> set[tuple[str, str]]:
+    """Type and reason of the events about objects of a kind."""
+    answer = http.get(core_path(cluster, "events"), params={"fieldSelector": f"involvedObject.kind={kind}"})
+    return {(event["type"], event["reason"]) for event in answer.json()["items"]}
+
+
+def test_a_job_that_succeeds_is_complete(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "succeed", "seconds": 0.2}])
     with cluster.client() as http:
-        path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/{name}"
-        return cluster.wait(lambda: job if (job := http.get(path).json()).get("status", {}).get("conditions") else None)
+        create(http, cluster, "a")
+        job = ended(http, cluster, "a")
+        (pod,) = pods_of(http, cluster, "a")
+        assert condition(job) == ("Complete", "True", "")
+        assert job["status"]["succeeded"] == 1
+        assert not {"active", "failed"} & set(job["status"])
+        assert job["status"]["startTime"] <= job["status"]["completionTime"]
+        assert job["spec"]["selector"] == {"matchLabels": {"controller-uid": job["metadata"]["uid"]}}
+        assert pod["metadata"]["labels"] == {
+            "app": "arbitrage-tuning",
+            "controller-uid": job["metadata"]["uid"],
+            "job-name": cluster.job("a"),
+        }
+        assert pod["metadata"]["name"].startswith(cluster.job("a") + "-")
+        (owner,) = pod["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["uid"], owner["controller"]) == ("Job", job["metadata"]["uid"], True)
+        (container,) = pod["status"]["containerStatuses"]
+        assert container["state"]["terminated"]["reason"] == "Completed"
+        assert container["state"]["terminated"]["exitCode"] == 0
+        cluster.wait(lambda: ("Normal", "Completed") in reasons(http, cluster, "Job"))
+        assert ("Normal", "SuccessfulCreate") in reasons(http, cluster, "Job")
+        assert {("Normal", "Scheduled"), ("Normal", "Started")} <= reasons(http, cluster, "Pod")
 
 
-def created(cluster: Cluster, name: str, **spec: Any) -> dict[str, Any]:
-    """A new Job."""
+@pytest.mark.parametrize(
+    ("rule", "phase", "pod_reason", "state", "reason", "code", "event"),
+    [
+        ({"outcome": "fail", "exit_code": 3}, "Failed", None, "terminated", "Error", 3, None),
+        ({"outcome": "oom"}, "Failed", None, "terminated", "OOMKilled", 137, None),
+        ({"outcome": "crashloop"}, "Failed", None, "terminated", "Error", 1, None),
+        ({"outcome": "evicted"}, "Failed", "Evicted", None, None, None, "Evicted"),
+        ({"outcome": "image-pull"}, "Pending", None, "waiting", "ImagePullBackOff", None, "BackOff"),
+        ({"outcome": "config-error"}, "Pending", None, "waiting", "CreateContainerConfigError", None, "Failed"),
+        ({"outcome": "hang"}, "Running", None, "running", None, None, None),
+    ],
+    ids=["fail", "oom", "crashloop-never", "evicted", "image-pull", "config-error", "hang"],
+)
+def test_pods_end_as_the_scenario_says(
+    cluster: Cluster,
+    rule: dict[str, Any],
+    phase: str,
+    pod_reason: str | None,
+    state: str | None,
+    reason: str | None,
+    code: int | None,
+    event: str | None,
+) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "seconds": 0.2, **rule}])
     with cluster.client() as http:
-        answer = http.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", json=job_manifest(name, **spec))
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+        create(http, cluster, "a")
+
+        def look() -> dict[str, Any] | None:
+            found = pods_of(http, cluster, "a")
+            played = found and ("containerStatuses" in found[0]["status"] or pod_reason)
+            return found[0] if played and found[0]["status"]["phase"] == phase else None
+
+        status = cluster.wait(look)["status"]
+        assert status.get("reason") == pod_reason
+        if state is None:
+            assert "containerStatuses" not in status
+        else:
+            (container,) = status["containerStatuses"]
+            assert list(container["state"]) == [state]
+            assert container["state"][state].get("reason") == reason
+            assert container["state"][state].get("exitCode") == code
+            assert container["restartCount"] == 0
+        if phase == "Failed":
+            job = ended(http, cluster, "a")
+            assert condition(job) == ("Failed", "True", "BackoffLimitExceeded")
+            assert job["status"]["failed"] == 1
+            assert "completionTime" not in job["status"]
+            cluster.wait(lambda: ("Warning", "BackoffLimitExceeded") in reasons(http, cluster, "Job"))
+        else:
+            assert http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]["active"] == 1
+        if event is not None:
+            cluster.wait(lambda: ("Warning", event) in reasons(http, cluster, "Pod"))
 
 
-def test_a_job_succeeds(cluster: Cluster) -> None:
-    created(cluster, cluster.job("a"))
-    job = ended(cluster, cluster.job("a"))
-    assert job["status"]["succeeded"] == 1
+def test_a_crashing_container_is_started_again_until_the_backoff_limit(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "crashloop", "seconds": 0.3}])
+    pod = {"restartPolicy": "OnFailure", "containers": [{"name": "c", "image": "i"}]}
+    with cluster.client() as http:
+        create(http, cluster, "a", backoffLimit=2, template={"spec": pod})
+
+        def look() -> dict[str, Any] | None:
+            found = pods_of(http, cluster, "a")
+            states = found[0]["status"].get("containerStatuses") if found else None
+            return states[0] if states and "waiting" in states[0]["state"] else None
+
+        container = cluster.wait(look)
+        assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        assert container["lastState"]["terminated"]["exitCode"] == 1
+        assert container["restartCount"] == 1
+        assert condition(ended(http, cluster, "a")) == ("Failed", "True", "BackoffLimitExceeded")
+        cluster.wait(lambda: not pods_of(http, cluster, "a"))
+
+
+def test_a_failed_pod_is_retried_while_the_backoff_limit_lasts(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "fail", "seconds": 0.5}])
+    with cluster.client() as http:
+        create(http, cluster, "a", backoffLimit=1)
+
+        def look() -> dict[str, Any] | None:
+            status = http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]
+            return status if status.get("failed") == 1 else None
+
+        status = cluster.wait(look)
+        assert status["active"] == 1
+        assert "conditions" not in status
+        cluster.wait(lambda: len(pods_of(http, cluster, "a")) == 2)
+
+
+def test_a_job_past_its_deadline_fails_and_its_pods_go(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "hang"}])
+    with cluster.client() as http:
+        create(http, cluster, "a", activeDeadlineSeconds=1)
+        job = ended(http, cluster, "a")
+        assert condition(job) == ("Failed", "True", "DeadlineExceeded")
+        assert job["status"]["failed"] == 1
+        cluster.wait(lambda: not pods_of(http, cluster, "a"))
+
+
+def test_several_completions_run_as_many_at_a_time_as_parallelism_says(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "succeed", "seconds": 0.2}])
+    with cluster.client() as http:
+        create(http, cluster, "a", completions=3, parallelism=2)
+        seen = set()
+
+        def look() -> dict[str, Any] | None:
+            job = http.get(jobs_path(cluster, cluster.job("a"))).json()
+            seen.add(job["status"].get("active", 0))
+            return job if job["status"].get("conditions") else None
+
+        job = cluster.wait(look)
+        assert condition(job) == ("Complete", "True", "")
+        assert job["status"]["succeeded"] == 3
+        assert max(seen) <= 2
+        assert len(pods_of(http, cluster, "a")) == 3
+
+
+def test_a_job_without_parallelism_starts_nothing(cluster: Cluster) -> None:
+    with cluster.client() as http:
+        create(http, cluster, "a", **idle())
+        create(http, cluster, "b", activeDeadlineSeconds=0)
+        # The second Job's condition shows that the controller has seen the first.
+        assert condition(ended(http, cluster, "b")) == ("Failed", "True", "DeadlineExceeded")
+        assert pods_of(http, cluster, "a") == []
+        assert "conditions" not in http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]
+
+
+def test_a_finished_job_goes_after_its_time_to_live(cluster: Cluster) -> None:
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "succeed", "seconds": 0.2}])
+    with cluster.client() as http:
+        create(http, cluster, "a", ttlSecondsAfterFinished=1)
+        cluster.wait(lambda: http.get(jobs_path(cluster, cluster.job("a"))).status_code == 404)
+        cluster.wait(lambda: not pods_of(http, cluster, "a"))
+
+
+@pytest.mark.parametrize(
+    ("wants", "message"),
+    [
+        ({"resources": {"requests": {"cpu": "100000"}}}, "Insufficient cpu"),
+        ({"resources": {"limits": {"memory": "900000Gi"}}}, "Insufficient memory"),
+    ],
+    ids=["cpu", "memory"],
+)
+def test_a_pod_that_fits_nowhere_stays_pending_and_says_why(
+    cluster: Cluster, wants: dict[str, Any], message: str
+) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i", **wants}]}
+    with cluster.client() as http:
+        create(http, cluster, "a", template={"spec": pod})
+
+        def look() -> dict[str, Any] | None:
+            found = pods_of(http, cluster, "a")
+            return found[0] if found and found[0]["status"].get("conditions") else None
+
+        found = cluster.wait(look)
+        (said,) = found["status"]["conditions"]
+        assert (said["type"], said["status"], said["reason"]) == ("PodScheduled", "False", "Unschedulable")
+        assert message in said["message"]
+        assert found["status"]["phase"] == "Pending"
+        assert "nodeName" not in found["spec"]
+        assert "containerStatuses" not in found["status"]
+        cluster.wait(lambda: ("Warning", "FailedScheduling") in reasons(http, cluster, "Pod"))
+
+
+def test_the_scheduler_dates_its_events_by_event_time_alone(cluster: Cluster) -> None:
+    with cluster.client() as http:
+        create(http, cluster, "a")
+
+        def look() -> dict[str, Any] | None:
+            wanted = {"fieldSelector": "reason=Scheduled"}
+            found = http.get(core_path(cluster, "events"), params=wanted).json()["items"]
+            return found[0] if found else None
+
+        event = cluster.wait(look)
+        assert (event["firstTimestamp"], event["lastTimestamp"]) == (None, None)
+        assert event["eventTime"].endswith("Z")
+        assert event["reportingComponent"] == "default-scheduler"
+        assert "count" not in event

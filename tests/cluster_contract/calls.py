@@ -1,0 +1,52 @@
+"""What the suites ask of a cluster, so that each test says only what it is about."""
+
+from typing import Any
+
+import httpx2
+from tests.clusters import Cluster, job_manifest
+
+APPLY = {"Content-Type": "application/apply-patch+yaml"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+def jobs_path(cluster: Cluster, name: str = "") -> str:
+    """The Jobs of the test's namespace, or one of them."""
+    return f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs" + (f"/{name}" if name else "")
+
+
+def core_path(cluster: Cluster, plural: str, name: str = "") -> str:
+    """Pods or events of the test's namespace, or one of them."""
+    return f"/api/v1/namespaces/{cluster.namespace}/{plural}" + (f"/{name}" if name else "")
+
+
+def create(http: httpx2.Client, cluster: Cluster, name: str, **spec: Any) -> dict[str, Any]:
+    """A new Job of the test's own."""
+    answer = http.post(jobs_path(cluster), json=job_manifest(cluster.job(name), **spec))
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def idle(**spec: Any) -> dict[str, Any]:
+    """The spec of a Job that starts no pod, for tests of Jobs alone."""
+    return {"parallelism": 0, **spec}
+
+
+def ended(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+    """The Job as soon as it has a condition."""
+
+    def look() -> dict[str, Any] | None:
+        job = http.get(jobs_path(cluster, cluster.job(name))).json()
+        return job if job["status"].get("conditions") else None
+
+    return cluster.wait(look)
+
+
+def pods_of(http: httpx2.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:
+    """The Job's pods."""
+    answer = http.get(core_path(cluster, "pods"), params={"labelSelector": f"job-name={cluster.job(name)}"})
+    return answer.json()["items"]
+
+
+def causes(answer: httpx2.Response) -> list[tuple[str, str]]:
+    """Field and reason of each cause of a Status."""
+    return [(cause["field"], cause["reason"]) for cause in answer.json()["details"]["causes"]]

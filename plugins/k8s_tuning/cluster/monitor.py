@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from k8s_tuning import timestamps
@@ -99,21 +99,26 @@ class K8sJobMonitor:
 
     async def _load_jobs(self, reader: ClusterReader, snapshot: K8sMonitorSnapshot) -> list[_Pod]:
         """Jobs and their pods into the snapshot; the pods, for what else is asked of them."""
-        try:
-            snapshot.jobs = await reader.jobs(self.namespace, self.label_selector, job_status)
-        except ClusterError as error:
-            snapshot.errors.append(f"Jobs not read: {error}")
+        jobs, labelled = await asyncio.gather(
+            reader.jobs(self.namespace, self.label_selector, job_status),
+            reader.pods(self.namespace, self.label_selector, _pod),
+            return_exceptions=True,
+        )
+        if isinstance(jobs, ClusterError):
+            snapshot.errors.append(f"Jobs not read: {jobs}")
             return []
-        by_uid = {job.uid: job for job in snapshot.jobs if job.uid}
+        if isinstance(jobs, BaseException):
+            raise jobs
+        snapshot.jobs = jobs
+        by_uid = {job.uid: job for job in jobs if job.uid}
         owned: dict[str, _Pod] = {}
         try:
-            for selector in (self.label_selector, ANY_JOBS_POD):
-                for pod in await reader.pods(self.namespace, selector, _pod):
-                    if not pod.owners.isdisjoint(by_uid):
-                        owned[pod.status.pod_name] = pod
-                seen = set().union(*(pod.owners for pod in owned.values()))
-                if not any(_has_pods(job) and job.uid not in seen for job in snapshot.jobs):
-                    break
+            if isinstance(labelled, BaseException):
+                raise labelled
+            _take(labelled, by_uid, owned)
+            seen = set().union(*(pod.owners for pod in owned.values()))
+            if any(_has_pods(job) and job.uid not in seen for job in jobs):
+                _take(await reader.pods(self.namespace, ANY_JOBS_POD, _pod), by_uid, owned)
         except ClusterError as error:
             snapshot.errors.append(f"pods not read: {error}")
         pods = sorted(owned.values(), key=lambda pod: (pod.status.created_at or "", pod.status.pod_name))
@@ -196,6 +201,11 @@ class K8sJobMonitor:
 
 def _pod(pod: Json) -> _Pod:
     return _Pod(pod_status(pod), owner_uids(pod), logs_wanted(pod))
+
+
+def _take(pods: list[_Pod], jobs: Mapping[str, K8sJobStatus], owned: dict[str, _Pod]) -> None:
+    """Those of the pods that belong to one of the Jobs (by uid) into `owned`, by name."""
+    owned.update((pod.status.pod_name, pod) for pod in pods if not pod.owners.isdisjoint(jobs))
 
 
 def _has_pods(job: K8sJobStatus) -> bool:

@@ -86,6 +86,18 @@ def test_events_of_one_second_come_in_the_order_they_were_stored() -> None:
     assert [e.reason for e in select_events(raws, SELECTED)] == ["a", "b"]
 
 
+def test_fractions_of_a_second_do_not_put_the_scheduler_behind_the_kubelet() -> None:
+    """The scheduler dates its events to the microsecond, the kubelet to the second."""
+    scheduled = event(
+        reason="Scheduled",
+        lastTimestamp=None,
+        eventTime="2025-11-16T10:00:00.400000Z",
+        metadata={"resourceVersion": "8"},
+    )
+    started = event(reason="Started", metadata={"resourceVersion": "9"})
+    assert [e.reason for e in select_events([started, scheduled], SELECTED)] == ["Scheduled", "Started"]
+
+
 @pytest.mark.parametrize(("limit", "reasons"), [(None, "abc"), (2, "bc"), (3, "abc"), (9, "abc"), (0, "")])
 def test_a_limit_keeps_the_newest(limit: int | None, reasons: str) -> None:
     raws = [event(reason=r, metadata={"resourceVersion": str(i)}) for i, r in enumerate("abc")]

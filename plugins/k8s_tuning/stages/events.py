@@ -135,10 +135,13 @@ def _shown(text: str, widest: int = _WIDEST_MESSAGE) -> str:
 
 
 def _age_order(event: Json) -> tuple[datetime, int]:
-    """By when an event was last seen; within one second by the order in which the server stored it."""
+    """By the second in which an event was last seen; within it by the order in which the server stored them.
+
+    Some events are dated to the microsecond and others to the second: finer than that they cannot be compared.
+    """
     version = _dict(event, "metadata").get("resourceVersion")
     stored = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
-    return _last(event) or _EPOCH, stored
+    return (_last(event) or _EPOCH).replace(microsecond=0), stored
 
 
 def _last(event: Json) -> datetime | None:

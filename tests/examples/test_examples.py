@@ -1,0 +1,75 @@
+"""The examples are of the shape that their readers take, and every command in them is one that the command line knows."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from k8s_tuning import cli
+
+ROOT = Path(__file__).parents[2]
+TEXTS = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
+DOCS = sorted([*(ROOT / "docs/runbooks").glob("*.md"), ROOT / "docs/alerting.md", ROOT / "docs/deploy.md"])
+
+
+def commands(path: Path) -> list[str]:
+    """Every `k8s-tuning …` in a file that is meant to be typed or run: up to what ends a shell command."""
+    found = []
+    text = path.read_text().replace("\\\n", " ")
+    if path.suffix == ".md":
+        text = "\n".join(re.findall(r"^    (.*)$|`(k8s-tuning [^`]+)`", text, re.MULTILINE) and [
+            indented or quoted for indented, quoted in re.findall(r"^    (.*)$|`(k8s-tuning [^`]+)`", text, re.MULTILINE)
+        ])
+    else:
+        text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for match in re.finditer(r"(?<![\w/.-])k8s-tuning ((?:generate|validate|apply|watch|health|record|history|alert|metrics|run|sandbox)\b[^;|&>#\n]*)", text):
+        found.append(match[1].strip())
+    return found
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *DOCS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_is_one_that_the_command_line_takes(path: Path) -> None:
+    """A flag that is renamed shows up here, not at the reader's."""
+    for command in commands(path):
+        words = [word for word in shlex.split(command) if word != "…"]
+        try:
+            cli.parser().parse_args(words)
+        except SystemExit as stop:
+            assert stop.code in (0, None), f"{path.relative_to(ROOT)}: k8s-tuning {command}"
+
+
+def test_the_examples_do_hold_commands() -> None:
+    """The look for commands finds them, so that the test above means something."""
+    assert sum(len(commands(path)) for path in TEXTS) >= 9
+
+
+def test_the_workflow_is_valid_for_github() -> None:
+    """By GitHub's workflow schema, as the check-jsonschema package carries it."""
+    schema = files("check_jsonschema") / "builtin_schemas/vendor/github-workflows.json"
+    workflow = yaml.safe_load((ROOT / "examples/github-actions/tuning-session.yaml").read_text())
+    # YAML 1.1 reads the key `on` as true; GitHub does not.
+    workflow = {("on" if key is True else key): value for key, value in workflow.items()}
+    jsonschema.validate(workflow, json.loads(schema.read_text()))
+
+
+def test_the_cronjob_is_valid_for_kubernetes() -> None:
+    """By the API's own schema, unknown fields refused."""
+    document = yaml.safe_load((ROOT / "examples/kubernetes/monitor-cronjob.yaml").read_text())
+    kubernetes_validate.validate(document, "1.34", strict=True)
+
+
+def test_each_crontab_line_is_five_fields_a_command_or_a_setting() -> None:
+    """No continued lines, and no % that cron would take for a newline."""
+    for line in (ROOT / "examples/cron/k8s-tuning.crontab").read_text().splitlines():
+        if line and not line.startswith("#"):
+            assert re.match(r"^([A-Z_]+=\S*|(\S+ ){5}\S.*)$", line), line
+            assert "%" not in line
+            assert not line.endswith("\\")

@@ -70,6 +70,7 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: the kernel would hold the second one back
 
         def handle_any(self) -> None:
             if length := int(self.headers.get("Content-Length") or 0):

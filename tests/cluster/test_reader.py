@@ -36,7 +36,7 @@ def access(api: ApiDouble, tmp_path: Path) -> ClusterAccess:
 
 def reading(access: ClusterAccess, work: Callable[[ClusterReader], Awaitable[T]]) -> T:
     async def go() -> T:
-        async with ClusterReader(access) as reader:
+        async with ClusterReader(access, lambda seconds: asyncio.sleep(0.001)) as reader:
             return await work(reader)
 
     return run(go())
@@ -196,13 +196,13 @@ def test_a_watch_survives_a_restarted_api_server(tmp_path: Path) -> None:
     port = int(first.url.rsplit(":", 1)[1])
 
     async def go() -> set[str]:
-        async with ClusterReader(access) as reader, asyncio.timeout(30):
+        async with ClusterReader(access, lambda seconds: asyncio.sleep(0.02)) as reader, asyncio.timeout(30):
             with serving(port=port) as again:
                 again.answer = Watches([page("Job", [named("before")])], [])
                 changes = reader.watch_jobs("n", "", name_of)
                 assert set(await anext(changes)) == {"before"}
             following = asyncio.ensure_future(anext(changes))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.3)
             with serving(port=port) as again:
                 again.answer = Watches([page("Job", [named("after")])], [])
                 return set(await following)

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import orjson
 
-from k8s_tuning.cluster.connection import ClusterAccess, connect
+from k8s_tuning.cluster.connection import ClusterAccess, Sleep, connect
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unreachable
 from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
@@ -33,8 +33,9 @@ Json = dict[str, Any]
 class ClusterReader:
     """What D32 to D35 may ask of a cluster. An async context manager; ConfigError where `access` cannot be used."""
 
-    def __init__(self, access: ClusterAccess) -> None:
-        self._connection = connect(access)
+    def __init__(self, access: ClusterAccess, sleep: Sleep = asyncio.sleep) -> None:
+        self._connection = connect(access, sleep=sleep)
+        self._sleep = sleep
         self.server = self._connection.server
         self.context = self._connection.context
 
@@ -114,7 +115,7 @@ class ClusterReader:
                     version, changed = _follow(known, changes, keep, version)
                     if changed:
                         yield known
-                await asyncio.sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
+                await self._sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
             except Expired:
                 version = None
             except (Unreachable, Throttled, BadAnswer, Forbidden) as error:
@@ -125,7 +126,7 @@ class ClusterReader:
                     logger.warning("the watch of %s was cut off and goes on by itself: %s", namespace, error)
                 silence += 1
                 version = None
-                await asyncio.sleep(random.uniform(0.1, min(10.0, 0.5 * 2 ** min(silence, 8))))  # noqa: S311
+                await self._sleep(random.uniform(0.1, min(10.0, 0.5 * 2 ** min(silence, 8))))  # noqa: S311
 
     async def _listed_jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
         found: dict[str, T] = {}

@@ -114,10 +114,13 @@ class SandboxApp:
             record = self._verbs.read(Target(found.resource, found.namespace, found.name))
             if found.subresource != "log":
                 await answer.send(200, self._reading.one(found.resource, record, accept))
-            elif check_log(record, query):
+            elif not check_log(record, query):
+                await answer.send(204, b"")
+            elif is_true(query.get("follow", "")):
                 await answer.stream(self._reading.log(record, query), "text/plain")
             else:
-                await answer.send(204, b"")
+                lines = [line async for line in self._reading.log(record, query)]
+                await answer.send(200, b"".join(lines), "text/plain")
 
     async def _write(self, found: Route, query: Query, request: Request) -> tuple[int, bytes]:
         agent = request.headers.get("user-agent", "").partition("/")[0] or "unknown"

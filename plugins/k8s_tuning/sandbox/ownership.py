@@ -44,9 +44,10 @@ def apply(resource: Resource, live: Object | None, applied: Object, manager: str
     if conflicts and not force:
         raise _conflict(conflicts)
     kept_by_others: Fields = frozenset().union(*(fields for _, fields in others))
-    merged: Object = _merge(live, applied, definition)
-    # Longest first: an item's fields go before the item itself.
-    for path in sorted(had - wanted - kept_by_others, key=len, reverse=True):
+    merged: Object = _merge(copy.deepcopy(live), applied, definition)
+    # A list's item goes as a whole, before its fields (its key is one of them) are looked at one by one.
+    kept = {path[:length] for path in wanted | kept_by_others for length in range(1, len(path) + 1)}
+    for path in sorted(had - kept, key=lambda path: path[-1] != "."):
         _remove(merged, path)
     updated = [_shrunk(entry, fields, fields - changed) for entry, fields in others]
     entry = mine if mine is not None and had == wanted else _entry(resource, manager, "Apply", wanted, now)
@@ -194,20 +195,15 @@ def _value(value: Any, path: Path) -> Any:
 
 
 def _remove(obj: Object, path: Path) -> None:
-    whole = path[-1] == "."
-    path = path[:-1] if whole else path
-    holder = _value(obj, path[:-1])
-    found = _find(holder, path[-1])
-    if found is None or (isinstance(found, dict) and whole and len(found) > len(_names(path[-1]))):
+    *above, last = path[:-1] if path[-1] == "." else path
+    holder = _value(obj, tuple(above))
+    found = _find(holder, last)
+    if found is None:
         return
     if isinstance(holder, list):
         holder.remove(found)
     else:
-        del holder[path[-1][2:]]
-
-
-def _names(part: str) -> Any:
-    return orjson.loads(part[2:]) if part.startswith("k:") else ()
+        del holder[last[2:]]
 
 
 def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:

@@ -105,7 +105,6 @@ class Sandbox:
     def pause(self) -> None:
         """Close the port and every connection, as an API server does that is restarted; the state stays."""
         if self._server is not None:
-            self._server.should_exit = self._server.force_exit = True
             self._run(self._finish())
             self._server = None
 
@@ -194,7 +193,12 @@ class Sandbox:
             await asyncio.sleep(0.005)
 
     async def _finish(self) -> None:
-        if self._serving is not None:
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = self._server.force_exit = True
+            # uvicorn would let answers in progress go on, and a watch is always in progress.
+            for connection in tuple(self._server.server_state.connections):
+                if (transport := getattr(connection, "transport", None)) is not None:
+                    transport.abort()
             await asyncio.wait((self._serving,))
 
     async def _compact(self) -> None:

@@ -15,6 +15,7 @@ from k8s_tuning.cluster import monitor as monitor_module
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.errors import ConfigError, InputError, SelectorError
+from k8s_tuning.sandbox import Sandbox
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot, generate_monitor_report_text
 
 START = "2025-11-16T10:00:00Z"
@@ -388,3 +389,53 @@ def test_an_expired_token_is_an_error_that_says_so(cluster: Cluster, tmp_path: P
     snapshot = K8sJobMonitor(cluster.namespace, SELECTOR, str(path)).load_snapshot()
     assert "expired or wrong token" in snapshot.errors[0]
     assert "expired-long-ago" not in repr(snapshot)
+
+
+def sandboxed(sandbox: Sandbox, **patience: float) -> K8sJobMonitor:
+    """A monitor of the sandbox's own namespace, with one Job in it."""
+    access = ClusterAccess(kubeconfig=str(sandbox.kubeconfig), **patience)
+    return K8sJobMonitor("trading-bots", SELECTOR, access=access)
+
+
+def kubectl_create(sandbox: Sandbox, name: str) -> None:
+    cluster = Cluster("sandbox", sandbox.kubeconfig, "trading-bots", sandbox)
+    with cluster.client() as http:
+        answer = http.post("/apis/batch/v1/namespaces/trading-bots/jobs", json=job_manifest(name))
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 429, "retry_after": 0.05, "times": 2},
+        {"status": 500, "times": 2},
+        {"status": 503, "times": 2},
+        {"answer": "drop", "times": 1},
+        {"answer": "torn", "times": 1},
+    ],
+    ids=["429", "500", "503", "drop", "torn"],
+)
+def test_a_fault_that_passes_leaves_the_snapshot_whole(fault: dict[str, Any], sandbox: Sandbox) -> None:
+    kubectl_create(sandbox, "arb-tuning-a")
+    sandbox.set_scenario(faults=[{"path": "/apis/batch/v1/*", **fault}])
+    snapshot = sandboxed(sandbox).load_snapshot()
+    assert snapshot.errors == []
+    assert [job.job_name for job in snapshot.jobs] == ["arb-tuning-a"]
+
+
+@pytest.mark.parametrize("fault", [{"answer": "hang"}, {"answer": "html"}, {"status": 500}, {"status": 429}], ids=str)
+def test_a_fault_that_stays_is_an_error(fault: dict[str, Any], sandbox: Sandbox) -> None:
+    sandbox.set_scenario(faults=[{"path": "/apis/batch/v1/*", "times": None, **fault}])
+    snapshot = sandboxed(sandbox, read_seconds=0.3, retry_seconds=0.2).load_snapshot()
+    assert snapshot.errors
+
+
+def test_a_sandbox_that_measures_gives_usage(sandbox: Sandbox) -> None:
+    sandbox.set_scenario([{"match": "*", "outcome": "hang", "cpu": "250m", "memory": "64Mi"}], metrics=True)
+    kubectl_create(sandbox, "arb-tuning-a")
+    monitor = sandboxed(sandbox)
+    for _ in range(200):
+        pods = [pod for job in monitor.load_snapshot().jobs for pod in job.pods if pod.phase == "Running"]
+        if pods:
+            break
+    assert (pods[0].cpu_millicores, pods[0].memory_bytes) == (250, 64 * 2**20)

@@ -17,6 +17,7 @@ from k8s_tuning.cluster import reader as reader_module
 from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.reader import PAGE, ClusterReader
 from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, Invalid, NotFound, TuningError
+from k8s_tuning.sandbox import Sandbox
 
 T = TypeVar("T")
 
@@ -257,3 +258,23 @@ def test_a_watch_on_a_cluster_sees_a_job_end(cluster: Cluster) -> None:
         return False
 
     assert reading(ClusterAccess(kubeconfig=str(cluster.kubeconfig)), work)
+
+
+def test_a_watch_survives_410_gone_of_a_sandbox_that_forgot_the_past(sandbox: Sandbox) -> None:
+    """The version from which the watch would go on is no longer known; what happened since then is not lost."""
+    cluster = Cluster("sandbox", sandbox.kubeconfig, "trading-bots", sandbox)
+    path = "/apis/batch/v1/namespaces/trading-bots/jobs"
+
+    async def work(reader: ClusterReader) -> set[str]:
+        async with asyncio.timeout(30), aclosing(reader.watch_jobs("trading-bots", "", name_of)) as changes:
+            assert dict(await anext(changes)) == {}
+            with cluster.client() as http:
+                answer = await asyncio.to_thread(http.post, path, json=job_manifest("arb-tuning-a"))
+                assert answer.status_code == 201, answer.text
+            sandbox.compact()
+            async for known in changes:
+                if known:
+                    return set(known)
+        return set()
+
+    assert reading(ClusterAccess(kubeconfig=str(sandbox.kubeconfig)), work) == {"arb-tuning-a"}

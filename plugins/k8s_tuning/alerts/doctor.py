@@ -1,0 +1,257 @@
+"""Which link of the chain from the metrics to a person is broken: metrics → Prometheus → Alertmanager → receiver.
+
+Each check is one that docs/alerting.md also gives as a command. Nothing is changed, except that a test alert is posted
+to Alertmanager where one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx2
+
+from k8s_tuning import timestamps
+from k8s_tuning.errors import InputError
+
+ALERT = "K8sTuningTargetUnhealthy"
+SMOKE = "K8sTuningSmoke"
+METRIC = "k8s_tuning_source_readable"
+_TEST_ALERT_LASTS = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link. `found`: what was seen. `cure`: what to do where it is broken, or to learn more where it is unknown."""
+
+    name: str
+    state: Literal["ok", "broken", "unknown"]
+    found: str
+    cure: str = ""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Where the links are. `metrics` and its token may be left out: Prometheus then tells whether it scrapes them."""
+
+    prometheus: str
+    alertmanager: str
+    metrics: str | None = None
+    metrics_token: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("prometheus", "alertmanager", "metrics"):
+            url = getattr(self, name)
+            if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+                raise InputError(f"--{name}: not an address; write one as http://127.0.0.1:9090")
+
+    def __repr__(self) -> str:
+        return f"Chain(prometheus={_shown(self.prometheus)}, alertmanager={_shown(self.alertmanager)})"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A test alert: its labels, and how long to wait for its delivery. `sleep` waits a number of seconds."""
+
+    labels: Mapping[str, str]
+    wait_seconds: float
+    sleep: Callable[[float], None]
+    now: Callable[[], datetime]
+
+
+class _UnansweredError(Exception):
+    """The other side did not answer as it should; the message says how, without a secret."""
+
+
+def diagnose(chain: Chain, client: httpx2.Client, trial: Trial | None = None) -> Iterator[Link]:
+    """The links in the order an alert takes them, each as soon as it is known."""
+    if chain.metrics:
+        yield _metrics(chain.metrics, chain.metrics_token, client)
+    yield from _prometheus(chain, client)
+    yield from _alertmanager(chain, client)
+    if trial is None:
+        yield Link("delivery", "unknown", "no test alert was sent", "add --send to post one and see it delivered")
+    else:
+        yield from _deliver(chain.alertmanager, client, trial)
+
+
+def broken(links: list[Link]) -> Link | None:
+    """The first broken link: what comes after it cannot work, whatever it says."""
+    return next((link for link in links if link.state == "broken"), None)
+
+
+def _metrics(url: str, token: str | None, client: httpx2.Client) -> Link:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        text = _ask(client, url, headers).text
+    except _UnansweredError as error:
+        cure = "401 and 403 want the token in K8S_TUNING_METRICS_TOKEN; else see that Airflow's API server is up"
+        return Link("metrics", "broken", str(error), cure)
+    if METRIC not in text:
+        return Link("metrics", "broken", f"{_shown(url)} answers, without {METRIC}", "name the metrics endpoint itself")
+    if "k8s_tuning_last_record_timestamp_seconds{" not in text:
+        return Link("metrics", "broken", "no target was recorded in the last week", "see that k8s_health_monitor runs")
+    return Link("metrics", "ok", f"{_shown(url)} tells the health")
+
+
+def _prometheus(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
+    base = chain.prometheus.rstrip("/")
+    try:
+        up = _json(client, f"{base}/api/v1/query?query=max({METRIC})")["data"]["result"]
+        groups = _json(client, f"{base}/api/v1/rules?type=alert")["data"]["groups"]
+        found = _json(client, f"{base}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+    except _UnansweredError as error:
+        yield Link("prometheus", "broken", str(error), "see that it runs, and that --prometheus is its address")
+        return
+    yield Link("prometheus", "ok", f"{_shown(base)} answers")
+    if up:
+        yield Link("scrape", "ok", "it scrapes the pipeline's metrics")
+    else:
+        cure = "look at its page /targets: address, token, and the ServiceMonitor's labels and namespace"
+        yield Link("scrape", "broken", f"it has no {METRIC}", cure)
+    rules = [rule for group in groups for rule in group["rules"]]
+    ours = [rule for rule in rules if rule["name"].startswith("K8sTuning")]
+    failing = [f"{rule['name']}: {rule.get('lastError')}" for rule in rules if rule.get("health") == "err"]
+    if not any(rule["name"] == ALERT for rule in ours):
+        yield Link("rules", "broken", f"the rule {ALERT} is not loaded", "apply the PrometheusRule; see its labels")
+    elif failing:
+        yield Link("rules", "broken", "; ".join(failing), "mend the rule: promtool check rules")
+    else:
+        yield Link("rules", "ok", f"{len(ours)} rules of this project are loaded")
+    if found:
+        yield Link("discovery", "ok", f"it sends alerts to {len(found)} Alertmanager(s)")
+    else:
+        yield Link("discovery", "broken", "it knows no Alertmanager", "set `alerting` in its configuration")
+
+
+def _alertmanager(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
+    base = chain.alertmanager.rstrip("/")
+    try:
+        config = _json(client, f"{base}/api/v2/status")["config"]["original"]
+        alerts = _json(client, f"{base}/api/v2/alerts?active=true")
+        metrics = _samples(client, base)
+    except _UnansweredError as error:
+        yield Link("alertmanager", "broken", str(error), "see that it runs, and that --alertmanager is its address")
+        return
+    if metrics.get(("alertmanager_config_last_reload_successful", "")) == 0:
+        cure = "its log names the line; amtool check-config FILE"
+        yield Link("alertmanager", "broken", "it refused its newest configuration and runs on an older one", cure)
+    elif "k8s_tuning" not in config:
+        cure = "alertmanagerSpec.configSecret must name the Secret alertmanager-k8s-tuning"
+        yield Link("alertmanager", "broken", "it runs on another configuration than this project's", cure)
+    else:
+        yield Link("alertmanager", "ok", f"{_shown(base)} runs on this project's configuration")
+    if any(alert["labels"].get("alertname") == "Watchdog" for alert in alerts):
+        yield Link("watchdog", "ok", "Prometheus' Watchdog arrives there")
+    else:
+        cure = "wait a minute after a restart; then see Prometheus' page /status and its log for notify errors"
+        yield Link("watchdog", "broken", "Watchdog, which always fires, has not arrived", cure)
+    failed = {name: n for (metric, name), n in metrics.items() if metric == _FAILED and n}
+    if failed:
+        told = ", ".join(f"{name} {int(count)}" for name, count in sorted(failed.items()))
+        cure = "the runbook of K8sTuningAlertmanagerFailing; the count starts anew with a restart"
+        yield Link("notifications", "broken", f"failed since its start: {told}", cure)
+    else:
+        yield Link("notifications", "ok", "none has failed since its start")
+
+
+_SENT, _FAILED = "alertmanager_notifications_total", "alertmanager_notifications_failed_total"
+
+
+def _deliver(alertmanager: str, client: httpx2.Client, trial: Trial) -> Iterator[Link]:
+    base = alertmanager.rstrip("/")
+    try:
+        before = _samples(client, base)
+        now = trial.now()
+        alert = {
+            "labels": dict(trial.labels),
+            "annotations": {"summary": "A test by `k8s-tuning alert doctor`", "description": "Nothing is wrong."},
+            "startsAt": timestamps.to_text(now),
+            "endsAt": timestamps.to_text(now + _TEST_ALERT_LASTS),
+        }
+        _ask(client, f"{base}/api/v2/alerts", json=[alert])
+        query = f"{base}/api/v2/alerts?filter=alertname%3D{trial.labels['alertname']}"
+        known = [found for found in _json(client, query) if found["labels"] == dict(trial.labels)]
+        receivers = sorted({receiver["name"] for found in known for receiver in found["receivers"]})
+        waited = 0.0
+        sent: dict[str, float] = {}
+        while set(receivers) - {"null"} and not sent and waited < trial.wait_seconds:
+            trial.sleep(1)
+            waited += 1
+            sent = _grown(before, _samples(client, base), _SENT)
+        failed = _grown(before, _samples(client, base), _FAILED)
+    except _UnansweredError as error:
+        yield Link("route", "broken", str(error), "see Alertmanager's log")
+        return
+    if not set(receivers) - {"null"}:
+        where = (
+            f"the test alert of namespace {trial.labels.get('namespace')} takes {', '.join(receivers) or 'no route'}"
+        )
+        yield Link("route", "broken", where, "the namespace must match the environment's route (environments.yaml)")
+        return
+    yield Link("route", "ok", f"the test alert takes {', '.join(receivers)}")
+    if failed:
+        told = f"the notification by {', '.join(sorted(failed))} failed"
+        yield Link("delivery", "broken", told, "Alertmanager's log says why: `Notify for alerts failed`")
+    elif sent:
+        yield Link(
+            "delivery", "ok", f"delivered by {', '.join(sorted(sent))}; see that it is there, it resolves in 5 min"
+        )
+    else:
+        told = f"nothing was sent within {trial.wait_seconds:.0f} s"
+        yield Link("delivery", "broken", told, "a silence, a mute window or group_wait holds it: amtool alert query")
+
+
+def _grown(before: dict[tuple[str, str], float], after: dict[tuple[str, str], float], name: str) -> dict[str, float]:
+    """By how much each integration's counter grew."""
+    return {
+        integration: count - before.get((metric, integration), 0)
+        for (metric, integration), count in after.items()
+        if metric == name and count > before.get((metric, integration), 0)
+    }
+
+
+def _samples(client: httpx2.Client, base: str) -> dict[tuple[str, str], float]:
+    """Alertmanager's own metrics, summed by name and integration."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = _ask(client, f"{base}/metrics").text
+    found: dict[tuple[str, str], float] = {}
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                key = sample.name, sample.labels.get("integration", "")
+                found[key] = found.get(key, 0.0) + sample.value
+    except ValueError as error:
+        raise _UnansweredError(f"{_shown(base)}/metrics is no Prometheus text") from error
+    return found
+
+
+def _json(client: httpx2.Client, url: str) -> Any:
+    answer = _ask(client, url)
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise _UnansweredError(f"{_shown(url)} answers something that is not JSON") from error
+
+
+def _ask(
+    client: httpx2.Client, url: str, headers: Mapping[str, str] | None = None, json: Any = None
+) -> httpx2.Response:
+    try:
+        answer = client.request("GET" if json is None else "POST", url, headers=headers, json=json)
+    except httpx2.HTTPError as error:
+        # The class alone: the message may hold the whole URL.
+        raise _UnansweredError(f"{_shown(url)} does not answer ({type(error).__name__})") from None
+    if answer.status_code != 200:
+        raise _UnansweredError(f"{_shown(url)} answers {answer.status_code}")
+    return answer
+
+
+def _shown(url: str) -> str:
+    """The address without what may be secret in it: user, path, query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.cluster.api_double import TOKEN, Answer, ApiDouble, certificate, refusal, serving
+from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
 
 from k8s_tuning.cluster import connection as connection_module
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
@@ -24,7 +22,6 @@ from k8s_tuning.cluster.faults import Call, from_answer, retry_after
 from k8s_tuning.errors import (
     BadAnswer,
     ClusterError,
-    ConfigError,
     Conflict,
     Expired,
     Forbidden,
@@ -206,58 +203,6 @@ def test_a_broken_connection_heals_by_a_retry(api: ApiDouble, access: ClusterAcc
     assert ask(access) == {"kind": "JobList"}
 
 
-@pytest.fixture(scope="module")
-def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiDouble, Path]]:
-    """An HTTPS server whose certificate names only `kubernetes.example`."""
-    pem, context = certificate(tmp_path_factory.mktemp("tls"), "kubernetes.example")
-    with serving(context) as double:
-        yield double, pem
-
-
-def test_a_certificate_of_an_unknown_authority_is_named_as_the_problem(
-    tls_server: tuple[ApiDouble, Path], tmp_path: Path
-) -> None:
-    sleeps = Sleeps()
-    with pytest.raises(Unreachable, match=r"certificate is not accepted: .*certificate-authority"):
-        ask(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)), sleep=sleeps)
-    assert sleeps == []
-
-
-def test_a_certificate_of_another_host_is_named_as_the_problem(
-    tls_server: tuple[ApiDouble, Path], tmp_path: Path
-) -> None:
-    double, pem = tls_server
-    with pytest.raises(Unreachable, match="certificate is not accepted: IP address mismatch"):
-        ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path, **{"certificate-authority": str(pem)})))
-
-
-def test_tls_server_name_says_which_host_the_certificate_must_name(
-    tls_server: tuple[ApiDouble, Path], tmp_path: Path
-) -> None:
-    double, pem = tls_server
-    names = {"certificate-authority": str(pem), "tls-server-name": "kubernetes.example"}
-    assert ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path, **names))) == {}
-
-
-def test_tls_verification_can_be_switched_off(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    double, pem = tls_server
-    assert ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path, **{"insecure-skip-tls-verify": True}))) == {}
-    with_authority = double.kubeconfig(tmp_path, **{"certificate-authority": str(pem)})
-    assert ask(ClusterAccess(kubeconfig=with_authority, skip_tls_verify=True)) == {}
-
-
-def test_https_to_a_plain_port_is_told(api: ApiDouble, tmp_path: Path) -> None:
-    api.url = api.url.replace("http:", "https:")
-    with pytest.raises(Unreachable, match="TLS failed"):
-        ask(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path)))
-
-
-def test_plain_http_to_a_tls_port_is_told(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    double = ApiDouble(tls_server[0].url.replace("https:", "http:"))
-    with pytest.raises(ClusterError, match="127"):
-        ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path)))
-
-
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 def test_a_read_only_connection_sends_nothing_but_get(method: str, api: ApiDouble, access: ClusterAccess) -> None:
     with pytest.raises(RefusedError, match=f"{method} refused: this connection to the cluster is read-only"):
@@ -354,56 +299,6 @@ def test_a_server_below_a_path_is_asked_below_it(api: ApiDouble, tmp_path: Path)
     assert api.requests[0].path == f"/k8s/clusters/c-1{PATH}"
 
 
-def test_a_proxy_of_the_kubeconfig_is_used(api: ApiDouble, tmp_path: Path) -> None:
-    through = ApiDouble("http://kubernetes.invalid:8080")
-    ask(ClusterAccess(kubeconfig=through.kubeconfig(tmp_path, **{"proxy-url": api.url})))
-    assert api.requests[0].headers["host"] == "kubernetes.invalid:8080"
-
-
-@pytest.mark.parametrize(
-    ("no_proxy", "server", "proxied"),
-    [
-        ("", "http://10.0.0.1:8080", True),
-        ("10.0.0.0/8", "http://10.0.0.1:8080", False),
-        (".cluster.local", "http://api.cluster.local", False),
-        ("", "http://127.0.0.1:8080", False),
-        ("", "http://localhost:8080", False),
-    ],
-)
-def test_the_environments_proxy_is_used_as_kubectl_does(
-    no_proxy: str, server: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from k8s_tuning.cluster.proxies import proxy_for
-
-    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("no_proxy", no_proxy)
-    assert (proxy_for(server, None, "here") is not None) == proxied
-
-
-def test_a_socks_proxy_is_refused_by_name(api: ApiDouble, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="only http and https proxies"):
-        connect(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, **{"proxy-url": "socks5://127.0.0.1:1080"})))
-
-
-def test_a_token_file_is_read_again_when_it_was_rotated(api: ApiDouble, tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("old")
-
-    def answer(request: Any) -> Answer:
-        if request.headers["authorization"] == "Bearer new":
-            return Answer({"ok": True})
-        token.write_text("new")
-        return refusal(401, "Unauthorized")
-
-    api.answer = answer
-    assert ask(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {"tokenFile": "token"}))) == {"ok": True}
-
-
-def test_a_token_file_that_is_gone_is_named(api: ApiDouble, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere"):
-        ask(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {"tokenFile": "nowhere"})))
-
-
 def test_run_works_inside_a_running_event_loop() -> None:
     async def inner() -> str:
         return "done"
@@ -422,8 +317,3 @@ def test_importing_the_room_is_cheap_enough_for_every_task() -> None:
     code = "import sys, k8s_tuning.cluster.monitor; print(*{n.split('.')[0] for n in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"kubernetes", "kubernetes_asyncio", "airflow"} & set(loaded)
-
-
-def test_ssl_contexts_verify_by_default(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    client = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._client
-    assert client._transport._tls.verify_mode is ssl.CERT_REQUIRED  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ import yaml
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox import access
 from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
 from k8s_tuning.sandbox.discovery import document
@@ -25,10 +26,12 @@ from k8s_tuning.sandbox.reading import Reading, as_object, check_log
 from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS
 from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
 from k8s_tuning.sandbox.scenario import Scenario
+from k8s_tuning.sandbox.schema import decode
 from k8s_tuning.sandbox.status import Refusal, bad_request
 from k8s_tuning.sandbox.store import Store
 from k8s_tuning.sandbox.verbs import Target, Verbs
 
+_DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _BODY_LIMIT = 3 * 1024 * 1024
 _MEDIA = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
 
@@ -55,8 +58,11 @@ class SandboxApp:
         self._reading = Reading(self.store, nodes, clock)
 
     def create_namespace(self, name: str) -> None:
-        """Make a namespace; Refusal where there is one or the name is not one."""
-        self._verbs.create(Target(NAMESPACES, manager="sandbox"), {"metadata": {"name": name}})
+        """Make a namespace; InputError where there is one or the name is not one."""
+        try:
+            self._verbs.create(Target(NAMESPACES, manager="sandbox"), {"metadata": {"name": name}})
+        except Refusal as refusal:
+            raise InputError(refusal.message) from refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -128,7 +134,10 @@ class SandboxApp:
         body: Any = None
         if found.verb != "patch":
             body = await _body(request, optional=deleting)
-        options = {**query, **(body or {})} if deleting else {}
+        options: dict[str, Any] = {}
+        if deleting:
+            given, _ = decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)
+            options = {**query, **given}
         kind = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}.get(
             found.verb, "DeleteOptions"
         )
@@ -138,7 +147,7 @@ class SandboxApp:
             found.name,
             found.subresource,
             query.get("fieldManager", "") or agent,
-            dry_run(query, kind, (body or {}).get("dryRun") if deleting else None),
+            dry_run(query, kind, options.get("dryRun")),
             query.get("fieldValidation") == "Strict",
         )
         if found.verb == "create":

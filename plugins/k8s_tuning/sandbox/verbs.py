@@ -238,9 +238,9 @@ class Verbs:
             given = applied.get("apiVersion", "")
             text = f"Incorrect version specified in apply patch. Specified patch version: {given}, expected: "
             raise bad_request(text + resource.api_version)
+        _, unknown = schema.decode(resource.kind, resource.api_version, resource.definition, applied)
         if (applied.get("metadata") or {}).get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
-        _, unknown = schema.decode(resource.kind, resource.api_version, resource.definition, applied)
         if unknown:
             text = f"failed to create typed patch object: .{unknown[0]}: field not declared in schema"
             raise Refusal(500, "", text)

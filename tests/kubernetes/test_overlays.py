@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,8 +23,9 @@ KEYS = {"slack-alerts-url", "slack-low-url", "pagerduty-routing-key"}
 CRDS = yaml.safe_load((Path(__file__).parent / "crds.yaml").read_text())
 
 
+@cache
 def build(folder: Path) -> list[dict[str, Any]]:
-    """The documents that kustomize makes of an overlay."""
+    """The documents that kustomize makes of an overlay; not to be changed."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is missing: kubernetes.io/docs/tasks/tools")
     done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True)

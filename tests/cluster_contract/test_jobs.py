@@ -138,7 +138,8 @@ def test_a_failed_pod_is_retried_while_the_backoff_limit_lasts(cluster: Cluster)
 def test_a_job_past_its_deadline_fails_and_its_pods_go(cluster: Cluster) -> None:
     cluster.scenario([{"match": cluster.job("*"), "outcome": "hang"}])
     with cluster.client() as http:
-        create(http, cluster, "a", activeDeadlineSeconds=1)
+        create(http, cluster, "a", activeDeadlineSeconds=2)
+        cluster.wait(lambda: [pod for pod in pods_of(http, cluster, "a") if pod["status"]["phase"] == "Running"])
         job = ended(http, cluster, "a")
         assert condition(job) == ("Failed", "True", "DeadlineExceeded")
         assert job["status"]["failed"] == 1

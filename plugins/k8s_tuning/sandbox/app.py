@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import yaml
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox import access
 from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
+from k8s_tuning.sandbox.bodies import json_or_yaml, raw_body
 from k8s_tuning.sandbox.discovery import document
 from k8s_tuning.sandbox.jobs import JobController, Later
 from k8s_tuning.sandbox.namespaces import NamespaceController
@@ -27,13 +27,11 @@ from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS
 from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.schema import decode
-from k8s_tuning.sandbox.status import Refusal, bad_request
+from k8s_tuning.sandbox.status import Refusal
 from k8s_tuning.sandbox.store import Store
 from k8s_tuning.sandbox.verbs import Target, Verbs
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
-_BODY_LIMIT = 3 * 1024 * 1024
-_MEDIA = (JSON, "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
 class SandboxApp:
@@ -133,7 +131,7 @@ class SandboxApp:
         deleting = found.verb.startswith("delete")
         body: Any = None
         if found.verb != "patch":
-            body = await _body(request, optional=deleting)
+            body = await json_or_yaml(request, found.resource.kind, optional=deleting)
         options: dict[str, Any] = {}
         if deleting:
             given, _ = decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)
@@ -164,34 +162,5 @@ class SandboxApp:
         media = request.headers.get("content-type", "").partition(";")[0].strip()
         if media == "application/apply-patch+yaml":
             target = Target(**{**vars(target), "manager": query.get("fieldManager", "")})
-        obj, created = self._verbs.patch(target, media, await _raw(request), force=is_true(query.get("force", "")))
+        obj, created = self._verbs.patch(target, media, await raw_body(request), force=is_true(query.get("force", "")))
         return 201 if created else 200, as_object(obj, found.resource)
-
-
-async def _raw(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            text = f"Request entity too large: limit is {_BODY_LIMIT}"
-            raise Refusal(413, "RequestEntityTooLarge", text, {})
-    return bytes(body)
-
-
-async def _body(request: Request, *, optional: bool = False) -> Any:
-    media = request.headers.get("content-type", "").partition(";")[0].strip() or JSON
-    body = await _raw(request)
-    if optional and not body.strip():
-        return {}
-    if media not in _MEDIA[:2]:
-        text = "the body of the request was in an unknown format - accepted media types include: "
-        raise Refusal(415, "UnsupportedMediaType", text + ", ".join(_MEDIA))
-    try:
-        if media == JSON:
-            return orjson.loads(body)
-        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
-    except (ValueError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise bad_request(
-            f"the object provided is unrecognized: couldn't get version/kind; parse error: {text}"
-        ) from error

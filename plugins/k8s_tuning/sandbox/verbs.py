@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import yaml
 
 from k8s_tuning.sandbox import admission, ownership, patches, schema
+from k8s_tuning.sandbox.bodies import read_yaml
 from k8s_tuning.sandbox.jobs import generated_name
 from k8s_tuning.sandbox.resources import JOBS, NAMESPACES, PODS, Resource
 from k8s_tuning.sandbox.status import (
@@ -82,7 +82,7 @@ class Verbs:
     def patch(self, target: Target, kind: str, body: bytes, *, force: bool) -> tuple[Object, bool]:
         """Any of the four patches; the object, and whether it was created (only an apply creates)."""
         if kind == _APPLY:
-            return self._apply(target, _read_yaml(body, target.resource), force=force)
+            return self._apply(target, read_yaml(body, target.resource.kind), force=force)
         if kind not in _PATCHES:
             raise Refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         live = self.read(target).load()
@@ -302,15 +302,3 @@ def _kept(meta: Mapping[str, Any]) -> Object:
     # What a writer cannot change about an object that is there.
     names = ("name", "namespace", "uid", "creationTimestamp", "generateName", "resourceVersion")
     return {name: meta[name] for name in names if name in meta}
-
-
-def _read_yaml(body: bytes, resource: Resource) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        pass
-    try:
-        return yaml.load(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
-    except (yaml.YAMLError, ValueError) as error:
-        text = " ".join(str(error).split())
-        raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {text}") from error

@@ -40,7 +40,7 @@ from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
 from k8s_tuning.cluster.transport import ClusterTransport
-from k8s_tuning.errors import ClusterError, ConfigError
+from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError
 
 logger = logging.getLogger(__name__)
 # It logs a line a request at INFO: hundreds a snapshot, in every Airflow task's log.
@@ -234,7 +234,7 @@ class Connection:
         if response.is_success:
             return Answer(response.status_code, response.headers, response.content)
         fault = faults.from_answer(response.status_code, response.headers, response.content, call, self.server)
-        if response.status_code == 429 or response.status_code >= 500:
+        if response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer)):
             logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, call)
             raise _Again(fault, faults.retry_after(response.headers))
         raise fault

@@ -30,6 +30,7 @@ from k8s_tuning.errors import (
 )
 
 _EXCERPT = 500
+_UNKNOWN_FIELD = "field not declared in schema"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,9 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call
         return Throttled(f"cannot {call}: {server} is throttling (429){_told(message)}; ask later", status)
     if 300 <= status < 400:
         return BadAnswer(f"{server} answered '{call}' with a redirect ({status}); check the address", status)
+    if _UNKNOWN_FIELD in message:
+        # Older servers (1.20) refuse a manifest's unknown field with a 500, which no retry would mend.
+        return Invalid(f"cannot {call}: {message}: this cluster is too old for the field; remove it ({status})", status)
     return BadAnswer(f"cannot {call}: {server} answered {status}{_told(message or _excerpt(body))}", status)
 
 

@@ -42,7 +42,7 @@ class Requirement:
             case "=" | "==" | "in":
                 return value is not None and value in self.values
             case "!=" | "notin":
-                return value not in self.values and value is not None
+                return value is None or value not in self.values
             case "exists":
                 return value is not None
             case "!":

@@ -44,6 +44,22 @@ def test_create_and_server_side_apply_and_dry_runs(cluster: Cluster) -> None:
     assert "field is immutable" in changed.stderr
 
 
+def test_jobs_and_namespaces_are_created_without_a_file(cluster: Cluster) -> None:
+    name, text = cluster.job("a"), "거래 봇 🚀"
+    cluster.kubectl("create", "job", name, "--image=python:3.11", "--", "python", "-c", text)
+    command = cluster.kubectl("get", "job", name, "-o", "jsonpath={.spec.template.spec.containers[0].command}").stdout
+    assert json.loads(command) == ["python", "-c", text]
+    other = f"{cluster.namespace}-b"
+    assert "created" in cluster.kubectl("create", "namespace", other).stdout
+    assert "deleted" in cluster.kubectl("delete", "namespace", other, "--wait=false").stdout
+
+
+def test_users_can_ask_what_they_may(cluster: Cluster) -> None:
+    assert cluster.kubectl("auth", "can-i", "create", "jobs").stdout.strip() == "yes"
+    nobody = cluster.kubectl("auth", "can-i", "list", "jobs", kubeconfig=cluster.nobody_kubeconfig, check=False)
+    assert nobody.stdout.strip() == "no"
+
+
 def test_fields_that_do_not_exist_are_refused_before_anything_is_stored(cluster: Cluster) -> None:
     manifest = job_manifest(cluster.job("a"), parallelism=0, backofLimit=1)
     refused = cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest), check=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from k8s_tuning.sandbox.resources import Resource
-from k8s_tuning.sandbox.status import Refusal, forbidden, unauthorized
+from k8s_tuning.sandbox.status import Refusal, bad_request, forbidden, unauthorized
 
 ADMIN, READER, NOBODY = "admin", "reader", "nobody"
 ANONYMOUS = "system:anonymous"
@@ -46,6 +47,16 @@ class Tokens:
 def may(user: str, verb: str) -> bool:
     """Whether the user may do that to any resource."""
     return user == ADMIN or (user == READER and verb in _READING)
+
+
+def review(user: str, asked: Any) -> dict[str, Any]:
+    """A SelfSubjectAccessReview answered; Refusal 400 where it asks nothing. Anybody may ask."""
+    spec = asked.get("spec") if isinstance(asked, dict) else None
+    attributes = spec.get("resourceAttributes") if isinstance(spec, dict) else None
+    if user == ANONYMOUS or not isinstance(attributes, dict):
+        raise bad_request("a review needs a known user and spec.resourceAttributes")
+    allowed = may(user, str(attributes.get("verb", "")))
+    return {"metadata": {}, "spec": spec, "status": {"allowed": allowed}}
 
 
 def require(user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> None:

@@ -16,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox import access
 from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
-from k8s_tuning.sandbox.bodies import json_or_yaml, raw_body
+from k8s_tuning.sandbox.bodies import raw_body, sent_object
 from k8s_tuning.sandbox.discovery import document
 from k8s_tuning.sandbox.jobs import JobController, Later
 from k8s_tuning.sandbox.namespaces import NamespaceController
 from k8s_tuning.sandbox.nodes import Nodes
 from k8s_tuning.sandbox.occurrences import Recorder
 from k8s_tuning.sandbox.reading import Reading, as_object, check_log
-from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS
+from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS
 from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.schema import decode
@@ -87,6 +87,9 @@ class SandboxApp:
         if found is None:
             await self._discover(user, method, path, answer)
             return
+        if found.resource is REVIEWS:
+            await answer.send(201, as_object(access.review(user, await sent_object(request, REVIEWS.kind)), REVIEWS))
+            return
         where = found.namespace or (found.name if found.resource is NAMESPACES else "")
         access.require(user, found.verb, found.resource, found.subresource, where, found.name)
         accept = request.headers.get("accept", "")
@@ -131,7 +134,7 @@ class SandboxApp:
         deleting = found.verb.startswith("delete")
         body: Any = None
         if found.verb != "patch":
-            body = await json_or_yaml(request, found.resource.kind, optional=deleting)
+            body = await sent_object(request, found.resource.kind, optional=deleting)
         options: dict[str, Any] = {}
         if deleting:
             given, _ = decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)

@@ -1,4 +1,4 @@
-"""What a client sent: read within a bound, as JSON or YAML."""
+"""What a client sent: read within a bound, as JSON, YAML or protobuf."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.sandbox import protobuf
 from k8s_tuning.sandbox.status import Refusal, bad_request
 
 _LIMIT = 3 * 1024 * 1024
-_JSON, _YAML = "application/json", "application/yaml"
-_MEDIA = (_JSON, _YAML, "application/vnd.kubernetes.protobuf")
+_JSON, _YAML, _PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 
 
 async def raw_body(request: Request) -> bytes:
@@ -26,17 +26,19 @@ async def raw_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def json_or_yaml(request: Request, kind: str, *, optional: bool = False) -> Any:
+async def sent_object(request: Request, kind: str, *, optional: bool = False) -> Any:
     """The body as plain data, by its Content-Type; Refusal 400 or 415. An optional one may be empty: {}."""
     media = request.headers.get("content-type", "").partition(";")[0].strip() or _JSON
     body = await raw_body(request)
     if optional and not body.strip():
         return {}
+    if media == _PROTOBUF:
+        return protobuf.decode(body)
     if media == _YAML:
         return read_yaml(body, kind)
     if media != _JSON:
         text = "the body of the request was in an unknown format - accepted media types include: "
-        raise Refusal(415, "UnsupportedMediaType", text + ", ".join(_MEDIA))
+        raise Refusal(415, "UnsupportedMediaType", text + ", ".join((_JSON, _YAML, _PROTOBUF)))
     try:
         return orjson.loads(body)
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from k8s_tuning.sandbox.resources import POD_METRICS, STORED, SUBRESOURCES, Resource
+from k8s_tuning.sandbox.resources import POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
 
 Body = dict[str, Any]
 
@@ -16,7 +16,7 @@ VERSION = "v1.20.2-sandbox"
 def document(path: str, *, metrics: bool) -> Body | str | None:
     """The discovery document at a path (JSON, or plain text for health), None where there is none."""
     path = path.rstrip("/") or "/"
-    served: Sequence[Resource] = (*STORED, *((POD_METRICS,) if metrics else ()))
+    served: Sequence[Resource] = (*STORED, REVIEWS, *((POD_METRICS,) if metrics else ()))
     match path.split("/")[1:]:
         case [""]:
             return {"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v3", "/version"]}

@@ -103,6 +103,15 @@ EVENTS = Resource(
 JOBS = Resource("jobs", "Job", "batch", "v1", "io.k8s.api.batch.v1.Job", selectable=(*_META, "status.successful"))
 
 POD_METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1", "", verbs=("get", "list"))
+REVIEWS = Resource(
+    "selfsubjectaccessreviews",
+    "SelfSubjectAccessReview",
+    "authorization.k8s.io",
+    "v1",
+    "",
+    namespaced=False,
+    verbs=("create",),
+)
 
 STORED = (NAMESPACES, NODES, PODS, EVENTS, JOBS)
 # Both have a `status` subresource with a writer of its own, pods a log as well.

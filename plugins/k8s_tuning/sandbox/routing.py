@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from k8s_tuning.cluster.selectors import parse, parse_fields
 from k8s_tuning.errors import SelectorError
-from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, STORED, SUBRESOURCES, Resource
+from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
 from k8s_tuning.sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource
 from k8s_tuning.sandbox.store import Selection
 
@@ -37,7 +37,7 @@ def route(method: str, path: str, query: Query, *, metrics: bool) -> Route | Non
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return None
-    served = (*STORED, *((POD_METRICS,) if metrics else ()))
+    served = (*STORED, REVIEWS, *((POD_METRICS,) if metrics else ()))
     if not any((resource.group, resource.version) == (group, version) for resource in served):
         return None
     namespace = ""

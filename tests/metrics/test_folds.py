@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from k8s_tuning.errors import StoreError
 from k8s_tuning.journal import Journal
+from k8s_tuning.jsonl import decode
 from k8s_tuning.metrics.folds import Fold
 
 
-def _fold(path: Path) -> Fold[list[int]]:
-    return Fold(path, list, lambda seen, record: seen.append(record["n"]))
+def _fold(path: Path) -> Fold[list[int], dict[str, Any]]:
+    return Fold(path, list, decode, lambda seen, record: seen.append(record["n"]))
 
 
 def _append(path: Path, *numbers: int) -> None:

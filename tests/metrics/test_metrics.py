@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from k8s_tuning.journal import Journal
 from k8s_tuning.metrics import Metrics
+from k8s_tuning.metrics.ledger_totals import cause_of
 from k8s_tuning.stages.incident import incident_id
 from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 
@@ -41,6 +42,20 @@ class Files:
             "target": "bots",
         }
         Journal(self.history).append({**line, **more})
+
+    def note(self, **more: Any) -> None:
+        """One line of the ledger."""
+        line = {
+            **dict.fromkeys(("run_id", "namespace", "selector", "started_at", "decision", "why"), "x"),
+            "at": "2026-03-01T11:00:00Z",
+            "incident_id": "a",
+            "target": None,
+            "receiver": "team",
+            "channel": "slack",
+            "status": "firing",
+            "severity": "WARN",
+        }
+        Journal(self.ledger).append({**line, **more})
 
     def scrape(self) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
         """{metric name: {labels: value}}."""
@@ -111,6 +126,25 @@ def test_an_incident_is_open_from_the_first_record_of_the_unbroken_run(files: Fi
     assert files.value("open_incident_start_timestamp_seconds") is None
 
 
+def test_an_incident_goes_by_the_id_and_start_that_people_were_told(files: Files) -> None:
+    """What the ledger remembers of the target counts, also where health was OK for a moment in between."""
+    files.record("ERROR")
+    known = {"namespace": "trading-bots", "selector": SELECTOR, "started_at": "2026-03-01T09:00:00Z"}
+    files.note(incident_id="told", outcome="not_sent", **known)
+    own = {
+        "namespace": "airflow",
+        "selector": "stage_broke",
+        "started_at": "2026-03-01T10:00:00Z",
+        "source": "pipeline",
+    }
+    files.note(incident_id="own", outcome="not_sent", **own)
+    assert files.value("open_incident", incident="told", severity="CRITICAL", **TARGET) == 1
+    assert files.value("open_incident_start_timestamp_seconds", incident="told", **TARGET) == 1772355600.0
+    assert files.value("open_incident", incident="own", namespace="airflow") == 1
+    files.record("OK")
+    assert files.value("open_incident", namespace="trading-bots") is None
+
+
 def test_two_targets_in_one_file_stay_apart(files: Files) -> None:
     """One target's recovery is not another's."""
     files.record("ERROR")
@@ -152,6 +186,46 @@ def test_runs_are_counted_by_exit_code_and_the_newest_is_told_in_full(files: Fil
     assert files.value("stage_duration_seconds", stage="monitor_jobs") == 4.5
 
 
+def test_notices_are_counted_by_outcome_and_cause_and_what_is_owed_is_told(files: Files) -> None:
+    """A failed one is owed until it is sent; a dry run sends nothing; one of two incidents is one notice."""
+    for incident in ("a", "b"):
+        files.note(incident_id=incident, outcome="owed", notice_id="n1")
+    assert files.value("notices_owed") == 1
+    for incident in ("a", "b"):
+        files.note(incident_id=incident, outcome="failed", notice_id="n1", answer="https://x: answered 503: busy")
+    assert files.value("notices_total", outcome="failed", cause="http_503", channel="slack", receiver="team") == 1
+    assert files.value("notices_owed") == 1
+    for incident in ("a", "b"):
+        files.note(incident_id=incident, outcome="sent", notice_id="n1", at="2026-03-01T11:01:00Z")
+    assert files.value("notices_owed") == 0
+    files.note(outcome="not_sent", decision="muted")
+    files.note(outcome="dry_run", notice_id="n2", dry_run=True)
+    files.note(outcome="not_sent", decision="still_firing")
+    counted = {
+        (labels["outcome"], labels["cause"]): value
+        for key, value in files.scrape()["k8s_tuning_notices_total"].items()
+        if (labels := dict(key))
+    }
+    assert counted == {("failed", "http_503"): 1, ("sent", ""): 1, ("muted", ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        ("https://hooks.example.com: answered 404: no_service; no such webhook", "http_404"),
+        ("https://hooks.example.com: no answer within 5 s", "timeout"),
+        ("https://hooks.example.com: its certificate is not trusted here", "tls"),
+        ("https://hooks.example.com: cannot be connected to: Connection refused", "connection"),
+        ("https://hooks.example.com: closed the connection without an answer", "connection"),
+        ("invalid_payload", "other"),
+        ("", "other"),
+    ],
+)
+def test_a_failures_cause_is_one_of_few_words(answer: str, cause: str) -> None:
+    """A label with the receiver's own words would make a series of each."""
+    assert cause_of(answer) == cause
+
+
 def test_a_file_that_cannot_be_read_says_so_and_hides_no_other(files: Files) -> None:
     """The history's series are absent, the runs' are there, and one gauge tells which file it is."""
     files.history.mkdir()
@@ -183,6 +257,7 @@ def test_promtool_finds_nothing_to_mend(files: Files) -> None:
         pytest.skip("promtool is missing: apt-get install prometheus")
     files.record("ERROR", reasons={"oom_killed": 1})
     K8sPipelineRunStore(files.runs).append(K8sPipelineRunRecord(NOW, "r", "apply", 2, None, {"apply_jobs": 2.5}))
+    files.note(outcome="failed", answer="answered 500")
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=files.metrics.render(), capture_output=True, timeout=60
     )

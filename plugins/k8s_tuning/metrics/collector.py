@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
+from k8s_tuning.jsonl import decode
 from k8s_tuning.metrics.folds import Fold
 from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
 from k8s_tuning.stages.health import HealthLevel
@@ -20,6 +21,10 @@ from k8s_tuning.stages.incident import incident_id, severity_of
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily, Metric
+
+    from k8s_tuning.alerts.ledger import LedgerLine
+    from k8s_tuning.alerts.ledger_state import IncidentFacts
+    from k8s_tuning.metrics.ledger_totals import LedgerTotals
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +55,8 @@ class Metrics:
         self._now = now
         self._lock = threading.Lock()
         self._history = K8sHealthHistoryStore(history_file)
-        self._runs = Fold(Path(runs_file), Runs, add_run) if runs_file else None
+        self._runs = Fold(Path(runs_file), Runs, decode, add_run) if runs_file else None
+        self._ledger = _ledger(Path(ledger_file)) if ledger_file else None
 
     def render(self) -> bytes:
         """The metrics in Prometheus' text format, as CONTENT_TYPE says. Never fails for a file that cannot be read."""
@@ -79,10 +85,15 @@ class Metrics:
     def _families(self) -> Iterator[Metric]:
         readable = _gauge("source_readable", "Whether the file behind these metrics can be read.", ("source",))
         targets = self._read("history", self._history.targets, readable)
-        if targets is not None:
-            yield from _health(self._recent(targets))
+        totals = self._read("ledger", self._ledger.state, readable) if self._ledger else None
+        recent = None if targets is None else self._recent(targets)
+        if recent is not None:
+            yield from _health(recent)
+            yield from _incidents(recent, list(totals.state.incidents.values()) if totals else [])
         if self._runs and (runs := self._read("runs", self._runs.state, readable)) is not None:
             yield from _pipeline(runs)
+        if totals is not None and not totals.is_empty:
+            yield from _notices(totals)
         yield readable
 
     def _read(self, source: str, read: Callable[[], State], readable: GaugeMetricFamily) -> State | None:
@@ -104,6 +115,13 @@ class Metrics:
             if target.last and at is not None and at >= oldest:
                 found.append((target, target.last, at))
         return found
+
+
+def _ledger(path: Path) -> Fold[LedgerTotals, LedgerLine]:
+    # Here: the alerts' room is heavier than the rest, and nobody without a ledger needs it.
+    from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line, read_line
+
+    return Fold(path, LedgerTotals, read_line, add_line)
 
 
 @cache
@@ -130,8 +148,6 @@ def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) 
     reasons = _gauge("job_reasons", "Jobs of the target's newest record that have this reason.", (*_TARGET, "reason"))
     errors = _gauge("monitor_errors", "What the target's newest record says could not be read.", _TARGET)
     newest = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
-    incidents = _gauge("open_incident", "1 for each incident that is open.", (*_TARGET, "incident", "severity"))
-    started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.", (*_TARGET, "incident"))
     for target, last, at in targets:
         labels = [last.target or "", target.namespace, target.selector]
         for level in HealthLevel:
@@ -144,21 +160,53 @@ def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) 
             reasons.add_metric([*labels, reason], count)
         errors.add_metric(labels, len(last.monitor_errors))
         newest.add_metric(labels, at)
+    yield from (health, jobs, reasons, errors, newest)
+
+
+def _incidents(
+    targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], remembered: list[IncidentFacts]
+) -> Iterator[Metric]:
+    """Of ill targets by the history, with the id and start that people were told; of the pipeline by the ledger."""
+    incidents = _gauge("open_incident", "1 for each incident that is open.", (*_TARGET, "incident", "severity"))
+    started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.", (*_TARGET, "incident"))
+    open_facts = [facts for facts in remembered if facts.is_open]
+    found = [
+        (facts.target or "", facts.namespace, facts.selector, facts.id, facts.severity, facts.started_at)
+        for facts in open_facts
+        if facts.source != "health"
+    ]
+    told = {(facts.namespace, facts.selector): facts for facts in open_facts if facts.source == "health"}
+    for target, last, _ in targets:
         severity = severity_of(last.overall_health)
         if target.open_since and severity:
-            incident = incident_id(target.namespace, target.selector, target.open_since.timestamp)
-            incidents.add_metric([*labels, incident, severity.value], 1)
-            if (since := unix_seconds(target.open_since.timestamp)) is not None:
-                started.add_metric([*labels, incident], since)
-    yield from (health, jobs, reasons, errors, newest, incidents, started)
+            key = target.namespace, target.selector
+            began = told[key].started_at if key in told else target.open_since.timestamp
+            known_as = told[key].id if key in told else incident_id(*key, began)
+            found.append((last.target or "", *key, known_as, severity, began))
+    for name, namespace, selector, incident, severity, began in found:
+        incidents.add_metric([name, namespace, selector, incident, severity.value], 1)
+        if (since := unix_seconds(began)) is not None:
+            started.add_metric([name, namespace, selector, incident], since)
+    yield from (incidents, started)
+
+
+def _notices(totals: LedgerTotals) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily
+
+    labels = ("channel", "receiver", "outcome", "cause")
+    count = CounterMetricFamily("k8s_tuning_notices", "Own notices, by what became of them.", labels=labels)
+    for key, number in sorted(totals.notices.items()):
+        count.add_metric(key, number)
+    yield count
+    owed = _gauge("notices_owed", "Notices that were decided and not delivered yet.")
+    owed.add_metric([], totals.owed)
+    yield owed
 
 
 def _pipeline(runs: Runs) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily
 
-    count = CounterMetricFamily(
-        "k8s_tuning_pipeline_runs", "Finished pipeline runs, by exit code.", labels=["exit_code"]
-    )
+    count = CounterMetricFamily("k8s_tuning_pipeline_runs", "Finished runs, by exit code.", labels=["exit_code"])
     for code, number in sorted(runs.by_exit_code.items()):
         count.add_metric([str(code)], number)
     yield count

@@ -9,27 +9,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from k8s_tuning.errors import StoreError
 from k8s_tuning.journal import Journal
-from k8s_tuning.jsonl import decode
 
 State = TypeVar("State")
+Record = TypeVar("Record")
 
 # Enough to tell one JSONL file from another: its lines carry timestamps and ids.
 _MARK_BYTES = 256
 
 
-class Fold(Generic[State]):
-    """`start()` makes the state of an empty file, `add(state, record)` puts one more record into it.
+class Fold(Generic[State, Record]):
+    """`start()` makes the state of an empty file, `read(line)` a record (None for what is none), `add` takes it in.
 
     Not thread-safe: its owner holds a lock. A file that is not there is an empty one.
     """
 
-    def __init__(self, path: Path, start: Callable[[], State], add: Callable[[State, dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start: Callable[[], State],
+        read: Callable[[bytes], Record | None],
+        add: Callable[[State, Record], None],
+    ) -> None:
         self._journal = Journal(path)
         self._start = start
+        self._read = read
         self._add = add
         self._forget()
 
@@ -85,7 +92,7 @@ class Fold(Generic[State]):
             if block and not block.endswith(b"\n"):
                 break  # the tail of a write under way, or of a crash: the next append settles which
             for line in block.split(b"\n"):
-                record = decode(line) if line else None
+                record = self._read(line) if line else None
                 if record is not None:
                     self._add(self._state, record)
             self._offset = end

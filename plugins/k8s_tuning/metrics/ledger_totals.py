@@ -1,0 +1,80 @@
+"""What the metrics keep of the ledger: notices by outcome, and those that are owed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from k8s_tuning.alerts.ledger import ATTEMPTS, LedgerLine
+from k8s_tuning.alerts.ledger_state import LedgerState
+
+_PADDING = b"\0 \t\r"
+_ANSWERED = re.compile(r"answered (\d{3})\b")
+# What a failed attempt's answer says, as a word that a label may hold; the first that is found.
+_CAUSES = (
+    ("timeout", ("no answer within",)),
+    ("tls", ("certificate", "TLS")),
+    ("connection", ("cannot be connected", "closed the connection", "broke off")),
+)
+
+
+@dataclass
+class LedgerTotals:
+    """`notices`: by (channel, receiver, outcome, cause); a dry run sends nothing and counts for nothing."""
+
+    notices: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    state: LedgerState = field(default_factory=LedgerState)
+    last_attempt: tuple[str, str, str] | None = None
+    is_empty: bool = True
+
+    @property
+    def owed(self) -> int:
+        """Notices that were decided and that no attempt has delivered yet."""
+        return len(
+            {
+                channel.owed.notice_id
+                for incident in self.state.incidents.values()
+                for channel in incident.channels.values()
+                if channel.owed is not None
+            }
+        )
+
+
+def add_line(totals: LedgerTotals, line: LedgerLine) -> None:
+    """Take in one line of the ledger."""
+    totals.is_empty = False
+    totals.state.add(line)
+    # Every notice's id for ever is what the state keeps for those who deliver; here it would only grow.
+    totals.state.sent.clear()
+    if line.dry_run or not line.channel:
+        return
+    if line.outcome in ATTEMPTS:
+        # A notice of several incidents has a line each.
+        attempt = line.notice_id, line.at, line.outcome
+        if attempt != totals.last_attempt:
+            totals.last_attempt = attempt
+            cause = cause_of(line.answer) if line.outcome == "failed" else ""
+            totals.notices[line.channel, line.receiver, line.outcome, cause] += 1
+    elif line.decision == "muted":
+        totals.notices[line.channel, line.receiver, "muted", ""] += 1
+
+
+def cause_of(answer: str) -> str:
+    """Why an attempt failed, as one of few words: http_404, timeout, tls, connection, other."""
+    if status := _ANSWERED.search(answer):
+        return f"http_{status[1]}"
+    return next((cause for cause, signs in _CAUSES if any(sign in answer for sign in signs)), "other")
+
+
+_decoder = msgspec.json.Decoder(LedgerLine, strict=False)
+
+
+def read_line(data: bytes) -> LedgerLine | None:
+    """A line of the file as a ledger line; None where it is none."""
+    try:
+        return _decoder.decode(data.strip(_PADDING))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

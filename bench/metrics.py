@@ -20,7 +20,7 @@ SCRAPE_SECONDS = 0.010
 def run() -> list[dict[str, Any]]:
     """Rows of {name, ours_s, peer_s, ratio, limit}: seconds, the median; `limit` is of the ratio to 10 ms.
 
-    A scrape of a process that has scraped before reads only what was appended since: one record here. The first one of a
+    A process that has scraped before reads only what was appended since: one record here. The first scrape of a
     process goes on from the history's checkpoint, as the store keeps it, and reads the whole ledger once.
     """
     with tempfile.TemporaryDirectory() as folder:

@@ -169,6 +169,7 @@ def test_helm_values_fit_the_manifests() -> None:
     (volume,) = (document for document in documents if document["kind"] == "PersistentVolumeClaim")
     assert (volume["metadata"]["name"], volume["spec"]["accessModes"]) == (claim, ["ReadWriteMany"])
     assert common["volumeMounts"][0]["name"] == common["volumes"][0]["name"]
+    assert {"name": "K8S_TUNING_HISTORY_DIR", "value": common["volumeMounts"][0]["mountPath"]} in common["env"]
     accounts = {document["metadata"]["name"] for document in documents if document["kind"] == "ServiceAccount"}
     for executor in ("KubernetesExecutor", "CeleryExecutor"):
         file = "airflow-kubernetes-executor" if executor == "KubernetesExecutor" else "airflow-celery-executor"

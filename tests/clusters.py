@@ -12,6 +12,7 @@ import secrets
 import shutil
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -106,8 +107,9 @@ class Cluster:
             trust = ssl.create_default_context(cafile=path.parent / server["certificate-authority"])
         given: Any = user.get("token")
         if given is None and token is None:
-            certificate, key = (_file(path, user, name) for name in ("client-certificate", "client-key"))
-            trust.load_cert_chain(certificate, key)
+            with tempfile.TemporaryDirectory() as directory:
+                files = (_file(path, user, name, Path(directory)) for name in ("client-certificate", "client-key"))
+                trust.load_cert_chain(*files)
         token = given if token is None else token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx2.Client(base_url=server["server"], verify=trust, headers=headers, timeout=30)
@@ -129,16 +131,15 @@ def job_manifest(name: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": body}
 
 
-def _file(kubeconfig: Path, user: Mapping[str, str], name: str) -> str:
+def _file(kubeconfig: Path, user: Mapping[str, str], name: str, directory: Path) -> Path:
     if name in user:
-        return str(kubeconfig.parent / user[name])
+        return kubeconfig.parent / user[name]
     data = user.get(f"{name}-data")
     if data is None:
         pytest.skip(f"{kubeconfig} has neither a token nor a client certificate; the bare HTTP client needs one")
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"k8s-tuning-tests-{os.getuid()}-{name}"
-    path.touch(mode=0o600)
+    path = directory / name
     path.write_bytes(base64.b64decode(data))
-    return str(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,11 @@ PIPELINE_FAILED = 3
 
 @dataclass
 class K8sTuningPipelineConfig:
-    """The settings of one run. `jobs_dir`: manifests that D29 wrote, or where they go when `session_config` is set."""
+    """The settings of one run. `jobs_dir`: manifests that D29 wrote, or where they go when `session_config` is set.
+
+    `wait_seconds`: how long to wait, after a real apply, for the Jobs to end. `apply_policy`, `health_policy`: files with
+    the allow-list and with the levels of each reason; None allows all and takes the built-in levels.
+    """
 
     jobs_dir: str
     namespace: str
@@ -28,13 +32,18 @@ class K8sTuningPipelineConfig:
     webhook_url: str | None = field(default=None, repr=False)
     session_config: str | None = None
     wait_seconds: float = 0
+    apply_policy: str | None = None
+    health_policy: str | None = None
 
 
 @dataclass
 class K8sTuningPipelineResult:
     """What one run did. `mode`: dry_run, apply or full_alerts. `steps`: stage name to its outcome in a few words.
 
-    `health_status` is None where the run broke before health was known: unknown is never OK.
+    `generated_jobs`: manifests of this session, or, where the run generates none, those that stood ready.
+    `applied_jobs`: Jobs that a real apply created. `incidents_sent`: incidents that a channel took in this run.
+    `health_status` is None where the run broke before health was known: unknown is never OK. A stage that was not
+    reached is not in `steps`.
     """
 
     mode: str
@@ -60,3 +69,29 @@ def pipeline_mode(apply_enabled: bool, alerts_enabled: bool) -> str:
     if alerts_enabled:
         return "full_alerts"
     return "apply" if apply_enabled else "dry_run"
+
+
+def generate_pipeline_report_text(result: K8sTuningPipelineResult) -> str:
+    """The summary that a person reads: how it ended and why, the counts, then every step in its order."""
+    meaning = {
+        0: "the run did its work",
+        1: "health is WARN, and strict",
+        2: "health is ERROR: look at the Jobs",
+        PIPELINE_FAILED: "the pipeline itself failed: look at the step that says so",
+    }
+    width = max((len(name) for name in result.steps), default=0)
+    lines = [
+        "=== Tuning pipeline ===",
+        f"Mode:             {result.mode}",
+        f"Exit code:        {result.exit_code} ({meaning.get(result.exit_code, 'unknown')})",
+        f"Health:           {result.health_status or 'not known'}",
+        f"Generated Jobs:   {result.generated_jobs}",
+        f"Validated Jobs:   {result.validated_jobs}",
+        f"Applied Jobs:     {result.applied_jobs}",
+        f"Incidents sent:   {result.incidents_sent}",
+        f"History appended: {'yes' if result.history_appended else 'no'}",
+        "",
+        "Steps:",
+        *(f"  {name:<{width}}  {outcome}" for name, outcome in result.steps.items()),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,130 @@
+"""E-mail over SMTP: plain text and HTML, one thread an incident.
+
+The connection's host, port, login and password; its extra as Airflow's SMTP provider has it: `disable_ssl` (false:
+TLS from the start), `disable_tls` (false: STARTTLS where TLS is not on from the start). `from` and `to` are in the
+configuration.
+"""
+
+from __future__ import annotations
+
+import email.policy
+import smtplib
+import ssl
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft
+from k8s_tuning.alerts.credentials import ChannelSecret
+from k8s_tuning.alerts.markup import cut, one_line, to_html, to_plain, utf8
+from k8s_tuning.alerts.notice import Notice, Sent
+from k8s_tuning.alerts.posting import quote
+from k8s_tuning.errors import ConfigError, DeliveryError
+
+# A header line of RFC 5322 has 998 characters; a mail client shows far fewer.
+_MOST_SUBJECT = 200
+_MOST_TEXT_BYTES = 200_000
+_DOMAIN = "k8s-tuning.invalid"
+
+
+def render(notice: Notice, config: ChannelConfig) -> list[Draft]:
+    """One message. The same notice is the same bytes, boundaries and Message-ID included."""
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["Subject"] = cut(one_line(notice.title), _MOST_SUBJECT)
+    message["From"] = config.options["from"]
+    message["To"] = ", ".join(config.options["to"])
+    message["Date"] = format_datetime(timestamps.to_datetime(notice.planned_at))
+    message["Message-ID"] = f"<{notice.id}@{_DOMAIN}>"
+    # Clients put messages with the same ancestor into one thread, whether they have seen it or not.
+    thread = f"<incident-{notice.items[0].incident_id}@{_DOMAIN}>"
+    message["References"] = thread
+    message["In-Reply-To"] = thread
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-K8s-Tuning-Incident"] = ", ".join(item.incident_id for item in notice.items[:20])
+    text = cut(notice.text, _MOST_TEXT_BYTES, utf8)
+    message.set_content(to_plain(text))
+    message.add_alternative(f"<html><body><h3>{to_html(notice.title)}</h3>\n{to_html(text)}\n</body></html>", "html")
+    message.set_boundary(f"=_{notice.id}")
+    return [Draft("SMTP message", message.as_bytes())]
+
+
+def check_options(config: ChannelConfig) -> None:
+    """ConfigError where an address is none."""
+    addresses = [config.options["from"], *config.options["to"]]
+    if not config.options["to"]:
+        raise ConfigError(f"channel {config.name!r}: `to` is empty; name at least one address")
+    for address in addresses:
+        try:
+            good = isinstance(address, str) and bool(Address(addr_spec=address).domain)
+        except (ValueError, IndexError, email.errors.MessageError):
+            good = False
+        if not good:
+            raise ConfigError(f"channel {config.name!r}: {address!r} is not an e-mail address")
+
+
+def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
+    """Hand it to the SMTP server."""
+    if not secret.host:
+        raise ConfigError(f"connection {config.connection!r} of channel {config.name!r}: it has no host; put it there")
+    port = secret.port or (25 if _is_on(secret, "disable_ssl") else 465)
+    place = f"smtp {secret.host}:{port}"
+    try:
+        with _connected(secret, port, config.timeout_seconds) as server:
+            if secret.login:
+                server.login(secret.login, secret.password or "")
+            refused: dict[str, tuple[int, bytes]] = {}
+            for draft in drafts:
+                refused |= server.sendmail(config.options["from"], config.options["to"], draft.body)
+    # `from None`, all of them: smtplib's errors hold what was said, credentials included.
+    except TimeoutError:
+        raise DeliveryError(f"{place}: no answer within {config.timeout_seconds:g} s", retryable=True) from None
+    except smtplib.SMTPRecipientsRefused as error:
+        code, said = next(iter(error.recipients.values()))
+        raise DeliveryError(f"{place}: refused every recipient: {_said(code, said)}", retryable=code < 500) from None
+    except smtplib.SMTPResponseException as error:
+        raise DeliveryError(
+            f"{place}: {_said(error.smtp_code, error.smtp_error)}", retryable=error.smtp_code < 500
+        ) from None
+    except smtplib.SMTPNotSupportedError:
+        raise DeliveryError(
+            f"{place}: lacks STARTTLS or a login that was asked for; set disable_tls in the connection's extra, "
+            "or take the login out",
+            retryable=False,
+        ) from None
+    except ssl.SSLError:
+        raise DeliveryError(
+            f"{place}: no TLS connection; for port 587 or 25 set disable_ssl in the connection's extra", retryable=True
+        ) from None
+    except (smtplib.SMTPException, OSError) as error:
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        raise DeliveryError(f"{place}: cannot be connected to: {one_line(str(cause))}", retryable=True) from None
+    note = f"; refused: {', '.join(sorted(refused))}" if refused else ""
+    return Sent(f"accepted for {len(config.options['to']) - len(refused)} recipient(s){note}")
+
+
+def _connected(secret: ChannelSecret, port: int, timeout_seconds: float) -> smtplib.SMTP:
+    host = secret.host or ""
+    trust = ssl.create_default_context()
+    if not _is_on(secret, "disable_ssl"):
+        return smtplib.SMTP_SSL(host, port, timeout=timeout_seconds, context=trust)
+    server = smtplib.SMTP(host, port, timeout=timeout_seconds)
+    try:
+        if not _is_on(secret, "disable_tls"):
+            server.starttls(context=trust)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _is_on(secret: ChannelSecret, name: str) -> bool:
+    return str(secret.extra.get(name, False)).lower() in ("true", "1", "yes")
+
+
+def _said(code: int, words: bytes | str) -> str:
+    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+    return f"{code}{quote(text)}"
+
+
+CHANNEL = ChannelKind("email", render, send, {"from": str, "to": list}, ("from", "to"))

@@ -1,0 +1,104 @@
+"""What every kind of channel is: a pure `render`, and a thin `send`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from k8s_tuning.alerts.credentials import ChannelSecret
+from k8s_tuning.alerts.notice import Notice, Sent
+from k8s_tuning.errors import ConfigError
+from k8s_tuning.stages.incident import IncidentSeverity
+
+# `type` is also a field below.
+OptionType = type[Any]
+
+# Stands in a rendered body where `send` puts a secret.
+MASK = "***"
+_RANK = (IncidentSeverity.INFO, IncidentSeverity.WARN, IncidentSeverity.CRITICAL)
+_COLORS = {IncidentSeverity.CRITICAL: "danger", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "good"}
+_PROMETHEUS = {IncidentSeverity.CRITICAL: "critical", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "info"}
+
+
+@dataclass(frozen=True)
+class ChannelConfig:
+    """One channel of a receiver. `connection`: the name by which its secret is resolved. `options`: the type's own."""
+
+    name: str
+    type: str
+    connection: str | None = None
+    min_severity: IncidentSeverity = IncidentSeverity.INFO
+    send_resolved: bool = True
+    timeout_seconds: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One message as it will go, but for its secrets. `what`: what it does there, for a reader of a dry run."""
+
+    what: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChannelKind:
+    """A type of channel.
+
+    `options`: its own keys in the configuration, each with the type of its value; `required` ones among them.
+    `per_incident`: a message is always of one incident, whatever group_by says. `render` is pure; `send` makes the
+    requests, once, and raises DeliveryError.
+    """
+
+    type: str
+    render: Callable[[Notice, ChannelConfig], list[Draft]]
+    send: Callable[[list[Draft], ChannelConfig, ChannelSecret], Sent]
+    options: Mapping[str, OptionType] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    needs_connection: bool = True
+    per_incident: bool = False
+
+
+def json_body(value: Any) -> bytes:
+    """JSON as UTF-8, nothing escaped that need not be."""
+    return orjson.dumps(value)
+
+
+def color(severity: IncidentSeverity) -> str:
+    """Slack's word for a severity."""
+    return _COLORS[severity]
+
+
+def prometheus_severity(severity: IncidentSeverity) -> str:
+    """Prometheus' and PagerDuty's word for a severity."""
+    return _PROMETHEUS[severity]
+
+
+def at_least(severity: IncidentSeverity, least: IncidentSeverity) -> bool:
+    """Whether a severity reaches another."""
+    return _RANK.index(severity) >= _RANK.index(least)
+
+
+def rank(severity: IncidentSeverity) -> int:
+    """INFO 0, WARN 1, CRITICAL 2."""
+    return _RANK.index(severity)
+
+
+def required_url(secret: ChannelSecret, config: ChannelConfig) -> str:
+    """The connection's URL; ConfigError where it has none."""
+    if not secret.url:
+        raise ConfigError(f"connection {config.connection!r} of channel {config.name!r}: it has no URL; put it there")
+    return secret.url
+
+
+def required_password(secret: ChannelSecret, config: ChannelConfig, what: str) -> str:
+    """The connection's password; ConfigError where it has none. `what`: what it is called there."""
+    if not secret.password:
+        raise ConfigError(
+            f"connection {config.connection!r} of channel {config.name!r}: it has no {what}; put it into its password"
+        )
+    return secret.password

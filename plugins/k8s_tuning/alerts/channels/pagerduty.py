@@ -1,0 +1,82 @@
+"""PagerDuty Events API v2. developer.pagerduty.com/docs/events-api-v2/overview
+
+The routing (integration) key is the connection's password; its URL, where it has one, replaces events.pagerduty.com
+(the EU's is https://events.eu.pagerduty.com). The incident's id is the dedup_key: PagerDuty holds one incident by it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from k8s_tuning.alerts.channels.kind import (
+    MASK,
+    ChannelConfig,
+    ChannelKind,
+    Draft,
+    json_body,
+    prometheus_severity,
+    required_password,
+)
+from k8s_tuning.alerts.credentials import ChannelSecret
+from k8s_tuning.alerts.markup import cut, one_line, to_plain, utf8
+from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
+from k8s_tuning.alerts.posting import Request, check, post, quote
+
+BASE_URL = "https://events.pagerduty.com"
+MOST_SUMMARY = 1024
+MOST_BYTES = 512 * 1024
+# Leaves room for the other fields, and for what JSON's escapes add to the text.
+_MOST_DETAILS_BYTES = 64 * 1024
+_ACTIONS = {Status.RESOLVED: "resolve", Status.ACKNOWLEDGED: "acknowledge"}
+
+
+def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
+    """An event an incident: trigger, acknowledge or resolve."""
+    return [_draft(notice, item) for item in notice.items]
+
+
+def _draft(notice: Notice, item: NoticeItem) -> Draft:
+    action = _ACTIONS.get(notice.status, "trigger")
+    event: dict[str, Any] = {"routing_key": MASK, "event_action": action, "dedup_key": item.incident_id}
+    if action == "trigger":
+        payload, incident = item.payload, item.payload.raw_incident
+        summary = f"{payload.title}: {one_line(str(incident.get('summary') or ''))}".rstrip(": ")
+        event["payload"] = {
+            "summary": cut(summary, MOST_SUMMARY),
+            "source": cut(f"{payload.namespace}/{item.target or payload.selector}", MOST_SUMMARY),
+            "severity": prometheus_severity(payload.severity),
+            "timestamp": item.started_at,
+            "component": cut(item.target or payload.selector, MOST_SUMMARY),
+            "group": payload.namespace,
+            "class": cut(", ".join(item.reasons), MOST_SUMMARY),
+            "custom_details": {
+                "text": cut(to_plain(notice.text), _MOST_DETAILS_BYTES, utf8),
+                "job_counts": incident.get("job_counts"),
+                "reasons": item.reasons,
+                "why": item.why,
+            },
+        }
+        event["client"] = "k8s-tuning"
+    body = json_body(event)
+    if len(body) > MOST_BYTES:
+        event["payload"]["custom_details"] = {"text": "(cut: the details are too large for PagerDuty)"}
+        body = json_body(event)
+    return Draft(f"POST /v2/enqueue ({action})", body)
+
+
+def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
+    """POST the event with the routing key in it."""
+    key = required_password(secret, config, "routing key")
+    url = (secret.url or BASE_URL).rstrip("/") + "/v2/enqueue"
+    said = ""
+    for draft in drafts:
+        body = json_body(orjson.loads(draft.body) | {"routing_key": key})
+        request = Request(url, body, {"Content-Type": "application/json"})
+        answer = check(post(request, config.timeout_seconds), url)
+        said = f"{answer.status}{quote(answer.text)}"
+    return Sent(said)
+
+
+CHANNEL = ChannelKind("pagerduty", render, send, per_incident=True)

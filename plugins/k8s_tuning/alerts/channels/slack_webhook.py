@@ -1,0 +1,77 @@
+"""Slack incoming webhook: D35's attachments. docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+
+The connection's URL is the whole webhook. Slack answers `ok` as text; a 200 with anything else is a failure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_url
+from k8s_tuning.alerts.credentials import ChannelSecret, place_of
+from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
+from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
+from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.errors import DeliveryError
+
+# What a section of Block Kit may hold; attachments have no stated limit, and fold what is longer than a screen.
+MOST_TEXT = 3000
+MOST_TITLE = 150
+# Slack shows at most 100 attachments and asks for no more than 20 (docs.slack.dev/messaging/formatting-message-text).
+MOST_ATTACHMENTS = 20
+
+
+def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
+    """One POST: the title as text, an attachment an incident."""
+    if len(notice.items) == 1:
+        attachments = [_attachment(notice.items[0], notice.title, notice.text)]
+    else:
+        shown = notice.items[: MOST_ATTACHMENTS - 1]
+        attachments = [
+            {"color": color(notice.severity), "text": to_mrkdwn(notice.text, MOST_TEXT), "mrkdwn_in": ["text"]}
+        ]
+        attachments += [_attachment(item, item.payload.title, item.payload.text) for item in shown]
+        if len(shown) < len(notice.items):
+            attachments[-1]["footer"] = f"and {len(notice.items) - len(shown)} more (cut)"
+    return [
+        Draft("POST incoming webhook", json_body({"text": _plain(notice.title, MOST_TEXT), "attachments": attachments}))
+    ]
+
+
+def _attachment(item: NoticeItem, title: str, text: str) -> dict[str, Any]:
+    payload = item.payload
+    values = {
+        "Namespace": payload.namespace,
+        "Selector": payload.selector,
+        "Severity": payload.severity.value,
+        "Health": payload.current_health.value,
+    }
+    return {
+        "color": color(payload.severity),
+        "title": _plain(title, MOST_TITLE),
+        "text": to_mrkdwn(text, MOST_TEXT),
+        "fallback": _plain(title, MOST_TITLE),
+        "mrkdwn_in": ["text"],
+        "fields": [{"title": name, "value": _plain(value, 2000), "short": True} for name, value in values.items()],
+    }
+
+
+def _plain(text: str, limit: int) -> str:
+    return escape_mrkdwn(cut(text, limit, lambda piece: utf16(escape_mrkdwn(piece))))
+
+
+def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
+    """POST it to the webhook."""
+    url = required_url(secret, config)
+    for draft in drafts:
+        request = Request(url, draft.body, {"Content-Type": "application/json; charset=utf-8"})
+        answer = check(post(request, config.timeout_seconds), url)
+        if answer.text.strip() != "ok":
+            raise DeliveryError(
+                f"{place_of(url)}: answered {answer.status}, but not `ok`{quote(answer.text) or ': nothing'}",
+                retryable=False,
+            )
+    return Sent("ok")
+
+
+CHANNEL = ChannelKind("slack_webhook", render, send)

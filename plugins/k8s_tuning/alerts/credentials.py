@@ -1,0 +1,117 @@
+"""Where a channel's secrets come from, and which addresses may be spoken to. Nothing here ever shows a secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from k8s_tuning.errors import ConfigError, InputError
+
+ENVIRONMENT_PREFIX = "K8S_TUNING_CONNECTION_"
+
+
+@dataclass(frozen=True)
+class ChannelSecret:
+    """What a connection holds. `url`: the whole address; `host` and `port` are for SMTP. All of it is kept out of repr.
+
+    `password`: the token, routing key, signing secret or SMTP password, as the channel's type says. `extra`: settings
+    of the connection (`headers`, `ssl`, `starttls`).
+    """
+
+    url: str | None = field(default=None, repr=False)
+    host: str | None = field(default=None, repr=False)
+    port: int | None = field(default=None, repr=False)
+    login: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def masked(self) -> list[str]:
+        """Every text that must never be shown, longest first."""
+        found = {self.password or ""}
+        found.update(_leaves(self.extra))
+        if self.url:
+            found.add(self.url)
+            try:
+                parts = urlsplit(self.url)
+            except ValueError:
+                parts = SplitResult("", "", "", "", "")
+            found.update((parts.path.strip("/"), parts.query, parts.password or "", parts.username or ""))
+        return sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+# Shorter texts ("true", "smtp") are no secrets, and masking them would garble every message.
+_SHORTEST_SECRET = 6
+
+Resolve = Callable[[str], ChannelSecret]
+
+
+def mask(text: str, secret: ChannelSecret) -> str:
+    """`text` with every secret of `secret` as `***`: for what a receiver answered, which may echo the request."""
+    for hidden in secret.masked():
+        text = text.replace(hidden, "***")
+    return text
+
+
+def from_environment(connection: str, environment: Mapping[str, str] | None = None) -> ChannelSecret:
+    """The connection of this name from K8S_TUNING_CONNECTION_<NAME>: a URL, or JSON with ChannelSecret's fields.
+
+    Letters of the name are upper case there, and what is not a letter or digit is `_`.
+    """
+    variable = variable_of(connection)
+    text = (os.environ if environment is None else environment).get(variable, "").strip()
+    if not text:
+        raise InputError(
+            f"connection {connection!r}: the environment variable {variable} is not set; "
+            'set it to the URL, or to JSON: {"url": "…"} or {"host": "…", "port": 25, "login": "…", "password": "…"}'
+        )
+    if not text.startswith("{"):
+        check_url(text, f"${variable}")
+        return ChannelSecret(url=text)
+    try:
+        data = json.loads(text)
+        return ChannelSecret(**data)
+    except (ValueError, TypeError, RecursionError):
+        # The decoder's own message could quote the secret.
+        raise InputError(
+            f"${variable}: not usable JSON; its keys are url, host, port, login, password and extra"
+        ) from None
+
+
+def variable_of(connection: str) -> str:
+    """The environment variable that stands for a connection."""
+    return ENVIRONMENT_PREFIX + re.sub(r"[^A-Z0-9]", "_", connection.upper())
+
+
+def check_url(url: str, where: str) -> str:
+    """The URL as it is, where it is one that a notice may go to; ConfigError says what is wrong without showing it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ConfigError(f"{where}: not a URL (its host or port cannot be read)") from None
+    if parts.scheme not in ("http", "https"):
+        scheme = f"the scheme {parts.scheme!r}" if parts.scheme else "no scheme"
+        raise ConfigError(f"{where}: a URL with {scheme}; only http and https are spoken here")
+    if not host:
+        raise ConfigError(f"{where}: a URL without a host; write it as https://HOST/PATH")
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise ConfigError(f"{where}: a URL with blanks or control characters; copy it again")
+    return url
+
+
+def place_of(url: str) -> str:
+    """The part of a URL that is no secret: scheme, host and port."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _leaves(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    return [value] if isinstance(value, str) else []

@@ -1,0 +1,178 @@
+"""Hand one notice to its channel: ask the ledger, send with retries, write down what became of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import tenacity
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
+from k8s_tuning.alerts.config import AlertingConfig
+from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask
+from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger_state import LedgerState
+from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Sent, Status
+from k8s_tuning.errors import DeliveryError, InputError
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 4
+# A receiver that asks for a longer pause gets its notice with the next run.
+LONGEST_RETRY_AFTER_SECONDS = 30.0
+# No try begins later than this: with one more timeout, all is over before CLAIM_SECONDS are.
+_BUDGET_SECONDS = 120.0
+_BACKOFF = tenacity.wait_exponential_jitter(initial=0.5, max=8, jitter=1)
+
+
+def deliver_notice(
+    config: AlertingConfig,
+    notice: Notice,
+    resolve: Resolve,
+    ledger: Ledger | None,
+    *,
+    dry_run: bool = True,
+    now: Callable[[], str] = timestamps.now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Send one notice, unless the ledger says that it was sent; what became of it is returned, and in the ledger.
+
+    `resolve` gives a connection's secrets by its name (InputError where there is none). A failure is an outcome, not an
+    exception, so that one channel's never holds up another's; what failed stays owed. `ledger` may be None for a
+    message that nothing needs to remember. StoreError where the ledger cannot be read or written.
+    """
+    state = ledger.state(dry_run=dry_run) if ledger else None
+    if state is not None and (done := _no_longer_needed(notice, state)):
+        return _outcome(notice, done, 0, "", now())
+    try:
+        channel = _channel(config, notice)
+        kind = CHANNELS[channel.type]
+        drafts = kind.render(notice, channel)
+        if dry_run:
+            outcome = _outcome(notice, "dry_run", 0, "nothing was sent", now())
+            outcome.shown = show(notice, drafts)
+            _write(ledger, notice, outcome, Sent(""), dry_run=True)
+            return outcome
+        secret = resolve(channel.connection) if channel.connection else ChannelSecret()
+    except InputError as error:
+        outcome = _outcome(notice, "failed", 0, str(error), now())
+        _write(ledger, notice, outcome, Sent(""), dry_run=dry_run)
+        return outcome
+    outcome, sent = _send(notice, channel, kind, drafts, secret, now, sleep)
+    _write(ledger, notice, outcome, sent, dry_run=False)
+    return outcome
+
+
+def _send(
+    notice: Notice,
+    channel: ChannelConfig,
+    kind: ChannelKind,
+    drafts: list[Draft],
+    secret: ChannelSecret,
+    now: Callable[[], str],
+    sleep: Callable[[float], None],
+) -> tuple[Outcome, Sent]:
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(MOST_ATTEMPTS) | tenacity.stop_before_delay(_BUDGET_SECONDS),
+        wait=_pause,
+        retry=tenacity.retry_if_exception(_worth_a_retry),
+        sleep=sleep,
+        reraise=True,
+    )
+    attempts = 0
+    try:
+        for attempt in retrying:
+            with attempt:
+                attempts += 1
+                sent = kind.send(drafts, channel, secret)
+    except (DeliveryError, InputError) as error:
+        answer = mask(str(error), secret)
+        log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)
+        outcome = _outcome(notice, "failed", attempts, answer, now())
+        outcome.retryable = error.retryable
+        return outcome, Sent("")
+    return _outcome(notice, "sent", attempts, mask(sent.answer, secret), now()), sent
+
+
+def _worth_a_retry(error: BaseException) -> bool:
+    if not isinstance(error, DeliveryError) or not error.retryable:
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_RETRY_AFTER_SECONDS
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, DeliveryError) else None
+    return asked if asked is not None else float(_BACKOFF(state))
+
+
+def show(notice: Notice, drafts: list[Draft]) -> str:
+    """The bytes that would go, as text; `***` stands where a secret would."""
+    lines = [f"--- {notice.receiver}/{notice.channel}: {notice.status}, nothing is sent ---"]
+    for draft in drafts:
+        lines.append(draft.what)
+        lines += [f"{name}: {value}" for name, value in draft.headers.items()]
+        lines += ["", draft.body.decode("utf-8", "replace")]
+    return "\n".join(lines) + "\n"
+
+
+def _channel(config: AlertingConfig, notice: Notice) -> ChannelConfig:
+    channel = config.channel(notice.receiver, notice.channel)
+    if channel is None:
+        raise InputError(f"{config.name}: no channel {notice.channel!r} of receiver {notice.receiver!r} any more")
+    return channel
+
+
+def _no_longer_needed(notice: Notice, state: LedgerState) -> str | None:
+    if notice.id in state.sent:
+        return "already_sent"
+    if notice.status in (Status.TEST, Status.ACKNOWLEDGED):
+        return None
+    return None if any(_is_owed(notice, item, state) for item in notice.items) else "superseded"
+
+
+def _is_owed(notice: Notice, item: NoticeItem, state: LedgerState) -> bool:
+    facts = state.incidents.get(item.incident_id)
+    known = facts.channels.get((notice.receiver, notice.channel)) if facts else None
+    return known is not None and known.owed is not None and known.owed.notice_id == notice.id
+
+
+def _outcome(notice: Notice, outcome: str, attempts: int, answer: str, at: str) -> Outcome:
+    return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at)
+
+
+def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, *, dry_run: bool) -> None:
+    if ledger is None:
+        return
+    ledger.append(
+        LedgerLine(
+            at=outcome.at,
+            run_id=notice.run_id,
+            incident_id=item.incident_id,
+            namespace=item.payload.namespace,
+            selector=item.payload.selector,
+            target=item.target,
+            started_at=item.started_at,
+            receiver=notice.receiver,
+            channel=notice.channel,
+            decision=item.decision,
+            why=item.why,
+            status=notice.status,
+            severity=item.payload.severity,
+            outcome=outcome.outcome,
+            notice_id=notice.id,
+            is_open=notice.status is not Status.RESOLVED,
+            dry_run=dry_run,
+            attempts=outcome.attempts,
+            answer=outcome.answer,
+            reasons=dict(item.reasons),
+            ill_jobs=sum(
+                (item.payload.raw_incident.get("job_counts") or {}).get(level, 0) for level in ("WARN", "ERROR")
+            ),
+            source=str(item.payload.metadata.get("source") or "health"),
+            ref=sent.ref,
+        )
+        for item in notice.items
+    )

@@ -1,0 +1,165 @@
+"""What a ledger's lines add up to: the open incidents, what each channel has been told of them, what is owed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from k8s_tuning.alerts.notice import Status
+from k8s_tuning.stages.incident import IncidentSeverity
+
+if TYPE_CHECKING:
+    from k8s_tuning.alerts.ledger import LedgerLine
+
+
+@dataclass
+class ChannelFacts:
+    """What one channel of one receiver knows of one incident.
+
+    `told_at`: when a firing was last delivered, None while none was. `told_*`: what it said; `told_reasons` is all that
+    it ever said of this incident. `owed`: the decided notice that no attempt has delivered yet; `tried`: one has
+    failed. `closed`: the channel is through with the incident: resolved, or nothing to resolve.
+    """
+
+    receiver: str
+    channel: str
+    told_at: str | None = None
+    told_run: str = ""
+    told_severity: IncidentSeverity | None = None
+    told_reasons: set[str] = field(default_factory=set)
+    told_ill: int = 0
+    owed: LedgerLine | None = None
+    tried: bool = False
+    closed: bool = False
+    ref: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class IncidentFacts:
+    """One incident as the ledger remembers it. `severity_since`: when it took its present severity."""
+
+    id: str
+    namespace: str
+    selector: str
+    target: str | None
+    started_at: str
+    source: str
+    severity: IncidentSeverity
+    severity_since: str
+    record_at: str = ""
+    quiet_seconds: float = 0
+    is_open: bool = True
+    over_at: str = ""
+    acknowledged: str | None = None
+    incident: dict[str, Any] = field(default_factory=dict)
+    channels: dict[tuple[str, str], ChannelFacts] = field(default_factory=dict)
+
+    def channel(self, receiver: str, channel: str) -> ChannelFacts:
+        """The facts of one channel, made where there are none."""
+        return self.channels.setdefault((receiver, channel), ChannelFacts(receiver, channel))
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to say of it to anybody."""
+        return not self.is_open and all(
+            facts.closed or (facts.told_at is None and facts.owed is None) for facts in self.channels.values()
+        )
+
+
+@dataclass
+class LedgerState:
+    """The incidents that last, or of which something is still to be said; and every notice that was sent, by its id."""
+
+    dry_run: bool = False
+    incidents: dict[str, IncidentFacts] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, lines: Iterable[LedgerLine], *, dry_run: bool = False) -> LedgerState:
+        """The state after all these lines."""
+        state = cls(dry_run)
+        for line in lines:
+            state.add(line)
+        return state
+
+    def open_incident(self, namespace: str, selector: str) -> IncidentFacts | None:
+        """The incident of one target that lasts."""
+        return next(
+            (
+                facts
+                for facts in self.incidents.values()
+                if facts.is_open and (facts.namespace, facts.selector) == (namespace, selector)
+            ),
+            None,
+        )
+
+    def add(self, line: LedgerLine) -> None:
+        """Take in one more line."""
+        if line.dry_run and not self.dry_run:
+            return
+        if line.outcome in ("sent", "dry_run"):
+            self.sent.add(line.notice_id)
+        if line.status is Status.TEST:
+            return
+        facts = self.incidents.get(line.incident_id)
+        if line.status is Status.ACKNOWLEDGED:
+            if facts is not None:
+                facts.acknowledged = line.at
+            return
+        if line.outcome in ("owed", "not_sent"):
+            facts = self._decided(facts, line)
+        elif facts is not None:
+            _attempted(facts, line)
+        if facts is not None and facts.settled:
+            del self.incidents[facts.id]
+
+    def _decided(self, facts: IncidentFacts | None, line: LedgerLine) -> IncidentFacts:
+        if facts is None:
+            facts = self.incidents[line.incident_id] = IncidentFacts(
+                line.incident_id,
+                line.namespace,
+                line.selector,
+                line.target,
+                line.started_at,
+                line.source,
+                line.severity,
+                line.at,
+            )
+        if line.severity != facts.severity:
+            facts.severity, facts.severity_since = line.severity, line.at
+        facts.is_open = line.is_open
+        facts.record_at = line.record_at or facts.record_at
+        facts.quiet_seconds = line.quiet_seconds
+        facts.over_at = line.over_at
+        facts.incident = line.incident or facts.incident
+        if not line.channel:
+            return facts
+        channel = facts.channel(line.receiver, line.channel)
+        if line.outcome == "owed":
+            channel.owed, channel.tried, channel.closed = line, False, False
+        elif line.decision in CLOSING:
+            channel.closed, channel.owed = True, None
+        return facts
+
+
+# Decisions after which nothing more is said to a channel of an incident that is over.
+CLOSING = ("over", "resolve_off", "receiver_gone")
+
+
+def _attempted(facts: IncidentFacts, line: LedgerLine) -> None:
+    channel = facts.channel(line.receiver, line.channel)
+    owed = channel.owed
+    if line.outcome not in ("sent", "dry_run"):
+        if owed is not None and owed.notice_id == line.notice_id and line.outcome == "failed":
+            channel.tried = True
+        return
+    if owed is not None and owed.notice_id == line.notice_id:
+        channel.owed, channel.tried = None, False
+    channel.ref = line.ref or channel.ref
+    if line.status is Status.RESOLVED:
+        channel.closed = True
+    elif line.status is Status.FIRING:
+        channel.told_at, channel.told_run, channel.told_severity = line.at, line.run_id, line.severity
+        channel.told_reasons |= set(line.reasons)
+        channel.told_ill = line.ill_jobs

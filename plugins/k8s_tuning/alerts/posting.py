@@ -1,0 +1,143 @@
+"""One HTTP request and its answer, bounded in time and size; faults become DeliveryError without the URL's secrets.
+
+aiohttp rather than httpx2: it has a limit on the whole exchange (a receiver that sends a byte a second is cut off too),
+and it logs no URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from k8s_tuning.alerts.credentials import check_url, place_of
+from k8s_tuning.alerts.markup import one_line
+from k8s_tuning.errors import DeliveryError
+
+_MOST_ANSWER_BYTES = 64 * 1024
+_LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """One POST. Its URL and headers may hold secrets."""
+
+    url: str = field(repr=False)
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A receiver's answer: the status, the header names in lower case, and the body's first 64 kB as text."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def post(request: Request, timeout_seconds: float) -> Answer:
+    """Send one POST, once; its answer, whatever its status. Redirects are not followed.
+
+    DeliveryError, retryable, where no whole answer came within `timeout_seconds`.
+    """
+    check_url(request.url, "the connection's URL")
+    return asyncio.run(_post(request, timeout_seconds))
+
+
+async def _post(request: Request, timeout_seconds: float) -> Answer:
+    import aiohttp
+
+    place = place_of(request.url)
+    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    try:
+        # trust_env: HTTPS_PROXY and NO_PROXY count, as for every other client on the machine.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            session.post(
+                request.url, data=request.body, headers=dict(request.headers), allow_redirects=False
+            ) as response,
+        ):
+            body = b""
+            async for chunk in response.content.iter_chunked(8192):
+                body += chunk
+                if len(body) >= _MOST_ANSWER_BYTES:
+                    break
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, headers, body[:_MOST_ANSWER_BYTES].decode("utf-8", "replace"))
+    # `from None`, all of them: aiohttp's errors may hold the whole URL, and a log shows the chain.
+    except TimeoutError:
+        raise DeliveryError(f"{place}: no answer within {timeout_seconds:g} s", retryable=True) from None
+    except aiohttp.ClientConnectorCertificateError:
+        raise DeliveryError(
+            f"{place}: its certificate is not trusted here; add its CA to this machine's (SSL_CERT_FILE)",
+            retryable=False,
+        ) from None
+    except aiohttp.ClientSSLError:
+        raise DeliveryError(f"{place}: no TLS connection; is it an http address?", retryable=True) from None
+    except aiohttp.ClientConnectorError as error:
+        cause = error.os_error.strerror or type(error.os_error).__name__
+        raise DeliveryError(f"{place}: cannot be connected to: {one_line(cause)}", retryable=True) from None
+    except aiohttp.ServerDisconnectedError:
+        raise DeliveryError(f"{place}: closed the connection without an answer", retryable=True) from None
+    except aiohttp.InvalidURL:
+        raise DeliveryError("the connection's URL cannot be used; copy it again", retryable=False) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise DeliveryError(f"{place}: the exchange broke off: {type(error).__name__}", retryable=True) from None
+    except ValueError as error:  # a header with a line break in it
+        raise DeliveryError(
+            f"{place}: the request cannot be written: {type(error).__name__}", retryable=False
+        ) from None
+
+
+def check(answer: Answer, url: str, now: datetime | None = None) -> Answer:
+    """The answer where its status is 2xx; else DeliveryError: 429, 408 and 5xx may be tried again, nothing else."""
+    if 200 <= answer.status < 300:
+        return answer
+    place = place_of(url)
+    if 300 <= answer.status < 400:
+        raise DeliveryError(
+            f"{place}: answered {answer.status}, a redirect, which is not followed with secrets; "
+            "put the final address into the connection",
+            retryable=False,
+        )
+    retryable = answer.status in (408, 429) or answer.status >= 500
+    raise DeliveryError(
+        f"{place}: answered {answer.status}{quote(answer.text)}{_cure(answer.status)}",
+        retryable=retryable,
+        retry_after=retry_after(answer.headers.get("retry-after"), now) if retryable else None,
+    )
+
+
+def quote(text: str) -> str:
+    """A receiver's words, in one line and bounded, with a colon before them; nothing where it said nothing."""
+    line = one_line(text)
+    if not line:
+        return ""
+    return f": {line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + '…'}"
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Retry-After in seconds (RFC 9110: a number or a date); None where it is absent or neither."""
+    if not value:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def _cure(status: int) -> str:
+    return {
+        401: "; the token is missing, wrong or expired: renew it in the connection",
+        403: "; the token lacks the right, or was revoked: renew it in the connection",
+        404: "; no such webhook: it was deleted, or the address is wrong",
+        410: "; the webhook was removed: make a new one and put it into the connection",
+    }.get(status, "")

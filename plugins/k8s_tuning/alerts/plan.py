@@ -139,9 +139,7 @@ def acknowledge(
     with ledger.planning():
         facts = ledger.state().incidents.get(incident_id)
         if facts is None or not facts.is_open:
-            raise InputError(
-                f"{ledger.path}: no open incident {incident_id!r}; see `k8s-tuning alert history`"
-            )
+            raise InputError(f"{ledger.path}: no open incident {incident_id!r}; see `k8s-tuning alert history`")
         incident = own_incident(facts.incident)
         why = f"taken by {by}"
         payload = firing_payload(incident, facts.source)

@@ -1,0 +1,181 @@
+"""`k8s-tuning alert`: D35, the incident that the newest health record is part of, told to a channel or by a
+configuration.
+
+A dry run unless --send: it shows the bytes that would go, and no request leaves. With --config, or with
+--ledger-file, a ledger remembers what was told: the same incident is then told once, repeated when due, and resolved.
+
+Exit code: 0 sent, shown, or nothing to say; 1 a send failed; 3 the command could not do its job.
+
+Secrets come from the environment: the webhook's URL from $K8S_TUNING_WEBHOOK_URL (or --webhook-url-env), with
+--config a connection NAME from $K8S_TUNING_CONNECTION_NAME, as a URL or JSON (url, host, port, login, password,
+extra).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
+from k8s_tuning.alerts.config import AlertingConfig, load_config
+from k8s_tuning.alerts.credentials import ChannelSecret, from_environment
+from k8s_tuning.alerts.episodes import Situation, observe_target
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.manager import CHANNEL_TYPES, AlertChannelConfig, K8sAlertManager, notice_of
+from k8s_tuning.alerts.notice import Notice, Outcome
+from k8s_tuning.alerts.plan import plan_notices
+from k8s_tuning.cli import alert_ack, alert_doctor, alert_history, alert_replay, alert_routes, alert_smoke, flags
+from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, outcomes_text
+from k8s_tuning.cluster.events import K8sEventCollector
+from k8s_tuning.errors import InputError, TuningError
+from k8s_tuning.stages.events import K8sEvent
+from k8s_tuning.stages.history import K8sHealthHistoryStore
+
+URL_VARIABLE = "K8S_TUNING_WEBHOOK_URL"
+
+
+@dataclass
+class AlertResult:
+    """What --json prints: the notices, and what became of each, in the same order."""
+
+    notices: list[Notice] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command and those below it."""
+    parser = commands.add_parser("alert", help="tell of an incident (D35)", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    flags.add_selection(parser)
+    flags.add_cluster(parser)
+    parser.add_argument("--history-file", metavar="FILE", help="JSONL file that `k8s-tuning record` writes (needed)")
+    parser.add_argument(
+        "--history-limit", type=_positive, default=20, metavar="N", help="records to look at (default: 20)"
+    )
+    parser.add_argument(
+        "--events-limit", type=_count, default=10, metavar="N", help="newest events to ask for; 0: none (default: 10)"
+    )
+    parser.add_argument("--channel", choices=CHANNEL_TYPES, help="where to, without --config (default: console)")
+    parser.add_argument("--timeout", type=float, default=5, metavar="SECONDS", help="for one request (default: 5)")
+    parser.add_argument(
+        "--webhook-url-env", default=URL_VARIABLE, metavar="NAME", help="variable with the URL (default: %(default)s)"
+    )
+    add_config(parser, None)
+    parser.add_argument(
+        "--ledger-file", type=Path, metavar="FILE", help="what was told (with --config: beside the history)"
+    )
+    parser.add_argument("--run-id", metavar="ID", help="one run's notices go out once (default: the time)")
+    parser.add_argument("--send", action="store_true", help="really send; without it nothing leaves")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+    below = parser.add_subparsers(dest="alert_command", metavar="COMMAND", parser_class=type(parser))
+    for command in (alert_routes, alert_history, alert_replay, alert_smoke, alert_ack, alert_doctor):
+        command.register(below)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at the history, decide, show or send."""
+    if not args.history_file:
+        raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
+    if args.config and args.channel:
+        raise InputError("--channel and --config exclude each other: the configuration says which channels")
+    store = K8sHealthHistoryStore(args.history_file)
+    now = timestamps.now()
+    if args.config is None and args.ledger_file is None:
+        return _once(args, store)
+    situation = observe_target(
+        store, args.namespace, args.label_selector, _events(args), now, limit=max(args.history_limit, 1000)
+    )
+    config, resolve = load_config(args.config) if args.config else _single(args), from_environment
+    if args.config is None:
+        secret = ChannelSecret(url=_channel_config(args).webhook_url)
+        return _by_ledger(args, config, situation, now, lambda _: secret)
+    return _by_ledger(args, config, situation, now, resolve)
+
+
+def _by_ledger(args: argparse.Namespace, config: AlertingConfig, situation: Situation, now: str, resolve: Any) -> int:
+    ledger = Ledger(args.ledger_file or Path(args.history_file).with_name("alerts-ledger.jsonl"))
+    notices = plan_notices(config, [situation], ledger, now, args.run_id or f"cli-{now}", dry_run=not args.send)
+    outcomes = deliver_all(config, notices, ledger, send=args.send, quiet=args.json, resolve=resolve)
+    text = outcomes_text(notices, outcomes)
+    if not notices:
+        health = "OK" if situation.incident is None else str(situation.incident.current_health)
+        text = f"Health is {health}; nothing is to be sent now. `k8s-tuning alert history` says why."
+    flags.show(args, AlertResult(notices, outcomes), text)
+    return exit_code(outcomes)
+
+
+def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
+    shown: list[str] = []
+    manager = K8sAlertManager(_channel_config(args), out=shown.append)
+    records = store.load_recent(args.history_limit, namespace=args.namespace, selector=args.label_selector)
+    if not records:
+        raise InputError(
+            f"{store.path}: no record of namespace {args.namespace!r} and selector {args.label_selector!r}; "
+            "record its health first"
+        )
+    # What the id rests on, however few records are looked at.
+    records = store.open_run(args.namespace, args.label_selector) or records
+    incident = manager.build_incident_from_history(records, [])
+    if incident is None:
+        flags.show(args, AlertResult(), "Health is OK: no incident, nothing to send.")
+        return 0
+    incident = manager.build_incident_from_history(records, _events(args)) or incident
+    payload = manager.build_alert_payload(incident)
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        done = manager.dispatch(payload)
+    notice = notice_of(payload, args.channel or "console", incident.detected_at)
+    outcomes = [manager.last_outcome] if manager.last_outcome else []
+    flags.show(args, AlertResult([notice], outcomes), outcomes_text([notice], outcomes))
+    return 0 if done else 1
+
+
+def _events(args: argparse.Namespace) -> list[K8sEvent]:
+    """The newest events; where the cluster cannot be read, none and a word about it: an alert goes out without."""
+    if args.events_limit == 0:
+        return []
+    collector = K8sEventCollector(
+        args.namespace, args.label_selector, args.kubeconfig, args.context, limit=args.events_limit
+    )
+    try:
+        snapshot = collector.load_events()
+    except TuningError as error:
+        print(f"k8s-tuning alert: no events: {error}", file=sys.stderr)
+        return []
+    for problem in snapshot.errors:
+        print(f"k8s-tuning alert: events: {problem}", file=sys.stderr)
+    return snapshot.events
+
+
+def _channel_config(args: argparse.Namespace) -> AlertChannelConfig:
+    channel = args.channel or "console"
+    url = None
+    if CHANNELS[channel].needs_connection:
+        url = os.environ.get(args.webhook_url_env, "").strip() or None
+        if url is None and args.send:
+            raise InputError(f"channel {channel}: ${args.webhook_url_env} is not set; put the webhook's URL there")
+    return AlertChannelConfig(channel, url, args.timeout, not args.send)
+
+
+def _single(args: argparse.Namespace) -> AlertingConfig:
+    channel = args.channel or "console"
+    connection = "webhook" if CHANNELS[channel].needs_connection else None
+    return AlertingConfig.single(ChannelConfig(channel, channel, connection, timeout_seconds=args.timeout))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

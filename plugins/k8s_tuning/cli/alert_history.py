@@ -1,0 +1,93 @@
+"""`k8s-tuning alert history`: what was decided and sent, from the ledger, newest last.
+
+Exit code: 0; 3 where the ledger could not be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning.alerts.ledger import ATTEMPTS, Ledger, LedgerLine
+from k8s_tuning.cli import flags
+from k8s_tuning.cli.alert_sending import since
+from k8s_tuning.stages.incident import IncidentSeverity
+
+_OUTCOMES = (*ATTEMPTS, "owed", "not_sent")
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("history", help="what was decided and sent", description=__doc__)
+    parser.add_argument("--ledger-file", required=True, type=Path, metavar="FILE", help="the ledger")
+    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="the last N lines (default: 20)")
+    parser.add_argument("--since", type=since, metavar="TIME", help="a timestamp, or how long ago: 7d, 12h")
+    parser.add_argument("--attempts", action="store_true", help="only what was sent or tried, not what was decided")
+    parser.add_argument("--outcome", choices=_OUTCOMES, help="only this outcome")
+    parser.add_argument("--severity", choices=list(IncidentSeverity), help="only this severity")
+    for name, what in (
+        ("incident", "this incident's id"),
+        ("receiver", "this receiver"),
+        ("channel", "this channel"),
+        ("decision", "this decision (first, repeat_due, muted, …)"),
+        ("run-id", "this run"),
+        ("namespace", "this namespace"),
+        ("target", "this target"),
+    ):
+        parser.add_argument(f"--{name}", help=f"only {what}")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Filter and show."""
+    ledger = Ledger(args.ledger_file)
+    lines = list(islice((line for line in ledger.newest_first() if _wanted(args, line)), args.limit))[::-1]
+    text = _table(lines) if lines else "No lines.\n"
+    if not args.ledger_file.exists():
+        text = f"No lines: {args.ledger_file} does not exist yet; the first alert makes it.\n"
+    flags.show(args, lines, text)
+    return 0
+
+
+def _wanted(args: argparse.Namespace, line: LedgerLine) -> bool:
+    exact = {
+        "outcome": line.outcome,
+        "severity": line.severity,
+        "incident": line.incident_id,
+        "receiver": line.receiver,
+        "channel": line.channel,
+        "decision": line.decision,
+        "run_id": line.run_id,
+        "namespace": line.namespace,
+        "target": line.target,
+    }
+    if any(getattr(args, name) not in (None, value) for name, value in exact.items()):
+        return False
+    if args.attempts and line.outcome not in ATTEMPTS:
+        return False
+    return args.since is None or line.at >= args.since
+
+
+def _table(lines: Iterable[LedgerLine]) -> str:
+    rows = [("AT", "INCIDENT", "NAMESPACE", "SEVERITY", "RECEIVER/CHANNEL", "OUTCOME", "DECISION AND WHY")]
+    for line in lines:
+        place = f"{line.receiver}/{line.channel}" if line.channel else line.receiver
+        outcome = f"{line.outcome} (dry run)" if line.dry_run and line.outcome != "dry_run" else line.outcome
+        said = f" -> {line.answer}" if line.answer else ""
+        why = f"{line.status} {line.decision}: {line.why}{said}"
+        rows.append((line.at, line.incident_id, line.namespace, line.severity.value, place, outcome, why))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

@@ -1,0 +1,1 @@
+"""What waits in Airflow's triggerer, without a worker slot. No decisions beyond "is it over yet"."""

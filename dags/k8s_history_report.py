@@ -1,0 +1,37 @@
+"""The summary of every target at midnight, and the history's clean-up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from airflow.sdk import DAG, Param
+
+from k8s_tuning.operators.history import ReportHistoryOperator
+from k8s_tuning.operators.retries import STAGE_RETRIES
+from k8s_tuning.places import history_dir
+
+CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
+
+with DAG(
+    dag_id="k8s_history_report",
+    description="Summary of every target's health, and retention of the history",
+    schedule="0 0 * * *",
+    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=STAGE_RETRIES,
+    params={
+        "history_file": Param(str(history_dir() / "health.jsonl"), "The history.", type="string", minLength=1),
+        "targets_file": Param(str(CONFIGS / "targets.yaml"), "Where retention is set.", type="string", minLength=1),
+    },
+    tags=["k8s-tuning"],
+    doc_md="Logs each target's summary, then drops records past the retention of `include/configs/targets.yaml`.",
+) as dag:
+    ReportHistoryOperator(
+        task_id="report_history",
+        history_file="{{ params.history_file }}",
+        targets_file="{{ params.targets_file }}",
+        ledger_file=str(history_dir() / "alerts.jsonl"),
+        doc_md="**D34** Summary (XCom) and retention of history, ledger and handed-over files.",
+    )

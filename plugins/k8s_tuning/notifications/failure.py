@@ -1,0 +1,53 @@
+"""A task's or a DAG run's failure as a CRITICAL alert, for `on_failure_callback` of any DAG."""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseNotifier, Context
+
+from k8s_tuning import places, timestamps
+from k8s_tuning.errors import TuningError
+from k8s_tuning.hooks.channels import Channel, announce
+
+
+class K8sTuningNotifier(BaseNotifier):
+    """Tells of a failure once, however many tasks of the run fail: the incident is the DAG's.
+
+    `channel_type`, `channel_conn_id`: one channel; `routes` sends it as `alerting_config` says (label `reason`:
+    task_failed, or run_overdue for a run past its `dagrun_timeout`). Nothing leaves while `alerts_enabled` is False.
+    """
+
+    # None: a DAG-level notifier with template fields fails in `airflow dags test`.
+    template_fields = ()
+
+    def __init__(
+        self,
+        *,
+        channel_type: str = "routes",
+        channel_conn_id: str = "",
+        alerting_config: str = "",
+        ledger_file: str = "",
+        alerts_enabled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.channel = Channel(channel_type, channel_conn_id, alerting_config)
+        self.ledger_file = ledger_file or str(places.history_dir() / "alerts.jsonl")
+        self.alerts_enabled = alerts_enabled
+
+    def notify(self, context: Context) -> None:
+        """Announce. A callback has nobody to fail for: a fault of this system is logged in one line."""
+        from k8s_tuning.alerts import own_failure
+
+        run = context["dag_run"]
+        reason = "run_overdue" if context.get("reason") == "timed_out" else "task_failed"
+        ti = context.get("task_instance")
+        subject = f"task {ti.task_id}" if ti is not None else "the run"
+        message = f"DAG run {run.dag_id}/{run.run_id}: {subject} failed ({reason}); its log says why."
+        try:
+            situation = own_failure(reason, run.dag_id, message, timestamps.now())
+            name = f"{run.dag_id}/{run.run_id}/{reason}"
+            outcomes = announce(self.channel, situation, self.ledger_file, name, dry_run=not self.alerts_enabled)
+        except TuningError as error:
+            self.log.error("The failure of %s could not be announced: %s", run.dag_id, error)
+            return
+        for outcome in outcomes:
+            self.log.info("%s", outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome}")

@@ -1,0 +1,44 @@
+"""D29 as a task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from airflow.sdk import Context
+
+from k8s_tuning import wire
+from k8s_tuning.operators.stage import StageOperator
+from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
+from k8s_tuning.stages.session import load_session
+
+
+class GenerateJobsOperator(StageOperator):
+    """Writes a session's Job manifests into `output_dir`; returns K8sGenerateResult.
+
+    `session_id`: "" makes the run a session of its own, the configuration's id followed by the run's date and time, so
+    that a daily run does not find yesterday's Jobs and leave them be. `namespace`: "" keeps the configuration's.
+    """
+
+    template_fields = ("session_config", "output_dir", "session_id", "namespace")
+
+    def __init__(
+        self, *, session_config: str, output_dir: str, session_id: str = "", namespace: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session_config = session_config
+        self.output_dir = output_dir
+        self.session_id = session_id
+        self.namespace = namespace
+
+    def run_stage(self, context: Context) -> Any:
+        """Generate."""
+        config = load_session(self.session_config)
+        dag_run = context["dag_run"]
+        own_id = f"{config.session_id}-{dag_run.run_after:%Y%m%d-%H%M%S}"
+        config = replace(
+            config, session_id=self.session_id or own_id, k8s_namespace=self.namespace or config.k8s_namespace
+        )
+        result = generate_jobs(config, self.output_dir, run_id=dag_run.run_id)
+        self.report(generate_summary_text(result))
+        return wire.dump(result)

@@ -1,0 +1,31 @@
+"""D32 as a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from k8s_tuning.operators.stage import ClusterStageOperator, give
+from k8s_tuning.stages.monitor import generate_monitor_report_text
+
+
+class MonitorJobsOperator(ClusterStageOperator):
+    """Reads the selected Jobs, their pods and logs; returns K8sMonitorSnapshot.
+
+    A cluster that can't be read is no failure of the task: the snapshot's `errors` say so, and health is then not OK.
+    """
+
+    def __init__(self, *, max_log_lines: int = 100, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_log_lines = max_log_lines
+
+    def run_stage(self, context: Context) -> Any:
+        """Look once."""
+        from k8s_tuning.cluster.monitor import K8sJobMonitor
+
+        access = self.hook().access()
+        monitor = K8sJobMonitor(self.namespace, self.label_selector, max_log_lines=self.max_log_lines, access=access)
+        snapshot = monitor.load_snapshot()
+        self.report(generate_monitor_report_text(snapshot))
+        return give(snapshot, context)

@@ -1,0 +1,140 @@
+"""D36 as a task: what the run did, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowFailException
+
+from k8s_tuning import timestamps, wire
+from k8s_tuning.hooks.channels import Channel, announce
+from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
+from k8s_tuning.stages.health import K8sHealthSnapshot
+from k8s_tuning.stages.pipeline import (
+    PIPELINE_FAILED,
+    K8sTuningPipelineResult,
+    generate_pipeline_report_text,
+    health_exit_code,
+    pipeline_mode,
+)
+from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+
+_BROKEN = {"failed", "upstream_failed"}
+# A channel that fails is told apart: its notice is owed, and the Jobs are as they are.
+_NOT_STAGES = {"send_alerts"}
+
+
+class ReportPipelineOperator(StageOperator):
+    """Sums the run up as K8sTuningPipelineResult and ends it as the exit code says.
+
+    0 succeeds; 1 and 2 (the Jobs are ill) and 3 (a stage broke: the pipeline is ill) fail it without a retry, each with
+    its own message. The result is in XCom (key `result`) in every case. A broken stage is told through the same channel
+    as the Jobs' health, and resolved by the next run that has none.
+    """
+
+    template_fields = (
+        "generated", "validated", "applied", "health", "record", "sent", "runs_file", "ledger_file", "alerting_config",
+        "channel_type", "channel_conn_id", "apply_enabled", "alerts_enabled", "strict_health",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        generated: Any,
+        validated: Any,
+        applied: Any,
+        health: Any,
+        record: Any,
+        sent: Any,
+        runs_file: str,
+        ledger_file: str,
+        alerting_config: str,
+        channel_type: str,
+        channel_conn_id: str,
+        apply_enabled: bool | str,
+        alerts_enabled: bool | str,
+        strict_health: bool | str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.generated = generated
+        self.validated = validated
+        self.applied = applied
+        self.health = health
+        self.record = record
+        self.sent = sent
+        self.runs_file = runs_file
+        self.ledger_file = ledger_file
+        self.alerting_config = alerting_config
+        self.channel_type = channel_type
+        self.channel_conn_id = channel_conn_id
+        self.apply_enabled = apply_enabled
+        self.alerts_enabled = alerts_enabled
+        self.strict_health = strict_health
+
+    def run_stage(self, context: Context) -> Any:
+        """Report, and fail where the exit code is not 0."""
+        tasks = self._tasks(context)
+        result = self._result(tasks)
+        self.report(generate_pipeline_report_text(result))
+        context["ti"].xcom_push(key="result", value=wire.dump(result))
+        self._journal(result, tasks, context)
+        self._tell_of_broken_stage(result, context)
+        if result.exit_code == PIPELINE_FAILED:
+            raise AirflowFailException("exit code 3: the pipeline itself failed; the Jobs' health is not known")
+        if result.exit_code:
+            raise AirflowFailException(
+                f"exit code {result.exit_code}: the pipeline ran, and health is {result.health_status}"
+            )
+        return wire.dump(result)
+
+    def _tasks(self, context: Context) -> dict[str, dict[str, Any]]:
+        ti: Any = context["ti"]
+        rows = ti.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id)
+        ended = {row["task_id"]: row for row in rows}
+        # In the order in which the DAG file has them.
+        return {name: ended[name] for name in self.dag.task_dict if name in ended and name != ti.task_id}
+
+    def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
+        broken = {name for name, row in tasks.items() if row["state"] in _BROKEN} - _NOT_STAGES
+        health = take(K8sHealthSnapshot, self.health).overall_health if self.health else None
+        if broken:
+            health_code = PIPELINE_FAILED
+        else:
+            health_code = health_exit_code(health, is_true(self.strict_health, "strict_health"))
+        sent = [one for one in self.sent or () if one and one["outcome"] in ("sent", "already_sent")]
+        applied = self.applied or {}
+        return K8sTuningPipelineResult(
+            mode=pipeline_mode(
+                is_true(self.apply_enabled, "apply_enabled"), is_true(self.alerts_enabled, "alerts_enabled")
+            ),
+            generated_jobs=(self.generated or {}).get("total_jobs", 0),
+            validated_jobs=(self.validated or {}).get("valid_jobs", 0),
+            applied_jobs=len(applied.get("job_names", ())),
+            health_status=health,
+            incidents_sent=len({incident for one in sent for incident in one["incidents"]}),
+            history_appended=self.record is not None,
+            exit_code=health_code,
+            steps={name: str(row["state"]) for name, row in tasks.items()},
+        )
+
+    def _journal(self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context) -> None:
+        seconds = {name: row["duration"] for name, row in tasks.items() if row.get("duration") is not None}
+        K8sPipelineRunStore(self.runs_file).append(
+            K8sPipelineRunRecord(
+                timestamps.now(), run_of(context), result.mode, result.exit_code, result.health_status, seconds
+            )
+        )
+
+    def _tell_of_broken_stage(self, result: K8sTuningPipelineResult, context: Context) -> None:
+        from k8s_tuning.alerts import own_failure
+
+        failed = [name for name, state in result.steps.items() if state == "failed" and name not in _NOT_STAGES]
+        message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
+        failing = result.exit_code == PIPELINE_FAILED
+        situation = own_failure("stage_broke", context["dag"].dag_id, message, timestamps.now(), failing=failing)
+        channel = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
+        dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
+        for outcome in announce(channel, situation, self.ledger_file, f"{run_of(context)}/report", dry_run=dry_run):
+            self.report(outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome} {outcome.answer}")

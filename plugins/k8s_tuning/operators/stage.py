@@ -1,0 +1,133 @@
+"""What all stages' tasks share: faults in one line, and a result that fits into XCom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from k8s_tuning import places, wire
+from k8s_tuning.errors import InputError, StoreError, TuningError
+from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
+
+T = TypeVar("T")
+
+# Well under the 100 kB that a row of the XCom table should hold at most.
+INLINE_BYTES = 48_000
+
+
+class StageOperator(BaseOperator):
+    """A stage as a task: subclasses write `run_stage`.
+
+    A fault that a retry may mend fails the try, any other fails the task at once. Both without their causes: a
+    library's exception may hold a URL or a token, and Airflow would print it.
+    """
+
+    def execute(self, context: Context) -> Any:
+        """Run the stage."""
+        try:
+            return self.run_stage(context)
+        except TuningError as error:
+            fault = AirflowException if error.retryable else AirflowFailException
+            raise fault(str(error)) from None
+
+    def run_stage(self, context: Context) -> Any:
+        """The stage itself; what it returns goes to XCom."""
+        raise NotImplementedError(type(self).__name__)
+
+    def report(self, text: str) -> None:
+        """The stage's report in the task's log, a log line a line."""
+        for line in text.splitlines():
+            self.log.info("%s", line)
+
+
+class ClusterStageOperator(StageOperator):
+    """A stage that reads a selection of Jobs on one cluster.
+
+    `kubernetes_conn_id`: a connection of the cncf-kubernetes provider; `kubeconfig` (a path) and `context` go before
+    what it says. All are templated; an empty text is as good as None.
+    """
+
+    template_fields: Sequence[str] = ("namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context")
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        label_selector: str = "",
+        kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.namespace = namespace
+        self.label_selector = label_selector
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.kubeconfig = kubeconfig
+        self.context = context
+
+    def hook(self) -> KubernetesAccessHook:
+        """The hook of this task's cluster."""
+        return KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context)
+
+
+def is_true(value: Any, name: str) -> bool:
+    """A bool, or one that a template rendered into text; InputError for anything else."""
+    if value in (True, "True", "true"):
+        return True
+    if value in (False, "False", "false"):
+        return False
+    raise InputError(f"{name} must be true or false, not {value!r}")
+
+
+def run_of(context: Context) -> str:
+    """The DAG run's name in history, ledger and journal: `DAG_ID/RUN_ID`, for run ids repeat between DAGs."""
+    return f"{context['dag'].dag_id}/{context['dag_run'].run_id}"
+
+
+def give(value: Any, context: Context) -> Any:
+    """`value` as JSON values for XCom; what is large goes to a file beside the history, and its path to XCom."""
+    data = orjson.dumps(wire.dump(value))
+    if len(data) <= INLINE_BYTES:
+        return orjson.loads(data)
+    ti = context["ti"]
+    folder = places.history_dir() / "handover" / ti.dag_id / ti.run_id
+    path = folder / f"{ti.task_id}-{ti.map_index}.json"
+    part = path.with_suffix(f".{ti.try_number}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; the shared volume must be writable") from error
+    return {"file": str(path)}
+
+
+def take(cls: type[T], data: Any) -> T:
+    """What an earlier task gave, as an instance of `cls`; InputError where there is nothing or the file is gone."""
+    if data is None:
+        raise InputError(f"no {cls.__name__} came from the task before; clear that one, with its downstream tasks")
+    if set(data) == {"file"}:
+        try:
+            data = orjson.loads(Path(data["file"]).read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{data['file']}: cannot be read ({error}); clear the task that wrote it, with its downstream tasks. "
+                "Is $K8S_TUNING_HISTORY_DIR one volume for all workers?"
+            ) from error
+    return wire.load(cls, data)
+
+
+def drop_handovers(max_age_days: float) -> int:
+    """Delete the files of runs that are older than so many days; how many."""
+    oldest = time.time() - max_age_days * 86_400
+    old = [path for path in (places.history_dir() / "handover").glob("*/*/*") if path.stat().st_mtime < oldest]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

@@ -1,0 +1,26 @@
+"""The health monitor's targets as a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from k8s_tuning.operators.stage import StageOperator
+from k8s_tuning.stages.targets import load_targets
+
+
+class LoadTargetsOperator(StageOperator):
+    """Reads targets.yaml; returns a list of mappings, one a target, with `stale_after_minutes` in each."""
+
+    template_fields = ("targets_file",)
+
+    def __init__(self, *, targets_file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets_file = targets_file
+
+    def run_stage(self, context: Context) -> Any:
+        """Load."""
+        config = load_targets(self.targets_file)
+        self.report(f"{len(config.targets)} target(s): {', '.join(target.name for target in config.targets)}")
+        return [{**target.model_dump(), "stale_after_minutes": config.stale_after_minutes} for target in config.targets]

@@ -1,0 +1,53 @@
+"""The wait between D31 and D32 as a task: deferred, it holds no worker slot."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from k8s_tuning.operators.stage import ClusterStageOperator
+from k8s_tuning.stages.wait import generate_wait_report_text
+
+
+class WaitForJobsOperator(ClusterStageOperator):
+    """Waits until the applied Jobs have ended, `wait_seconds` at most; skipped where nothing was really applied.
+
+    `applied`: what ApplyJobsOperator returned. Returns {"succeeded", "failed", "waiting"}, lists of names. Time that is
+    over is no failure: monitoring then shows what still runs.
+    """
+
+    template_fields = (*ClusterStageOperator.template_fields, "session_id", "applied", "wait_seconds")
+
+    def __init__(self, *, session_id: Any, applied: Any, wait_seconds: float | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.session_id = session_id
+        self.applied = applied
+        self.wait_seconds = wait_seconds
+
+    def execute(self, context: Context) -> Any:
+        """Defer until the Jobs have ended."""
+        from k8s_tuning.triggers.jobs import JobsEndedTrigger
+
+        if not self.applied["job_names"]:
+            raise AirflowSkipException("nothing was applied, so there is nothing to wait for")
+        self.log.info("Waiting for %d Job(s), at most %s s", len(self.applied["job_names"]), self.wait_seconds)
+        trigger = JobsEndedTrigger(
+            namespace=self.namespace,
+            session_id=self.session_id,
+            job_names=self.applied["job_names"],
+            deadline=time.time() + float(self.wait_seconds),
+            kubernetes_conn_id=self.kubernetes_conn_id,
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+        )
+        self.defer(trigger=trigger, method_name="ended")
+
+    def ended(self, context: Context, event: dict[str, Any]) -> Any:
+        """What the trigger saw."""
+        if "error" in event:
+            raise (AirflowException if event["retryable"] else AirflowFailException)(event["error"])
+        self.report(generate_wait_report_text(event["progress"], float(self.wait_seconds)))
+        return event["progress"]

@@ -1,0 +1,15 @@
+"""Where files are kept when nobody says otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def history_dir() -> Path:
+    """The history, ledger and journal of runs: in $K8S_TUNING_HISTORY_DIR, else in `history/` beside plugins/.
+
+    With several workers it must be a volume that all of them, the triggerer and the API server share.
+    """
+    named = os.environ.get("K8S_TUNING_HISTORY_DIR")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "history"

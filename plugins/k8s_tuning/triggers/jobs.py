@@ -1,0 +1,72 @@
+"""Wait until a session's Jobs have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from k8s_tuning.cluster.reader import ClusterReader
+from k8s_tuning.errors import TuningError
+from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
+from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.wait import WaitProgress
+
+
+class JobsEndedTrigger(BaseTrigger):
+    """Fires once: all the named Jobs have ended (or are gone), the time is over, or the cluster refuses.
+
+    `session_id`: selects the Jobs on the server. `deadline`: seconds since the epoch, so that a restarted triggerer
+    waits no longer than the first would have. The event: {"progress": {…}} as stages.wait has it, or {"error": "…"}.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        session_id: str,
+        job_names: list[str],
+        deadline: float,
+        kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's BaseTrigger has no hints
+        self.namespace = namespace
+        self.session_id = session_id
+        self.job_names = job_names
+        self.deadline = deadline
+        self.kubernetes_conn_id = kubernetes_conn_id
+        self.kubeconfig = kubeconfig
+        self.context = context
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class and its arguments; no secret is among them, only the connection's id."""
+        names = ("namespace", "session_id", "job_names", "deadline", "kubernetes_conn_id", "kubeconfig", "context")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch the Jobs; one event."""
+        progress = WaitProgress(self.job_names)
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline - time.time())):
+                await self._watch(progress)
+        except TimeoutError:
+            pass
+        except TuningError as error:
+            yield TriggerEvent({"error": str(error), "retryable": error.retryable})
+            return
+        yield TriggerEvent({"progress": progress.as_dict()})
+
+    async def _watch(self, progress: WaitProgress) -> None:
+        access = await KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context).aaccess()
+        async with ClusterReader(access) as reader:
+            known: Mapping[str, str]
+            async for known in reader.watch_jobs(
+                self.namespace, f"session_id={self.session_id}", lambda job: job_status(job).phase
+            ):
+                if progress.see(known):
+                    return

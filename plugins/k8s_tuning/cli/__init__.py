@@ -10,13 +10,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
-from k8s_tuning.cli import alert, apply, generate, health, history, metrics, record, run, sandbox, validate, watch
 from k8s_tuning.errors import TuningError
 
 CANNOT = 3
-COMMANDS = (generate, validate, apply, watch, health, record, history, alert, metrics, run, sandbox)
+COMMANDS = (
+    "generate",
+    "validate",
+    "apply",
+    "watch",
+    "health",
+    "record",
+    "history",
+    "alert",
+    "metrics",
+    "run",
+    "sandbox",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,18 +37,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(CANNOT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The whole command line, or that of some commands: the others' modules are then not loaded."""
     top = _Parser(prog="k8s-tuning", description="Kubernetes tuning Jobs: generate, validate, apply, watch, alert.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for command in COMMANDS:
-        command.register(commands)
+    for name in names:
+        import_module(f"{__name__}.{name}").register(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Errors of this package become one line on standard error and exit code 3."""
-    args = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    named = [word for word in words[:1] if word in COMMANDS]
+    args = parser(named or COMMANDS).parse_args(words)
     try:
         code: int = args.run(args)
         sys.stdout.flush()

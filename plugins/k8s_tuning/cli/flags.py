@@ -18,7 +18,10 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     """--namespace and --label-selector: which Jobs."""
     parser.add_argument("-n", "--namespace", default=NAMESPACE, help="namespace (default: %(default)s)")
     parser.add_argument(
-        "-l", "--label-selector", default=LABEL_SELECTOR, help="label selector, Kubernetes' syntax (default: %(default)s)"
+        "-l",
+        "--label-selector",
+        default=LABEL_SELECTOR,
+        help="label selector, Kubernetes' syntax (default: %(default)s)",
     )
 
 

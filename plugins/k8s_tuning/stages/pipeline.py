@@ -13,8 +13,8 @@ PIPELINE_FAILED = 3
 class K8sTuningPipelineConfig:
     """The settings of one run. `jobs_dir`: manifests that D29 wrote, or where they go when `session_config` is set.
 
-    `wait_seconds`: how long to wait, after a real apply, for the Jobs to end. `apply_policy`, `health_policy`: files with
-    the allow-list and with the levels of each reason; None allows all and takes the built-in levels.
+    `wait_seconds`: how long to wait, after a real apply, for the Jobs to end. `apply_policy`, `health_policy`: files
+    with the allow-list and with the levels of each reason; None allows all and takes the built-in levels.
     """
 
     jobs_dir: str

@@ -1,0 +1,304 @@
+"""D36 without Airflow: the stages one after the other in one process, for cron, CI systems and scripts.
+
+    result = K8sTuningPipelineRunner(config).run()
+    sys.exit(result.exit_code)
+
+The DAG runs the same stages as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts import (
+    AlertChannelConfig,
+    AlertingConfig,
+    ChannelSecret,
+    Ledger,
+    deliver_notice,
+    observe_target,
+    plan_notices,
+)
+from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
+from k8s_tuning.alerts.notice import Status
+from k8s_tuning.cluster import selectors
+from k8s_tuning.cluster.apply import K8sApplyExecutor
+from k8s_tuning.cluster.connection import ClusterAccess
+from k8s_tuning.cluster.connection import run as run_async
+from k8s_tuning.cluster.events import K8sEventCollector
+from k8s_tuning.cluster.monitor import K8sJobMonitor
+from k8s_tuning.cluster.reader import ClusterReader
+from k8s_tuning.errors import ClusterError, DeliveryError, InputError, TuningError
+from k8s_tuning.stages.apply import ApplyStatus
+from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
+from k8s_tuning.stages.events import K8sEventSnapshot
+from k8s_tuning.stages.generate import generate_jobs
+from k8s_tuning.stages.health import (
+    HealthLevel,
+    HealthPolicy,
+    K8sHealthEvaluator,
+    K8sHealthSnapshot,
+    count_levels,
+    count_reasons,
+)
+from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.manifests import manifest_files
+from k8s_tuning.stages.monitor import K8sMonitorSnapshot
+from k8s_tuning.stages.pipeline import (
+    PIPELINE_FAILED,
+    K8sTuningPipelineConfig,
+    K8sTuningPipelineResult,
+    health_exit_code,
+    pipeline_mode,
+)
+from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
+from k8s_tuning.stages.wait import WaitProgress
+
+LEDGER, RUNS = "ledger.jsonl", "runs.jsonl"
+
+
+class K8sTuningPipelineRunner:
+    """Runs the pipeline once a call of `run`.
+
+    `run_id`: a run of the same id neither records nor alerts twice; random where it is not given. `show`: takes what a
+    dry run of the alerts would send. `clock`: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        config: K8sTuningPipelineConfig,
+        *,
+        run_id: str | None = None,
+        now: Callable[[], str] = timestamps.now,
+        clock: Callable[[], float] = time.monotonic,
+        show: Callable[[str], object] | None = None,
+    ) -> None:
+        self.config = config
+        self._run_id = run_id
+        self._now = now
+        self._clock = clock
+        self._show = show or (lambda text: sys.stdout.write(text))
+
+    def run(self) -> K8sTuningPipelineResult:
+        """All stages. A failing one does not raise: `exit_code` is 3, and its step says why."""
+        config = self.config
+        result = K8sTuningPipelineResult(mode=pipeline_mode(config.apply_enabled, config.alerts_enabled))
+        run_id = self._run_id or f"run__{self._now()}__{secrets.token_hex(4)}"
+        seconds: dict[str, float] = {}
+        step = "config"
+        try:
+            stages = _Stages(config, result, run_id, self._now, self._show)
+            for step, work in stages.in_order():
+                start = self._clock()
+                result.steps[step] = work()
+                seconds[step] = self._clock() - start
+            result.exit_code = health_exit_code(result.health_status, config.strict_health)
+        except TuningError as error:
+            result.steps[step] = f"failed: {error}"
+            result.exit_code = PIPELINE_FAILED
+        try:
+            K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).append(
+                K8sPipelineRunRecord(self._now(), run_id, result.mode, result.exit_code, result.health_status, seconds)
+            )
+        except TuningError as error:
+            result.steps["journal"] = f"failed: {error}"
+            result.exit_code = PIPELINE_FAILED
+        return result
+
+
+class _Stages:
+    """One run's stages and what they hand on. Made before the first stage, so that bad settings change nothing."""
+
+    def __init__(
+        self,
+        config: K8sTuningPipelineConfig,
+        result: K8sTuningPipelineResult,
+        run_id: str,
+        now: Callable[[], str],
+        show: Callable[[str], object],
+    ) -> None:
+        self.config, self.result, self.run_id, self.now, self.show = config, result, run_id, now, show
+        if config.history_limit < 1:
+            raise InputError(f"history_limit is {config.history_limit}; give 1 or more")
+        if not 0 <= config.wait_seconds < float("inf"):
+            raise InputError(f"wait_seconds is {config.wait_seconds}; give a number of seconds, 0 for no wait")
+        self.access = ClusterAccess(kubeconfig=config.kubeconfig, context=config.context)
+        target = (config.namespace, config.label_selector)
+        self.selector = selectors.parse(config.label_selector)
+        self.monitor = K8sJobMonitor(*target, access=self.access, max_log_lines=0, now=now)
+        self.collector = K8sEventCollector(*target, access=self.access, limit=config.events_limit, now=now)
+        self.policy = load_policy(config.apply_policy) if config.apply_policy else ApplyPolicy()
+        self.evaluator = K8sHealthEvaluator(
+            policy=HealthPolicy.load(Path(config.health_policy)) if config.health_policy else None
+        )
+        AlertChannelConfig(config.channel_type, config.webhook_url, dry_run=not config.alerts_enabled)
+        self.store = K8sHealthHistoryStore(config.history_file)
+        self.in_cluster: list[str] = []
+        self.succeeded: set[str] = set()
+
+    def in_order(self) -> Iterable[tuple[str, Callable[[], str]]]:
+        """The stages' names, and what each does; it returns its outcome in words."""
+        return (
+            ("generate", self.generate),
+            ("validate", self.validate),
+            ("apply", self.apply),
+            ("wait", self.wait),
+            ("monitor", self.look),
+            ("health", self.judge),
+            ("events", self.collect),
+            ("history", self.record),
+            ("alerts", self.alert),
+        )
+
+    def generate(self) -> str:
+        if self.config.session_config is None:
+            self.result.generated_jobs = len(manifest_files(self.config.jobs_dir))
+            return f"skipped: no session is configured; {self.result.generated_jobs} manifest(s) stand ready"
+        session = replace(load_session(self.config.session_config), k8s_namespace=self.config.namespace)
+        done = generate_jobs(session, self.config.jobs_dir, run_id=self.run_id, created_at=self.now())
+        self.result.generated_jobs = done.total_jobs
+        return "; ".join([f"{done.total_jobs} manifest(s) of session {done.session_id}", *done.notes])
+
+    def validate(self) -> str:
+        plan = K8sExecutionPlanner(K8sJobValidator()).plan_from_directory(self.config.jobs_dir)
+        self.result.validated_jobs = plan.valid_jobs
+        if validation_exit_code(plan):
+            more = f" (and {len(plan.errors) - 1} more)" if len(plan.errors) > 1 else ""
+            raise InputError(f"{plan.invalid_jobs} of {plan.total_jobs} invalid: {plan.errors[0]}{more}")
+        outcome = f"{plan.valid_jobs} valid, {len(plan.warnings)} warning(s)"
+        unwatched = [job["metadata"]["name"] for job in plan.jobs if not self._is_watched(job["metadata"])]
+        if not unwatched:
+            return outcome
+        told = (
+            f"{len(unwatched)} Job(s) are not in namespace {self.config.namespace} with labels "
+            f"{self.config.label_selector}, so this run would not watch them: {_some(unwatched)}"
+        )
+        if self.config.apply_enabled:
+            raise InputError(f"{told}; correct the manifests, or the namespace and the selector")
+        return f"{outcome}; {told}"
+
+    def _is_watched(self, metadata: dict[str, Any]) -> bool:
+        namespace = metadata.get("namespace") or "default"
+        return bool(namespace == self.config.namespace and self.selector.matches(metadata.get("labels") or {}))
+
+    def apply(self) -> str:
+        dry_run = not self.config.apply_enabled
+        executor = K8sApplyExecutor(
+            dry_run, self.config.kubeconfig, self.config.context, policy=self.policy, now=self.now
+        )
+        done = executor.execute_plan(executor.build_plan(self.config.jobs_dir))
+        if dry_run:
+            refused = [job for job in done.job_results if job.return_code]
+            asked = f"{done.server} was asked" if done.server else "; ".join(["NO SERVER WAS ASKED", *done.notes])
+            verdict = f"; {len(refused)} of {done.total_jobs} would fail: {refused[0].stderr}" if refused else ""
+            return f"dry run, nothing was changed; {asked}{verdict}"
+        self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0]
+        self.result.applied_jobs = done.successful_jobs
+        if done.failed_jobs:
+            first = next(job for job in done.job_results if job.status is ApplyStatus.FAILED)
+            many = f"{done.failed_jobs} of {done.total_jobs} Job(s) were not applied"
+            raise ClusterError(f"{many}; first, {first.job_name}: {first.stderr}")
+        return f"{done.successful_jobs} created, {done.unchanged_jobs} unchanged on {done.server}"
+
+    def wait(self) -> str:
+        if not self.in_cluster:
+            return "skipped: nothing was applied"
+        if not self.config.wait_seconds:
+            return "skipped: wait_seconds is 0"
+        progress = WaitProgress(self.in_cluster)
+        run_async(self._until_ended(progress))
+        self.succeeded = progress.succeeded
+        outcome = f"{len(progress.succeeded)} succeeded, {len(progress.failed)} failed"
+        if progress.waiting:
+            outcome += f"; after {self.config.wait_seconds:g} s not ended: {_some(sorted(progress.waiting))}"
+        return outcome
+
+    async def _until_ended(self, progress: WaitProgress) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.wait_seconds), ClusterReader(self.access) as reader:
+                async for phases in reader.watch_jobs(
+                    self.config.namespace, self.config.label_selector, lambda job: job_status(job).phase
+                ):
+                    if progress.see(phases):
+                        return
+
+    def look(self) -> str:
+        self.snapshot: K8sMonitorSnapshot = self.monitor.load_snapshot()
+        phases = Counter(job.phase for job in self.snapshot.jobs)
+        counts = ", ".join(f"{count} {phase}" for phase, count in sorted(phases.items()))
+        outcome = f"{len(self.snapshot.jobs)} Job(s){f': {counts}' if counts else ''}"
+        return outcome + _unread(self.snapshot.errors)
+
+    def judge(self) -> str:
+        expected = [name for name in self.in_cluster if name not in self.succeeded]
+        self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, expected)
+        self.result.health_status = self.health.overall_health
+        counts = ", ".join(f"{level} {count}" for level, count in count_levels(self.health.jobs_health).items())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(self.health.jobs_health).items())
+        ill = [job.job_name for job in self.health.jobs_health if job.health is not HealthLevel.OK]
+        return f"{self.health.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
+
+    def collect(self) -> str:
+        self.events: K8sEventSnapshot = self.collector.load_events()
+        warnings = sum(event.type == "Warning" for event in self.events.events)
+        return f"{len(self.events.events)} event(s), {warnings} Warning{_unread(self.events.errors)}"
+
+    def record(self) -> str:
+        record = self.store.append(self.health, run_id=self.run_id)
+        self.result.history_appended = True
+        return f"{record.overall_health} recorded in {self.config.history_file}"
+
+    def alert(self) -> str:
+        config = self.config
+        dry_run = not config.alerts_enabled
+        needs_url = CHANNELS[config.channel_type].needs_connection
+        channel = ChannelConfig(config.channel_type, config.channel_type, "webhook" if needs_url else None)
+        alerting = AlertingConfig.single(channel)
+        ledger = Ledger(Path(config.history_file).with_name(LEDGER))
+        now = self.now()
+        situation = observe_target(
+            self.store, config.namespace, config.label_selector, self.events.events, now, limit=config.history_limit
+        )
+        notices = plan_notices(alerting, [situation], ledger, now, self.run_id, dry_run=dry_run)
+        if not notices:
+            if situation.incident is None:
+                return "suppressed: health is OK"
+            return f"nothing new to say of incident {situation.incident.id}; the ledger says why"
+        secret = ChannelSecret(url=config.webhook_url)
+        said = []
+        for notice in notices:
+            outcome = deliver_notice(alerting, notice, lambda _: secret, ledger, dry_run=dry_run, now=self.now)
+            if outcome.shown:
+                self.show(outcome.shown)
+            if not outcome.ok:
+                raise DeliveryError(
+                    f"{notice.title} was not delivered to {notice.channel}: {outcome.answer}; it is owed, and goes out "
+                    "with the next run",
+                    retryable=outcome.retryable,
+                )
+            if outcome.outcome == "sent" and notice.status is Status.FIRING:
+                self.result.incidents_sent += len({item.incident_id for item in notice.items})
+            done = "dry run, nothing was sent" if dry_run else outcome.outcome
+            said.append(f"{done}: {notice.title} ({notice.items[0].why}) -> {notice.channel}")
+        return "; ".join(said)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _unread(errors: list[str]) -> str:
+    return f"; NOT whole: {'; '.join(errors)}" if errors else ""

@@ -21,7 +21,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The file's text, UTF-8 with or without a byte order mark; ConfigError where it is missing, too large or binary."""
+    """The file's text, UTF-8 with or without a byte order mark; ConfigError where it is missing, too large, binary."""
     try:
         # O_NONBLOCK is not needed: anything but a regular file is refused before it is opened.
         mode = path.stat().st_mode
@@ -45,7 +45,8 @@ def parse(text: str, name: str) -> Any:
         depth = 0
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
-                raise ConfigError(f"{_place(name, event.start_mark)}: YAML aliases (*{event.anchor}) are not allowed; repeat the value")
+                place = _place(name, event.start_mark)
+                raise ConfigError(f"{place}: YAML aliases (*{event.anchor}) are not allowed; repeat the value")
             if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 depth += 1
                 if depth > MAX_DEPTH:

@@ -1,5 +1,16 @@
 """Fixtures that every suite may use."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from tests.clusters import cluster, sandbox, shared_sandbox
+
+# Before anything imports Airflow, which would otherwise write into ~/airflow. One a process: tests that run side by side
+# must not share a SQLite database.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="k8s-tuning-airflow-")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 __all__ = ["cluster", "sandbox", "shared_sandbox"]

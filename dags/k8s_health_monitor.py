@@ -23,7 +23,7 @@ from k8s_tuning.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 HISTORY_FILE = str(history_dir() / "health.jsonl")
-LEDGER_FILE = str(history_dir() / "alerts.jsonl")
+LEDGER_FILE = str(history_dir() / "alerts-ledger.jsonl")
 
 with DAG(
     dag_id="k8s_health_monitor",
@@ -50,7 +50,7 @@ with DAG(
     )
 
     @task_group(group_id="target")
-    def check(name, namespace, label_selector, kubernetes_conn_id, **_):
+    def check(name, namespace, label_selector, kubernetes_conn_id):
         """One target: D32 to D34."""
         cluster = {
             "namespace": namespace,
@@ -79,7 +79,7 @@ with DAG(
         task_id="plan_alerts",
         records=dag.get_task("target.record_history").output,
         events=dag.get_task("target.collect_events").output,
-        targets=targets.output,
+        targets_file="{{ params.targets_file }}",
         history_file=HISTORY_FILE,
         ledger_file=LEDGER_FILE,
         alerting_config=str(CONFIGS / "alerting.yaml"),

@@ -32,6 +32,6 @@ with DAG(
         task_id="report_history",
         history_file="{{ params.history_file }}",
         targets_file="{{ params.targets_file }}",
-        ledger_file=str(history_dir() / "alerts.jsonl"),
+        ledger_file=str(history_dir() / "alerts-ledger.jsonl"),
         doc_md="**D34** Summary (XCom) and retention of history, ledger and handed-over files.",
     )

@@ -109,7 +109,7 @@ CLUSTER = {
     "context": "{{ params.context or '' }}",
 }
 ALERTS = {
-    "ledger_file": str(HISTORY / "alerts.jsonl"),
+    "ledger_file": str(HISTORY / "alerts-ledger.jsonl"),
     "alerting_config": str(CONFIGS / "alerting.yaml"),
     "channel_type": "{{ params.channel_type }}",
     "channel_conn_id": "{{ params.channel_conn_id }}",

@@ -30,7 +30,7 @@ class K8sTuningNotifier(BaseNotifier):
     ) -> None:
         super().__init__()
         self.channel = Channel(channel_type, channel_conn_id, alerting_config)
-        self.ledger_file = ledger_file or str(places.history_dir() / "alerts.jsonl")
+        self.ledger_file = ledger_file or str(places.history_dir() / "alerts-ledger.jsonl")
         self.alerts_enabled = alerts_enabled
 
     def notify(self, context: Context) -> None:

@@ -14,6 +14,7 @@ from k8s_tuning.hooks.channels import Channel, resolve_connection
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.targets import load_targets
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import Situation
@@ -23,14 +24,14 @@ class PlanAlertsOperator(StageOperator):
     """Decides what is to be said of which target, to whom; returns a list with an entry a message and channel.
 
     `records` and `events`: what RecordHistoryOperator and CollectEventsOperator returned, one or a list (None where a
-    target's tasks failed). `targets`: what LoadTargetsOperator returned, for each target's channel and for staleness;
-    without it, `channel_type` and `channel_conn_id` are for all. Every decision is in the ledger afterwards.
+    target's tasks failed). `targets_file`: each target's channel, and when its history is stale; without it,
+    `channel_type` and `channel_conn_id` are for all. Every decision is in the ledger afterwards.
     """
 
     template_fields = (
         "records",
         "events",
-        "targets",
+        "targets_file",
         "history_file",
         "ledger_file",
         "alerting_config",
@@ -47,7 +48,7 @@ class PlanAlertsOperator(StageOperator):
         history_file: str,
         ledger_file: str,
         alerting_config: str,
-        targets: Any = None,
+        targets_file: str = "",
         channel_type: str = "console",
         channel_conn_id: str = "",
         alerts_enabled: bool | str = False,
@@ -56,7 +57,7 @@ class PlanAlertsOperator(StageOperator):
         super().__init__(**kwargs)
         self.records = records
         self.events = events
-        self.targets = targets
+        self.targets_file = targets_file
         self.history_file = history_file
         self.ledger_file = ledger_file
         self.alerting_config = alerting_config
@@ -90,10 +91,10 @@ class PlanAlertsOperator(StageOperator):
 
         store = K8sHealthHistoryStore(self.history_file)
         own = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
-        targets = {(one["namespace"], one["label_selector"]): one for one in self.targets or ()}
+        watched = load_targets(self.targets_file) if self.targets_file else None
+        targets = {(one.namespace, one.label_selector): one for one in watched.targets} if watched else {}
         channels = {
-            key: Channel(one["channel_type"], one["channel_conn_id"], self.alerting_config)
-            for key, one in targets.items()
+            key: Channel(one.channel_type, one.channel_conn_id, self.alerting_config) for key, one in targets.items()
         }
         events = {}
         for data in _present(self.events):
@@ -102,15 +103,16 @@ class PlanAlertsOperator(StageOperator):
         for record in _present(self.records):
             key = (record["namespace"], record["selector"])
             yield channels.get(key, own), observe_target(store, *key, events.get(key, ()), now, target=record["target"])
-        last = {(one.namespace, one.selector): one.last for one in store.targets()} if targets else {}
+        if watched is None:
+            return
+        last = {(one.namespace, one.selector): one.last for one in store.targets()}
         for key, one in targets.items():
             newest = last.get(key)
             age = timestamps.seconds_between(newest.timestamp, now) if newest else None
-            minutes = one["stale_after_minutes"]
-            told = f"its last record is {age / 60:.0f} minutes old" if age is not None else "nothing was ever recorded"
-            stale = age is None or age > minutes * 60
-            message = f"Target {one['name']}: {told} (stale after {minutes:g}); nobody knows how its Jobs are."
-            yield channels[key], own_failure("history_stale", one["name"], message, now, failing=stale)
+            told = "nothing was ever recorded" if age is None else f"its last record is {age / 60:.0f} minutes old"
+            message = f"Target {one.name}: {told}; nobody knows how its Jobs are."
+            stale = age is None or age > watched.stale_after_minutes * 60
+            yield channels[key], own_failure("history_stale", one.name, message, now, failing=stale)
 
 
 class ChooseAlertsOperator(BaseBranchOperator):

@@ -11,7 +11,7 @@ from k8s_tuning.stages.targets import load_targets
 
 
 class LoadTargetsOperator(StageOperator):
-    """Reads targets.yaml; returns a list of mappings, one a target, with `stale_after_minutes` in each."""
+    """Reads targets.yaml; returns a list of mappings: what each target's mapped tasks take."""
 
     template_fields = ("targets_file",)
 
@@ -23,4 +23,5 @@ class LoadTargetsOperator(StageOperator):
         """Load."""
         config = load_targets(self.targets_file)
         self.report(f"{len(config.targets)} target(s): {', '.join(target.name for target in config.targets)}")
-        return [{**target.model_dump(), "stale_after_minutes": config.stale_after_minutes} for target in config.targets]
+        where = {"name", "namespace", "label_selector", "kubernetes_conn_id"}
+        return [target.model_dump(include=where) for target in config.targets]

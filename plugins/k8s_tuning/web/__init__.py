@@ -1,0 +1,1 @@
+"""What the plugin serves inside Airflow's API server."""

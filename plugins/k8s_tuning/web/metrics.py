@@ -1,0 +1,65 @@
+"""/k8s-tuning/metrics: for Prometheus, which cannot sign in to Airflow and has a token of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from k8s_tuning import places
+from k8s_tuning.errors import TuningError
+
+TOKEN_VARIABLE = "K8S_TUNING_METRICS_TOKEN"  # noqa: S105  # its name, not its value
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def app(scope: Message, receive: Receive, send: Send) -> None:
+    """An ASGI application with one route: GET /metrics, with `Authorization: Bearer` and the token in the environment.
+
+    401 without the token, and while $K8S_TUNING_METRICS_TOKEN is not set; 404 for another path; 405 for other methods;
+    503 where the files cannot be read. The history, ledger and runs are those of $K8S_TUNING_HISTORY_DIR.
+    """
+    # Imported on the first request: every task process loads the plugin, and only the API server answers.
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+
+    if scope["type"] != "http":
+        return
+    request = Request(scope)
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    response: Response
+    if path.rstrip("/") != "/metrics":
+        response = PlainTextResponse("not found\n", 404)
+    elif not _may_scrape(request.headers.get("authorization", "")):
+        response = PlainTextResponse(
+            f"a bearer token is needed: the value of ${TOKEN_VARIABLE}\n", 401, {"WWW-Authenticate": "Bearer"}
+        )
+    elif request.method not in ("GET", "HEAD"):
+        response = PlainTextResponse("metrics are only read\n", 405, {"Allow": "GET, HEAD"})
+    else:
+        response = await asyncio.to_thread(_metrics)
+    await response(scope, receive, send)
+
+
+def _may_scrape(authorization: str) -> bool:
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    # Without a token set there is nothing that a scraper could know.
+    return bool(token) and hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
+
+
+def _metrics() -> Any:
+    from starlette.responses import PlainTextResponse, Response
+
+    from k8s_tuning.metrics import CONTENT_TYPE, render
+
+    folder = places.history_dir()
+    try:
+        body = render(folder / "health.jsonl", folder / "alerts-ledger.jsonl", folder / "runs.jsonl")
+    except TuningError as error:
+        return PlainTextResponse(f"{error}\n", 503)
+    return Response(body, media_type=CONTENT_TYPE)

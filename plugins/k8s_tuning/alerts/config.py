@@ -88,8 +88,9 @@ def _read(top: Node) -> AlertingConfig:
     route = top.child("route")
     if not route.there:
         raise top.error("`route` is missing; it needs at least `receiver`")
-    if route.child("matchers").there or route.child("continue").there or route.child("mute_time_intervals").there:
-        raise route.error("the topmost route takes everything, always: no matchers, continue or mute_time_intervals")
+    for key in ("matchers", "continue", "mute_time_intervals"):
+        if route.child(key).there:
+            raise route.child(key).error("the topmost route takes everything, always: it has none of these")
     root = _route(route, None, receivers, windows)
     if found := never_matches(root):
         dead, why = found

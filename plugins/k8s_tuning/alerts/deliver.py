@@ -24,7 +24,7 @@ MOST_ATTEMPTS = 4
 LONGEST_RETRY_AFTER_SECONDS = 30.0
 # No try begins later than this: with one more timeout, all is over before CLAIM_SECONDS are.
 _BUDGET_SECONDS = 120.0
-_BACKOFF = tenacity.wait_exponential_jitter(initial=0.5, max=8, jitter=1)
+_BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
 
 
 def deliver_notice(

@@ -1,8 +1,8 @@
 """What is known of one target now, and whether the incident that the ledger remembers of it still lasts.
 
-An incident is over once the target has been OK, and has not been seen ill, for the hold time; changes within it are one
-incident (flapping). Time is counted forwards between one record and the next, so that a clock that was set back delays
-nothing for longer than the hold time.
+An incident is over at the first OK look that finds the target not to have been seen ill for the hold time; changes
+within it are one incident (flapping). Time is counted forwards between one record and the next, so that a clock that
+was set back delays nothing for longer than the hold time.
 """
 
 from __future__ import annotations
@@ -135,17 +135,15 @@ def follow(facts: IncidentFacts, situation: Situation, hold_seconds: float) -> C
         over_at = situation.at if situation.incident is None else None
         return Course(over_at, _kept(facts, situation.incident), situation.at, 0)
     quiet, before = facts.quiet_seconds, facts.record_at or None
-    over_at, was_ok = None, facts.quiet_seconds > 0
+    over_at = None
     newer = _unseen(facts, situation.sights)
     for sight in newer:
-        passed = _forwards(before, sight.timestamp)
+        quiet += _forwards(before, sight.timestamp)
         before = sight.timestamp
-        quiet += passed
-        # An ill sight after an OK one: the silence in between counts; an ill one after an ill one is no silence.
-        if (sight.ok or was_ok) and over_at is None and quiet >= hold_seconds:
+        if not sight.ok:
+            quiet = 0
+        elif over_at is None and quiet >= hold_seconds:
             over_at = sight.timestamp
-        was_ok = sight.ok
-        quiet = quiet if sight.ok else 0
     record_at = newer[-1].timestamp if newer else facts.record_at
     if over_at is not None:
         return Course(over_at, situation.incident, record_at, quiet)

@@ -67,7 +67,7 @@ from k8s_tuning.stages.session import load_session
 from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.stages.wait import WaitProgress
 
-LEDGER, RUNS = "ledger.jsonl", "runs.jsonl"
+LEDGER, RUNS = "alerts-ledger.jsonl", "runs.jsonl"
 
 
 class K8sTuningPipelineRunner:

@@ -54,6 +54,12 @@ class RecordingServer:
         """How the next requests are answered, one each."""
         self._script = list(behaviours)
 
+    def reset(self, otherwise: Behaviour) -> None:
+        """Forget everything and let go of whoever still hangs, for the next test."""
+        self.stopping.set()
+        self.stopping = threading.Event()
+        self.calls, self._script, self.otherwise = [], [], otherwise
+
     def take(self, call: Call) -> Behaviour:
         with self._lock:
             self.calls.append(call)
@@ -70,9 +76,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         recording.take(Call(self.command, self.path, headers, body))(self)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - http.server's name
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """Quiet."""
 
 
@@ -98,7 +104,8 @@ def redirect(location: str) -> Behaviour:
 
 def hang(handler: _Handler) -> None:
     """No answer at all, until the server stops."""
-    handler.server.recording.stopping.wait(30)
+    stopping = handler.server.recording.stopping
+    stopping.wait(30)
     handler.close_connection = True
 
 
@@ -115,8 +122,9 @@ def slow(handler: _Handler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
+    stopping = handler.server.recording.stopping
     with contextlib.suppress(OSError):
-        while not handler.server.recording.stopping.wait(0.05):
+        while not stopping.wait(0.02):
             handler.wfile.write(b".")
             handler.wfile.flush()
 

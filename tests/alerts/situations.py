@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from k8s_tuning.alerts.config import AlertingConfig, parse_config
@@ -35,9 +36,7 @@ receivers:
 
 def at(minutes: float) -> str:
     """So many minutes after the start."""
-    return to_text(
-        to_datetime(START).fromtimestamp(to_datetime(START).timestamp() + minutes * 60, to_datetime(START).tzinfo)
-    )
+    return to_text(to_datetime(START) + timedelta(minutes=minutes))
 
 
 def record(
@@ -75,7 +74,7 @@ def situation(records: list[K8sHealthHistoryRecord], now: str = "") -> Situation
 
 
 class World:
-    """A ledger in memory and a history: checks go in, decisions come out. Sends succeed unless `fails` says otherwise."""
+    """A ledger in memory and a history: checks go in, decisions come out. Sends succeed unless in `fails`."""
 
     def __init__(self, config: str | AlertingConfig = ONE_CHANNEL) -> None:
         self.config = parse_config(config) if isinstance(config, str) else config

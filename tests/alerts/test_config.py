@@ -15,6 +15,11 @@ from k8s_tuning.stages.incident import IncidentSeverity
 
 ROOT = Path(__file__).parents[2]
 
+
+def _one_channel(channel: str) -> str:
+    return f"route: {{receiver: a}}\nreceivers: [{{name: a, channels: [{channel}]}}]"
+
+
 GOOD = """\
 hold: 5m
 route:
@@ -106,8 +111,10 @@ def test_a_mistake_is_refused_with_its_line(old: str, new: str, line: int, words
         ("[{receiver: b}, {receiver: a, matchers: [x=y]}]", 2),
         ("[{receiver: b, matchers: ['x=~\"y|z\"']}, {receiver: a, matchers: [x=y, z=u]}]", 2),
         (
-            "[{receiver: b, matchers: ['severity=~\"CRITICAL|WARN\"']}, "
-            "{receiver: b, matchers: [severity=INFO]}, {receiver: a, matchers: [x=y]}]",
+            (
+                "[{receiver: b, matchers: ['severity=~\"CRITICAL|WARN\"']}, "
+                "{receiver: b, matchers: [severity=INFO]}, {receiver: a, matchers: [x=y]}]"
+            ),
             2,
         ),
     ],
@@ -135,11 +142,11 @@ def test_a_route_behind_one_that_takes_everything_is_refused(routes: str, line: 
         ("route: {receiver: a", "not YAML"),
         ("1: 2", "unknown key 1"),
         (
-            "route: {receiver: a}\nreceivers: [{name: a, channels: [{type: email, connection: c, from: me, to: [x@y.z]}]}]",
+            _one_channel("{type: email, connection: c, from: me, to: [x@y.z]}"),
             "'me' is not an e-mail address",
         ),
         (
-            "route: {receiver: a}\nreceivers: [{name: a, channels: [{type: email, connection: c, from: a@b.c, to: []}]}]",
+            _one_channel("{type: email, connection: c, from: a@b.c, to: []}"),
             "`to` is empty",
         ),
         ("route: {receiver: a}\nreceivers: [{name: a, channels: [{type: console}, {type: console}]}]", "`name`"),

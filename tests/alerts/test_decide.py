@@ -15,16 +15,19 @@ from k8s_tuning.errors import InputError
 from k8s_tuning.stages.incident import IncidentSeverity
 
 # (name, checks as "level minute", the decision after each). hold 10m, repeat 2h.
+STILL = ["still_firing"]
 COURSES = [
     ("OK says nothing", "O0 O5", ["", ""]),
     ("a first notice, then silence", "O0 E5 E10 E15", ["", "first", "still_firing", "still_firing"]),
-    ("repeated when due", "E0 E60 E119 E120 E125", ["first", "still_firing", "still_firing", "repeat_due", "still_firing"]),
+    ("repeated when due", "E0 E60 E119 E120 E125", ["first", *STILL, *STILL, "repeat_due", *STILL]),
     ("raised at once", "W0 E5", ["first", "severity_changed"]),
-    ("lowered only when it stays lower", "E0 W5 W10 W15 W20", ["first", *["still_firing"] * 2, "severity_changed", "still_firing"]),
+    ("lowered only when it stays lower",
+     "E0 W5 W10 W15 W20", ["first", *STILL, *STILL, "severity_changed", *STILL]),
     ("up and down again says nothing", "E0 W5 E10 W15 E20", ["first", *["still_firing"] * 4]),
     ("resolved after the hold time", "E0 O5 O10 O15", ["first", "holding", "resolved", ""]),
     ("resolved at once where checks are far apart", "E0 O1440", ["first", "resolved"]),
-    ("flapping is one incident", "E0 O5 E10 O15 E20 O25 O30", ["first", "holding", "still_firing", "holding", "still_firing", "holding", "resolved"]),
+    ("flapping is one incident",
+     "E0 O5 E10 O15 E20 O25 O30", ["first", "holding", *STILL, "holding", *STILL, "holding", "resolved"]),
     ("a new incident after a resolved one", "E0 O15 E20", ["first", "resolved", "first"]),
     ("OK and ill again while nobody looked", "E0 E60", ["first", "still_firing"]),
 ]  # fmt: skip

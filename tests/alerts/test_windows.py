@@ -17,7 +17,8 @@ TABLE: list[tuple[str, dict[str, Any], str, bool]] = [
     ("18:00 in Seoul is 09:00 UTC", SEOUL_NIGHT, "2025-11-16T09:00:00Z", True),
     ("the start is included", SEOUL_NIGHT, "2025-11-16T08:59:59Z", False),
     ("the end is not", SEOUL_NIGHT, "2025-11-16T15:00:00Z", False),
-    ("18:00 unquoted, as YAML reads it", {"times": [{"start_time": 1080, "end_time": 1440}]}, "2025-11-16T18:30:00Z", True),
+    ("18:00 unquoted, as YAML has it",
+     {"times": [{"start_time": 1080, "end_time": 1440}]}, "2025-11-16T18:30:00Z", True),
     ("a weekday in its own zone", {"weekdays": ["monday"], "location": "Asia/Seoul"}, "2025-11-16T15:00:00Z", True),
     ("the same in UTC", {"weekdays": ["monday"]}, "2025-11-16T15:00:00Z", False),
     ("a range of weekdays", {"weekdays": ["Monday:Friday"]}, "2025-11-19T00:00:00Z", True),
@@ -30,7 +31,8 @@ TABLE: list[tuple[str, dict[str, Any], str, bool]] = [
     ("months by number", {"months": ["1:3"]}, "2025-11-01T00:00:00Z", False),
     ("years", {"years": ["2024:2026"]}, "2025-11-01T00:00:00Z", True),
     ("all fields must fit", {"months": ["november"], "weekdays": ["monday"]}, "2025-11-16T10:00:00Z", False),
-    ("summer time is the zone's", {"times": [{"start_time": "02:30", "end_time": "03:30"}], "location": "Europe/Berlin"},
+    ("summer time is the zone's",
+     {"times": [{"start_time": "02:30", "end_time": "03:30"}], "location": "Europe/Berlin"},
      "2025-07-01T01:00:00Z", True),
 ]  # fmt: skip
 

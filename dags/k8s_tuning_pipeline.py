@@ -27,7 +27,7 @@ from k8s_tuning.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 HISTORY = history_dir()
-LABEL_OR_EMPTY = r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"
+LABEL = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 
 PARAMS = {
     "apply_enabled": Param(
@@ -46,12 +46,13 @@ PARAMS = {
         type="string", minLength=1, section="Session",
     ),
     "session_id": Param(
-        "", "Empty: the configuration's id followed by the run's date and time, a session of its own. An id that was "
+        None, "Empty: the configuration's id followed by the run's date and time, a session of its own. An id that was "
         "applied before: its Jobs are left as they are.",
-        type="string", pattern=LABEL_OR_EMPTY, section="Session",
+        type=["null", "string"], pattern=LABEL, section="Session",
     ),
     "jobs_dir": Param(
-        "", "Where the manifests go. Empty: a folder a run, beside the history.", type="string", section="Session",
+        None, "Where the manifests go. Empty: a folder a run, beside the history.", type=["null", "string"],
+        section="Session",
     ),
     "strict_validation": Param(False, "Take D30's warnings for errors.", type="boolean", section="Session"),
     "namespace": Param(
@@ -91,13 +92,13 @@ PARAMS = {
         type="string", section="History and alerts",
     ),
     "channel_conn_id": Param(
-        "", "The Airflow connection with the channel's secret (Slack webhook, HTTP, PagerDuty).", type="string",
+        None, "The Airflow connection with the channel's secret (Slack, HTTP, PagerDuty).", type=["null", "string"],
         section="History and alerts",
     ),
     "webhook_url": Param(
         None, "Stays empty: params are stored and shown in clear. Put the URL into a connection's password and name it "
         "in channel_conn_id.",
-        type="null", section="History and alerts",
+        type=["null", "string"], maxLength=0, section="History and alerts",
     ),
 }  # fmt: skip
 
@@ -112,7 +113,7 @@ ALERTS = {
     "ledger_file": str(HISTORY / "alerts-ledger.jsonl"),
     "alerting_config": str(CONFIGS / "alerting.yaml"),
     "channel_type": "{{ params.channel_type }}",
-    "channel_conn_id": "{{ params.channel_conn_id }}",
+    "channel_conn_id": "{{ params.channel_conn_id or '' }}",
     "alerts_enabled": "{{ params.alerts_enabled }}",
 }
 JOBS_DIR = "{{ params.jobs_dir or '" + str(HISTORY / "jobs") + "/' ~ run_id }}"
@@ -137,7 +138,7 @@ with DAG(
     generate = GenerateJobsOperator(
         task_id="generate_jobs",
         session_config="{{ params.session_config }}",
-        session_id="{{ params.session_id }}",
+        session_id="{{ params.session_id or '' }}",
         namespace="{{ params.namespace }}",
         output_dir=JOBS_DIR,
         doc_md="**D29** Writes the session's Job manifests, one a worker. Nothing is sent to a cluster.",

@@ -21,6 +21,8 @@ def environment(home: Path, kubeconfig: str) -> dict[str, str]:
     """The environment of Airflow's processes. Settings of the caller's own Airflow do not reach them."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     return inherited | {
+        # `airflow standalone` starts its parts by the bare name `airflow`.
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),

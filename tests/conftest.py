@@ -7,8 +7,8 @@ import tempfile
 
 from tests.clusters import cluster, sandbox, shared_sandbox
 
-# Before anything imports Airflow, which would otherwise write into ~/airflow. One a process: tests that run side by side
-# must not share a SQLite database.
+# Before anything imports Airflow, which would otherwise write into ~/airflow. One a process: tests that run side by
+# side must not share a SQLite database.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="k8s-tuning-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)

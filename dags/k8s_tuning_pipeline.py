@@ -88,7 +88,7 @@ PARAMS = {
     ),
     "channel_type": Param(
         "console", "Where alerts go: one channel, or 'routes' for include/configs/alerting.yaml.",
-        enum=["console", "slack_webhook", "slack_api", "generic_webhook", "pagerduty", "alertmanager", "routes"],
+        enum=["console", "slack_webhook", "generic_webhook", "pagerduty", "alertmanager", "routes"],
         type="string", section="History and alerts",
     ),
     "channel_conn_id": Param(

@@ -39,6 +39,11 @@ class Channel:
             raise ConfigError(f"unknown channel {self.type!r}; known are {', '.join((*CHANNELS, ROUTES))}")
         if CHANNELS[self.type].needs_connection and not self.conn_id:
             raise ConfigError(f"channel {self.type!r} needs channel_conn_id, the Airflow connection with its secret")
+        if CHANNELS[self.type].required:
+            settings = ", ".join(CHANNELS[self.type].required)
+            raise ConfigError(
+                f"channel {self.type!r} needs settings ({settings}): give it a receiver in {self.config_file}"
+            )
         return AlertingConfig.single(ChannelConfig(self.type, self.type, self.conn_id or None))
 
 

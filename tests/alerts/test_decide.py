@@ -202,9 +202,35 @@ def test_what_is_owed_to_a_channel_that_is_gone_is_written_off() -> None:
     world.fails.add("team/console")
     world.check("E", 0)
     world.config = parse_config("route: {receiver: new}\nreceivers: [{name: new, channels: [{type: console}]}]")
-    assert world.check("E", 5) == ["first", "receiver_gone"]
-    assert world.check("O", 60) == ["over", "resolved"]
+    assert world.check("E", 5) == ["first"]
+    assert world.check("O", 60) == ["elsewhere", "resolved"]
+    assert world.check("O", 65) == []
+    assert world.check("O", 8 * 24 * 60) == ["receiver_gone"]
     assert world.state().incidents == {}
+
+
+def test_runs_with_other_configurations_share_a_ledger() -> None:
+    """A pipeline run that knows only the console resolves nothing for the monitor's channel; the monitor does."""
+    world = World()
+    world.check("E", 0)
+    monitors = world.config
+    world.config = parse_config("route: {receiver: other}\nreceivers: [{name: other, channels: [{type: console}]}]")
+    assert world.check("O", 60) == ["elsewhere"]
+    world.config = monitors
+    assert world.check("O", 65) == ["resolved"]
+    assert world.state().incidents == {}
+
+
+def test_plannings_of_one_run_for_several_targets_say_nothing_twice() -> None:
+    """A run that plans target by target: the second planning leaves the first's notices alone."""
+    world = World()
+    first, second = record("E", 0, selector="app=a"), record("E", 0, selector="app=b")
+    world.records = [first]
+    assert world.run(0, deliver=False, run_id="run") == ["first"]
+    world.records = [second]
+    assert world.run(0, deliver=False, run_id="run") == ["first", "in_flight"]
+    world.records = [first]
+    assert world.run(1, deliver=False, run_id="run") == ["first", "in_flight"]
 
 
 def test_a_run_that_plans_again_says_the_same_and_nothing_that_was_sent() -> None:

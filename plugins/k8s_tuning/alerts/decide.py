@@ -2,7 +2,8 @@
 
 Decisions that send: first, repeat_due, severity_changed, changed, owed, resolved. Decisions that do not: still_firing,
 acknowledged, holding (OK, but not for long enough yet), muted, below_severity, already_sent_this_run, in_flight
-(another run has just planned it), null_receiver, resolve_off, over, receiver_gone.
+(another run has just planned it), null_receiver, resolve_off, over, elsewhere (another run's configuration has the
+channel), receiver_gone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def decide(
     moment = Moment(config, state, now, run_id)
     found: list[Decision] = []
     seen: set[str] = set()
+    observed = {(situation.namespace, situation.selector) for situation in situations}
     for situation in situations:
         facts = state.open_incident(situation.namespace, situation.selector)
         current = situation.incident
@@ -53,7 +55,7 @@ def decide(
             found += _firing(moment, facts, current, situation, course)
     for facts in state.incidents.values():
         if facts.id not in seen:
-            found += remaining(moment, facts)
+            found += remaining(moment, facts, observed=(facts.namespace, facts.selector) in observed)
     return found
 
 
@@ -88,6 +90,8 @@ def _firing(
             # The incident has changed and goes elsewhere now; what this channel was to hear, it is still to hear.
             channel = config.channel(known.receiver, known.channel)
             verdict = late(moment, facts, known) if facts else ("", "", False)
+            if verdict[0] == "elsewhere":
+                continue
             yield make(
                 incident, situation.source, known, channel, verdict, Status.FIRING, payload, course,
                 repeat_seconds=repeat_of(moment, known),

@@ -18,6 +18,8 @@ from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sInc
 # How long a planned notice is left to the run that planned it: longer than delivering takes with its retries, shorter
 # than the five minutes to the next check.
 CLAIM_SECONDS = 240.0
+# How long a channel may be in no run's configuration until what it was to hear is written off.
+GIVE_UP_SECONDS = 7 * 86_400.0
 # A clock that is behind the one that wrote a line by less than this is no clock that was set back.
 _SKEW_SECONDS = 300.0
 
@@ -85,14 +87,14 @@ def make(
         course.over_at or "", known.ref, repeat_seconds, group, is_new, )  # fmt: skip
 
 
-def late(moment: Moment, facts: IncidentFacts, known: ChannelFacts) -> tuple[str, str, bool]:
-    """A firing that is owed of an incident that nobody sees now."""
+def late(moment: Moment, facts: IncidentFacts, known: ChannelFacts, *, observed: bool = True) -> tuple[str, str, bool]:
+    """A firing that is owed of an incident that nobody sees now. `observed`: as for in_flight."""
     owed = known.owed
     if owed is None:
         raise InputError(f"incident {facts.id}: nothing is owed to {known.receiver}/{known.channel}")
     if moment.config.channel(known.receiver, known.channel) is None:
-        return "receiver_gone", "this channel is no longer in the configuration", False
-    if flying := in_flight(moment, known):
+        return absent(moment, owed.at)
+    if flying := in_flight(moment, known, observed=observed):
         return "in_flight", flying, False
     route = _route_to(moment, known)
     muted = moment.config.muted_by(route, timestamps.to_datetime(moment.now)) if route else None
@@ -104,10 +106,24 @@ def late(moment: Moment, facts: IncidentFacts, known: ChannelFacts) -> tuple[str
     return "owed", f"{owed.decision} of {owed.at} could not be delivered{after}", True
 
 
-def in_flight(moment: Moment, known: ChannelFacts) -> str:
-    """Which other run has just planned what is owed, and is about to send it; empty where none is."""
+def absent(moment: Moment, since: str) -> tuple[str, str, bool]:
+    """What a channel that the configuration does not have is still to hear.
+
+    Runs with other configurations may share the ledger: it is theirs to tell, until it is clear that none of them does.
+    """
+    if timestamps.seconds_between(since, moment.now) < GIVE_UP_SECONDS:
+        return "elsewhere", "this run's configuration has no such channel; a run that has it tells it", False
+    return "receiver_gone", f"no run's configuration has had this channel since {since}", False
+
+
+def in_flight(moment: Moment, known: ChannelFacts, *, observed: bool = True) -> str:
+    """Which run has just planned what is owed, and is about to send it; empty where none is.
+
+    Planning again, a run repeats its own notices of the targets that it looks at; those of others (`observed` false)
+    are another planning's of the same run.
+    """
     owed = known.owed
-    if owed is None or owed.run_id == moment.run_id or known.tried:
+    if owed is None or known.tried or (owed.run_id == moment.run_id and observed):
         return ""
     age = timestamps.seconds_between(owed.at, moment.now)
     return f"run {owed.run_id} planned it at {owed.at}" if -_SKEW_SECONDS < age < CLAIM_SECONDS else ""

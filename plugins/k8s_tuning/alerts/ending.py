@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8s_tuning.alerts.decision import Decision, Moment, duration, in_flight, late, make, repeat_of
+from k8s_tuning.alerts.decision import Decision, Moment, absent, duration, in_flight, late, make, repeat_of
 from k8s_tuning.alerts.episodes import Course
 from k8s_tuning.alerts.ledger_state import ChannelFacts, IncidentFacts
 from k8s_tuning.alerts.notice import Status
@@ -37,18 +37,22 @@ def ending(moment: Moment, facts: IncidentFacts, course: Course, over_at: str) -
         yield _closing(moment, facts, known, incident, over_at, course)
 
 
-def remaining(moment: Moment, facts: IncidentFacts) -> Iterator[Decision]:
-    """What is still to be said of an incident whose target nobody looked at now, or which is over."""
+def remaining(moment: Moment, facts: IncidentFacts, *, observed: bool) -> Iterator[Decision]:
+    """What is still to be said of an incident that is over, or whose target nobody looked at now (not `observed`)."""
     incident = own_incident(facts.incident)
     course = Course(facts.over_at or None, incident, facts.record_at, facts.quiet_seconds)
     for known in list(facts.channels.values()):
         if known.closed:
             continue
         if not facts.is_open and known.told_at is not None:
-            yield _closing(moment, facts, known, incident, facts.over_at or facts.record_at, course)
+            one = _closing(moment, facts, known, incident, facts.over_at or facts.record_at, course, observed=observed)
+            if one.decision != "elsewhere":  # that was written down once
+                yield one
         elif known.owed is not None:
             channel = moment.config.channel(known.receiver, known.channel)
-            verdict = late(moment, facts, known)
+            verdict = late(moment, facts, known, observed=observed)
+            if verdict[0] == "elsewhere":
+                continue
             payload = firing_payload(incident, facts.source)
             yield make(
                 incident, facts.source, known, channel, verdict, Status.FIRING, payload, course,
@@ -57,7 +61,14 @@ def remaining(moment: Moment, facts: IncidentFacts) -> Iterator[Decision]:
 
 
 def _closing(
-    moment: Moment, facts: IncidentFacts, known: ChannelFacts, incident: K8sIncident, over_at: str, course: Course
+    moment: Moment,
+    facts: IncidentFacts,
+    known: ChannelFacts,
+    incident: K8sIncident,
+    over_at: str,
+    course: Course,
+    *,
+    observed: bool = True,
 ) -> Decision:
     """One channel at the end of an incident. A resolve passes every mute, and goes only where the firing went."""
     channel = moment.config.channel(known.receiver, known.channel)
@@ -66,15 +77,19 @@ def _closing(
     status = Status.RESOLVED
     if known.told_at is None:
         if known.owed is not None:
-            verdict = late(moment, facts, known)
+            verdict = late(moment, facts, known, observed=observed)
             status, payload = Status.FIRING, firing_payload(incident, facts.source)
         else:
             verdict = ("over", f"over since {over_at}, and never told to this channel", False)
     elif channel is None:
-        verdict = ("receiver_gone", "this channel is no longer in the configuration", False)
+        verdict = absent(moment, over_at)
     elif not channel.send_resolved:
         verdict = ("resolve_off", "send_resolved is off for this channel", False)
-    elif known.owed is not None and known.owed.status is Status.RESOLVED and (flying := in_flight(moment, known)):
+    elif (
+        known.owed is not None
+        and known.owed.status is Status.RESOLVED
+        and (flying := in_flight(moment, known, observed=observed))
+    ):
         verdict = ("in_flight", flying, False)
     else:
         verdict = ("resolved", f"OK since {over_at}", True)

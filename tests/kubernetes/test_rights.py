@@ -88,9 +88,11 @@ def test_the_reader_can_do_all_of_d32_to_d35(installed: Installed) -> None:
     assert any("no more ticks" in line for log in snapshot.pods_logs for line in log.lines)
     health = K8sHealthEvaluator().evaluate(snapshot)
     assert health.overall_health == "ERROR"
-    events = K8sEventCollector(cluster.namespace, "app=arbitrage-tuning", kubeconfig).load_events()
+    collector = K8sEventCollector(cluster.namespace, "app=arbitrage-tuning", kubeconfig)
+    # The Job controller writes the event after the condition.
+    cluster.wait(lambda: "BackoffLimitExceeded" in {event.reason for event in collector.load_events().events})
+    events = collector.load_events()
     assert events.errors == []
-    assert "BackoffLimitExceeded" in {event.reason for event in events.events}
     store = K8sHealthHistoryStore(installed.folder / "history.jsonl")
     record = store.append(health)
     incident = build_incident(store.load_recent(), events.events, record.timestamp)

@@ -63,6 +63,9 @@ class LedgerLine:
     incident: dict[str, Any] | None = None
 
 
+# Decisions that change nothing: the newest of an incident says as much as all of them.
+IDLE = ("still_firing", "holding", "muted", "below_severity", "null_receiver", "in_flight", "already_sent_this_run")
+
 ATTEMPTS = ("sent", "failed", "dry_run", "superseded")
 
 
@@ -116,25 +119,27 @@ class Ledger:
             lock.release()
 
     def prune(self, max_age_days: float, now: str) -> int:
-        """Drop lines older than that; how many. What an incident that lasts or is owed rests on stays.
+        """Drop lines older than that; how many.
 
-        Of such an incident, the decisions not to send are dropped too, but for the newest.
+        An incident's lines go all together: half of them would tell another story (a firing without its resolve). Of
+        one that lasts, is owed, or has younger lines, only those old decisions go that nothing rests on.
         """
         if not max_age_days > 0:
             raise InputError(f"max_age_days: {max_age_days!r} is not a number of days above 0")
         dropped = 0
 
+        def is_old(line: LedgerLine) -> bool:
+            return _seconds(line.at, now) > max_age_days * _DAY_SECONDS
+
         def kept() -> Iterator[bytes]:
             nonlocal dropped
             dropped = 0
-            live = self.state(dry_run=True).incidents.keys() | self.state().incidents.keys()
+            needed = self.state(dry_run=True).incidents.keys() | self.state().incidents.keys()
+            needed |= {line.incident_id for line in self.lines() if not is_old(line)}
             newest = {line.incident_id: position for position, line in enumerate(self.lines())}
             for position, line in enumerate(self.lines()):
-                is_old = _seconds(line.at, now) > max_age_days * _DAY_SECONDS
-                needed = line.incident_id in live and (
-                    line.outcome != "not_sent" or newest[line.incident_id] == position
-                )
-                if is_old and not needed:
+                idle = line.decision in IDLE and line.incident is None and newest[line.incident_id] != position
+                if is_old(line) and (idle or line.incident_id not in needed):
                     dropped += 1
                 else:
                     yield orjson.dumps(asdict(line)) + b"\n"

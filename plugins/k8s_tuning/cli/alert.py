@@ -31,7 +31,7 @@ from k8s_tuning.alerts.manager import CHANNEL_TYPES, AlertChannelConfig, K8sAler
 from k8s_tuning.alerts.notice import Notice, Outcome
 from k8s_tuning.alerts.plan import plan_notices
 from k8s_tuning.cli import alert_ack, alert_doctor, alert_history, alert_replay, alert_routes, alert_smoke, flags
-from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, outcomes_text
+from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.events import K8sEvent
@@ -101,7 +101,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _by_ledger(args: argparse.Namespace, config: AlertingConfig, situation: Situation, now: str, resolve: Any) -> int:
     ledger = Ledger(args.ledger_file or Path(args.history_file).with_name("alerts-ledger.jsonl"))
-    notices = plan_notices(config, [situation], ledger, now, args.run_id or f"cli-{now}", dry_run=not args.send)
+    notices = plan_notices(
+        config, [situation], ledger, now, args.run_id or new_run_id("cli", now), dry_run=not args.send
+    )
     outcomes = deliver_all(config, notices, ledger, send=args.send, quiet=args.json, resolve=resolve)
     text = outcomes_text(notices, outcomes)
     if not notices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import secrets
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,11 @@ def outcomes_text(notices: Sequence[Notice], outcomes: Sequence[Outcome]) -> str
         place = f"{outcome.receiver}/{outcome.channel}"
         lines.append(f"{outcome.outcome:<12} {place}: {decisions}: {notice.title}{tries} ({outcome.answer})")
     return "\n".join(lines)
+
+
+def new_run_id(kind: str, now: str) -> str:
+    """An id that no other run has: two within one second are two."""
+    return f"{kind}-{now}-{secrets.token_hex(3)}"
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

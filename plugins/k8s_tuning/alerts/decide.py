@@ -14,7 +14,18 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import ChannelConfig
 from k8s_tuning.alerts.channels.kind import at_least, rank
 from k8s_tuning.alerts.config import AlertingConfig
-from k8s_tuning.alerts.decision import Decision, Moment, duration, ill_jobs, in_flight, late, make, passed, repeat_of
+from k8s_tuning.alerts.decision import (
+    Decision,
+    Moment,
+    duration,
+    ill_jobs,
+    in_flight,
+    late,
+    make,
+    passed,
+    repeat_of,
+    why_owed,
+)
 from k8s_tuning.alerts.ending import ending, holding, remaining
 from k8s_tuning.alerts.episodes import Course, Situation, follow
 from k8s_tuning.alerts.ledger_state import ChannelFacts, IncidentFacts, LedgerState
@@ -119,7 +130,7 @@ def _judge(
             return "muted", f"owed since {owed.at}, but within the mute window {muted!r}", False
         if owed.run_id == moment.run_id:
             return owed.decision, owed.why, True  # the same run plans again: the same notice
-        return "owed", f"{owed.decision} of {owed.at} could not be delivered", True
+        return "owed", why_owed(owed), True
     if not at_least(incident.severity, channel.min_severity):
         return "below_severity", f"{incident.severity} is below this channel's {channel.min_severity}", False
     if muted:

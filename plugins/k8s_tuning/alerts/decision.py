@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import ChannelConfig
@@ -15,6 +16,10 @@ from k8s_tuning.alerts.route import Route
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident
 
+if TYPE_CHECKING:
+    from k8s_tuning.alerts.ledger import LedgerLine
+
+OVER_SINCE = "; it has been OK since"
 # How long a planned notice is left to the run that planned it: longer than delivering takes with its retries, shorter
 # than the five minutes to the next check.
 CLAIM_SECONDS = 240.0
@@ -102,8 +107,14 @@ def late(moment: Moment, facts: IncidentFacts, known: ChannelFacts, *, observed:
         return "muted", f"owed since {owed.at}, but within the mute window {muted!r}", False
     if owed.run_id == moment.run_id:
         return owed.decision, owed.why, True
-    after = "" if facts.is_open and not facts.quiet_seconds else "; it has been OK since"
-    return "owed", f"{owed.decision} of {owed.at} could not be delivered{after}", True
+    after = "" if facts.is_open and not facts.quiet_seconds else OVER_SINCE
+    return "owed", f"{why_owed(owed)}{after}", True
+
+
+def why_owed(owed: LedgerLine) -> str:
+    """What could not be delivered, and when: the first try's, however many have failed since."""
+    first = owed.why.partition(OVER_SINCE)[0]
+    return first if owed.decision == "owed" else f"{owed.decision} of {owed.at} could not be delivered"
 
 
 def absent(moment: Moment, since: str) -> tuple[str, str, bool]:

@@ -1,0 +1,39 @@
+"""A DAG's failure, told through the same routes and ledger."""
+
+import json
+from types import SimpleNamespace
+
+from tests.servers import recording_server, status
+
+from k8s_tuning.notifications import K8sTuningNotifier
+
+CONTEXT = {
+    "dag_run": SimpleNamespace(dag_id="nightly", run_id="r1"),
+    "task_instance": SimpleNamespace(task_id="load"),
+}
+
+
+def test_a_failure_is_told_once_a_run(tmp_path, monkeypatch):
+    with recording_server(status(200, "ok")) as receiver:
+        monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": receiver.url}))
+        notifier = K8sTuningNotifier(
+            channel_type="generic_webhook", channel_conn_id="hook", ledger_file=str(tmp_path / "l"), alerts_enabled=True
+        )
+        notifier.notify(CONTEXT)
+        notifier.notify({**CONTEXT, "task_instance": SimpleNamespace(task_id="other")})
+        (call,) = receiver.calls
+    assert call.json()["severity"] == "CRITICAL"
+    assert "nightly/r1" in call.json()["text"]
+
+
+def test_a_run_past_its_time_has_a_reason_of_its_own(tmp_path):
+    K8sTuningNotifier(channel_type="console", ledger_file=str(tmp_path / "l")).notify(
+        {"dag_run": CONTEXT["dag_run"], "reason": "timed_out"}
+    )
+    first = json.loads((tmp_path / "l").read_text().splitlines()[0])
+    assert (first["reasons"], first["dry_run"]) == ({"run_overdue": 1}, True)
+
+
+def test_a_channel_that_cannot_work_is_logged_and_breaks_nothing(tmp_path, caplog):
+    K8sTuningNotifier(channel_type="pigeon", ledger_file=str(tmp_path / "l")).notify(CONTEXT)
+    assert not (tmp_path / "l").exists()

@@ -1,0 +1,114 @@
+"""The trigger that waits for a session's Jobs, against the sandbox and a real control plane."""
+
+import asyncio
+import importlib
+import time
+
+import pytest
+from tests.clusters import job_manifest
+
+from k8s_tuning.triggers.jobs import JobsEndedTrigger
+
+
+@pytest.fixture(autouse=True)
+def no_default_connection(monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", raising=False)
+
+
+def create(cluster, name, **rule):
+    cluster.scenario([{"match": cluster.job(name), **rule}])
+    manifest = job_manifest(cluster.job(name))
+    manifest["metadata"]["labels"]["session_id"] = cluster.tag
+    with cluster.client() as http:
+        http.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", json=manifest).raise_for_status()
+    return cluster.job(name)
+
+
+def trigger(cluster, *names, seconds=40.0, **fields):
+    fields = {"namespace": cluster.namespace, "kubeconfig": str(cluster.kubeconfig), **fields}
+    return JobsEndedTrigger(session_id=cluster.tag, job_names=list(names), deadline=time.time() + seconds, **fields)
+
+
+async def payloads(waiting):
+    return [event.payload async for event in waiting.run()]
+
+
+def watch(waiting):
+    """The payload of its one event."""
+    (payload,) = asyncio.run(payloads(waiting))
+    return payload
+
+
+async def interrupted(waiting, interrupt):
+    """The same, with `interrupt` called once the watch has begun."""
+    running = asyncio.create_task(payloads(waiting))
+    await asyncio.sleep(0.5)
+    assert not running.done()
+    await asyncio.to_thread(interrupt)
+    (payload,) = await running
+    return payload
+
+
+def test_it_survives_the_triggerers_database(cluster):
+    path, fields = trigger(cluster, "a", context="dev").serialize()
+    module, name = path.rsplit(".", 1)
+    again = getattr(importlib.import_module(module), name)(**fields)
+    assert again.serialize() == (path, fields)
+    assert fields["deadline"] > time.time()
+
+
+def test_it_fires_when_all_jobs_have_ended(cluster):
+    good = create(cluster, "good", outcome="succeed", seconds=1)
+    bad = create(cluster, "bad", outcome="fail", seconds=1, exit_code=3)
+    assert watch(trigger(cluster, good, bad))["progress"] == {"succeeded": [good], "failed": [bad], "waiting": []}
+
+
+def test_when_the_time_is_over_it_says_who_still_runs(cluster):
+    slow = create(cluster, "slow", outcome="run")
+    assert watch(trigger(cluster, slow, seconds=1.0))["progress"]["waiting"] == [slow]
+
+
+def test_a_triggerer_that_comes_back_too_late_waits_no_longer(cluster):
+    assert watch(trigger(cluster, "a", seconds=-5))["progress"]["waiting"] == ["a"]
+
+
+def test_a_job_that_is_deleted_is_waited_for_no_longer(cluster):
+    gone = create(cluster, "gone", outcome="run")
+
+    def delete():
+        cluster.kubectl("delete", "job", gone, "--cascade=background")
+
+    payload = asyncio.run(interrupted(trigger(cluster, gone), delete))
+    assert payload["progress"] == {"succeeded": [], "failed": [], "waiting": []}
+
+
+def test_a_user_without_rights_is_told_so_at_once(cluster):
+    payload = watch(trigger(cluster, "a", kubeconfig=str(cluster.nobody_kubeconfig)))
+    assert payload["retryable"] is False
+    assert "jobs" in payload["error"]
+    assert cluster.namespace in payload["error"]
+
+
+def test_a_connection_that_nobody_defined_is_an_event_too(cluster):
+    payload = watch(trigger(cluster, "a", kubeconfig=None, kubernetes_conn_id="nobodys"))
+    assert payload["error"].startswith("connection 'nobodys' is not defined")
+
+
+def test_an_api_server_that_restarts_is_waited_for(sandbox):
+    """The watch is cut while the Job runs; it ends while nobody answers."""
+    sandbox.set_scenario([{"match": "*", "outcome": "succeed", "seconds": 1.2}])
+    from tests.clusters import Cluster
+
+    cluster = Cluster("sandbox", sandbox.kubeconfig, "trading-bots", sandbox)
+    manifest = job_manifest("arb-tuning-x")
+    manifest["metadata"]["labels"]["session_id"] = cluster.tag
+    with cluster.client() as http:
+        http.post("/apis/batch/v1/namespaces/trading-bots/jobs", json=manifest).raise_for_status()
+
+    def restart():
+        sandbox.pause()
+        time.sleep(1)
+        sandbox.resume()
+
+    payload = asyncio.run(interrupted(trigger(cluster, "arb-tuning-x"), restart))
+    assert payload["progress"]["succeeded"] == ["arb-tuning-x"]

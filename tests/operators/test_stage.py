@@ -26,7 +26,7 @@ CONTEXT = {
 class Breaking(StageOperator):
     """Fails as a stage would."""
 
-    def __init__(self, error, **kwargs):
+    def __init__(self, *, error, **kwargs):
         super().__init__(**kwargs)
         self.error = error
 
@@ -42,7 +42,7 @@ class Breaking(StageOperator):
 )
 def test_only_what_a_retry_may_mend_is_tried_again(error, fault):
     with pytest.raises(fault, match=str(error)) as failed:
-        Breaking(error, task_id="t").execute(CONTEXT)
+        Breaking(error=error, task_id="t").execute(CONTEXT)
     assert type(failed.value) is fault
     assert "s3cr3t" not in "".join(traceback.format_exception(failed.value))
 

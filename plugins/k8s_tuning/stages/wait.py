@@ -16,16 +16,16 @@ class WaitProgress:
     """
 
     def __init__(self, job_names: Iterable[str]) -> None:
-        self.waiting = set(job_names)
+        self._names = frozenset(job_names)
+        self.waiting = set(self._names)
         self.succeeded: set[str] = set()
         self.failed: set[str] = set()
 
     def see(self, phases: Mapping[str, str]) -> bool:
         """Take in the present phase of every Job that is there; True where none is left to wait for."""
-        expected = self.waiting | self.succeeded | self.failed
-        self.succeeded |= {name for name in expected if phases.get(name) == "SUCCEEDED"}
-        self.failed = {name for name in expected if phases.get(name) == "FAILED"}
-        self.waiting = {name for name in expected - self.succeeded - self.failed if name in phases}
+        self.succeeded |= {name for name in self._names if phases.get(name) == "SUCCEEDED"}
+        self.failed = {name for name in self._names - self.succeeded if phases.get(name) == "FAILED"}
+        self.waiting = {name for name in self._names - self.succeeded - self.failed if name in phases}
         return not self.waiting
 
     def as_dict(self) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_a_connection_that_nobody_defined_is_named():
     [
         pytest.param(Channel("pigeon"), "unknown channel 'pigeon'; known are console", id="unknown"),
         pytest.param(Channel("slack_webhook"), "needs channel_conn_id", id="no connection"),
-        pytest.param(Channel("email", "smtp_default", "alerting.yaml"), "give it a receiver in alerting.yaml", id="mail"),
+        pytest.param(Channel("email", "smtp", "routes.yaml"), "give it a receiver in routes.yaml", id="mail"),
         pytest.param(Channel("routes", config_file="/none.yaml"), "/none.yaml", id="no such file"),
     ],
 )  # fmt: skip

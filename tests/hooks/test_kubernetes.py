@@ -25,7 +25,7 @@ def define(monkeypatch, extra, name="kubernetes_default"):
         pytest.param({"kube_config_path": "/k"}, ClusterAccess(kubeconfig="/k"), id="path"),
         pytest.param({"extra__kubernetes__kube_config_path": "/k"}, ClusterAccess(kubeconfig="/k"), id="old prefix"),
         pytest.param({"kube_config": KUBE_CONFIG}, ClusterAccess(content=KUBE_CONFIG), id="content"),
-        pytest.param({"kube_config": json.dumps(KUBE_CONFIG)}, ClusterAccess(content=KUBE_CONFIG), id="content as text"),
+        pytest.param({"kube_config": json.dumps(KUBE_CONFIG)}, ClusterAccess(content=KUBE_CONFIG), id="as text"),
         pytest.param({"in_cluster": True}, ClusterAccess(in_cluster=True), id="in the cluster"),
         pytest.param({"in_cluster": "False"}, ClusterAccess(), id="not in the cluster"),
         pytest.param({"cluster_context": "dev"}, ClusterAccess(context="dev"), id="context"),

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+from tests.airflow_runs import ROOT
 from tests.servers import recording_server, status
 
 from k8s_tuning.notifications import K8sTuningNotifier
@@ -34,6 +35,25 @@ def test_a_run_past_its_time_has_a_reason_of_its_own(tmp_path):
     assert (first["reasons"], first["dry_run"]) == ({"run_overdue": 1}, True)
 
 
-def test_a_channel_that_cannot_work_is_logged_and_breaks_nothing(tmp_path, caplog):
+def test_nothing_leaves_unless_alerts_are_enabled(tmp_path, monkeypatch):
+    with recording_server() as receiver:
+        monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": receiver.url}))
+        K8sTuningNotifier(
+            channel_type="generic_webhook", channel_conn_id="hook", ledger_file=str(tmp_path / "l")
+        ).notify(CONTEXT)
+        assert receiver.calls == []
+    assert "nightly" in (tmp_path / "l").read_text()
+
+
+def test_it_goes_by_the_routes_of_the_shipped_file(tmp_path):
+    shipped = str(ROOT / "include/configs/alerting.yaml")
+    K8sTuningNotifier(alerting_config=shipped, ledger_file=str(tmp_path / "l")).notify(CONTEXT)
+    assert json.loads((tmp_path / "l").read_text().splitlines()[0])["reasons"] == {"task_failed": 1}
+
+
+def test_a_channel_that_cannot_work_is_logged_and_breaks_nothing(tmp_path, capsys):
     K8sTuningNotifier(channel_type="pigeon", ledger_file=str(tmp_path / "l")).notify(CONTEXT)
     assert not (tmp_path / "l").exists()
+    shown = "".join(capsys.readouterr())
+    assert "could not be announced: unknown channel 'pigeon'" in shown
+    assert "Traceback" not in shown

@@ -1,6 +1,7 @@
 """What all stages' tasks share: faults without secrets, results that fit into XCom, runs that may be repeated."""
 
 import json
+import os
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from k8s_tuning import wire
-from k8s_tuning.errors import InputError, Unreachable
+from k8s_tuning.errors import InputError, StoreError, Unreachable
 from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.stage import INLINE_BYTES, StageOperator, drop_handovers, give, is_true, take
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot
@@ -47,6 +48,11 @@ def test_only_what_a_retry_may_mend_is_tried_again(error, fault):
     assert "s3cr3t" not in "".join(traceback.format_exception(failed.value))
 
 
+def test_a_fault_of_the_code_itself_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        Breaking(error=ZeroDivisionError(), task_id="t").execute(CONTEXT)
+
+
 @pytest.mark.parametrize("lines", [1, 5000], ids=["small", "large"])
 def test_a_snapshot_of_any_size_comes_back_through_a_small_xcom(lines, tmp_path, monkeypatch):
     monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
@@ -58,6 +64,14 @@ def test_a_snapshot_of_any_size_comes_back_through_a_small_xcom(lines, tmp_path,
     assert take(K8sMonitorSnapshot, given) == snapshot
 
 
+def test_a_volume_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+    (tmp_path / "handover").write_text("a file, not a folder")
+    log = K8sPodLog("pod", "n", "c", ["x" * INLINE_BYTES])
+    with pytest.raises(StoreError, match="the shared volume must be writable"):
+        give(K8sMonitorSnapshot("n", "a=b", [], [log], "2025-11-16T10:00:00Z"), CONTEXT)
+
+
 def test_a_handed_over_file_that_is_gone_is_an_error_that_says_what_to_clear(tmp_path):
     with pytest.raises(InputError, match="clear the task that wrote it"):
         take(K8sMonitorSnapshot, {"file": str(tmp_path / "gone.json")})
@@ -66,8 +80,6 @@ def test_a_handed_over_file_that_is_gone_is_an_error_that_says_what_to_clear(tmp
 
 
 def test_old_handed_over_files_go_and_new_ones_stay(tmp_path, monkeypatch):
-    import os
-
     monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     folder = Path(tmp_path, "handover", "d", "r")
     folder.mkdir(parents=True)

@@ -46,7 +46,7 @@ def test_a_target_has_the_default_connection_and_goes_by_the_routes(load):
         pytest.param({"targets": [{**ONE, "namespace": 5}]}, "targets.0.namespace", id="namespace a number"),
         pytest.param({"targets": [ONE], "retention": {"max_records": 0}}, "retention.max_records", id="keeps nothing"),
         pytest.param({"targets": [ONE], "stale_after_minutes": -1}, "stale_after_minutes", id="stale at once"),
-        pytest.param({"targets": [ONE, ONE]}, "two targets have the name 'bots'", id="a name twice"),
+        pytest.param({"targets": [ONE, dict(ONE)]}, "two targets have the name 'bots'", id="a name twice"),
         pytest.param({"targets": [ONE, {**ONE, "name": "x"}]}, "namespace and label_selector", id="a selection twice"),
     ],
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """Which of the applied Jobs have ended."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ PHASES = st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"
         pytest.param([{"a": "RUNNING", "b": "PENDING"}], False, ([], [], ["a", "b"]), id="none has ended"),
         pytest.param([{"a": "SUCCEEDED", "b": "FAILED"}], True, (["a"], ["b"], []), id="both have ended"),
         pytest.param([{"a": "SUCCEEDED", "b": "UNKNOWN"}], False, (["a"], [], ["b"]), id="unknown is not over"),
-        pytest.param([{"a": "SUCCEEDED", "b": "RUNNING"}, {"b": "FAILED"}], True, (["a"], ["b"], []), id="one had a TTL"),
+        pytest.param([{"a": "SUCCEEDED", "b": "RUNNING"}, {"b": "FAILED"}], True, (["a"], ["b"], []), id="TTL"),
         pytest.param([{"a": "RUNNING", "b": "FAILED"}, {"b": "FAILED"}], True, ([], ["b"], []), id="one was deleted"),
         pytest.param([{"b": "SUCCEEDED"}, {"a": "RUNNING"}], False, (["b"], [], ["a"]), id="one is seen late"),
         pytest.param([{"a": "FAILED", "b": "SUCCEEDED"}, {"a": "RUNNING"}], False, (["b"], [], ["a"]), id="made anew"),
@@ -36,7 +38,8 @@ def test_a_job_is_in_one_list_at_most_and_a_success_is_never_forgotten(looks):
         succeeded |= {name for name in "abc" if look.get(name) == "SUCCEEDED"}
         now = progress.as_dict()
         assert succeeded <= set(now["succeeded"])
-        assert len(names := sum(now.values(), [])) == len(set(names))
+        names = list(itertools.chain(*now.values()))
+        assert len(names) == len(set(names))
         assert set(names) <= set("abc")
         assert over is (now["waiting"] == [])
 

@@ -5,7 +5,7 @@ import importlib
 import time
 
 import pytest
-from tests.clusters import job_manifest
+from tests.clusters import Cluster, job_manifest
 
 from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
@@ -97,8 +97,6 @@ def test_a_connection_that_nobody_defined_is_an_event_too(cluster):
 def test_an_api_server_that_restarts_is_waited_for(sandbox):
     """The watch is cut while the Job runs; it ends while nobody answers."""
     sandbox.set_scenario([{"match": "*", "outcome": "succeed", "seconds": 1.2}])
-    from tests.clusters import Cluster
-
     cluster = Cluster("sandbox", sandbox.kubeconfig, "trading-bots", sandbox)
     manifest = job_manifest("arb-tuning-x")
     manifest["metadata"]["labels"]["session_id"] = cluster.tag

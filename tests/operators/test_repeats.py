@@ -1,0 +1,102 @@
+"""Clearing tasks and running them again: no record twice, no alert twice; and what broke is owed, not lost."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowException
+from tests.airflow_runs import ROOT
+from tests.servers import recording_server, status
+
+from k8s_tuning import wire
+from k8s_tuning.operators.history import RecordHistoryOperator
+from k8s_tuning.operators.incident import ChooseAlertsOperator, PlanAlertsOperator, SendAlertOperator
+from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history import K8sHealthHistoryStore
+
+WHERE = ("trading-bots", "app=arbitrage-tuning")
+
+
+class Run:
+    """One DAG run's tasks from the record on, as often as one likes."""
+
+    def __init__(self, folder, run_id, level=HealthLevel.ERROR, **channel):
+        dag_run = SimpleNamespace(dag_id="k8s_tuning_pipeline", run_id=run_id)
+        self.context = {"dag": SimpleNamespace(dag_id="k8s_tuning_pipeline"), "dag_run": dag_run}
+        self.history, self.ledger = str(folder / "health.jsonl"), str(folder / "ledger.jsonl")
+        self.level, self.channel = level, channel
+
+    def record(self):
+        reasons = [] if self.level is HealthLevel.OK else ["job_failed"]
+        phase = "SUCCEEDED" if self.level is HealthLevel.OK else "FAILED"
+        job = K8sJobHealth("arb-tuning-a", WHERE[0], phase, 0, 1, 0, self.level, reasons, {})
+        health = K8sHealthSnapshot(*WHERE, [job], [], self.level, "2025-11-16T10:00:00Z")
+        operator = RecordHistoryOperator(task_id="record_history", health=wire.dump(health), history_file=self.history)
+        return operator.execute(self.context)
+
+    def plan(self, record):
+        operator = PlanAlertsOperator(
+            task_id="plan_alerts", records=record, events=None, history_file=self.history, ledger_file=self.ledger,
+            alerting_config=str(ROOT / "include/configs/alerting.yaml"), alerts_enabled=True, **self.channel,
+        )  # fmt: skip
+        return operator.execute(self.context)
+
+    def send(self, planned):
+        return SendAlertOperator(task_id="send_alerts", planned=planned, ledger_file=self.ledger).execute(self.context)
+
+    def everything(self):
+        return [self.send(planned) for planned in self.plan(self.record())]
+
+
+@pytest.fixture
+def hook(monkeypatch):
+    with recording_server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": f"{server.url}/s3cr3t"}))
+        yield server
+
+
+WEBHOOK = {"channel_type": "generic_webhook", "channel_conn_id": "hook"}
+
+
+def test_a_run_whose_tasks_all_run_again_records_once_and_tells_once(tmp_path, hook):
+    run = Run(tmp_path, "run-1", **WEBHOOK)
+    assert [outcome["outcome"] for outcome in run.everything()] == ["sent"]
+    run.everything()
+    assert len(hook.calls) == 1
+    assert len(K8sHealthHistoryStore(run.history).load_recent()) == 1
+
+
+def test_a_send_that_runs_again_sends_nothing(tmp_path, hook):
+    run = Run(tmp_path, "run-1", **WEBHOOK)
+    (planned,) = run.plan(run.record())
+    assert [run.send(planned)["outcome"] for _ in range(3)] == ["sent", "already_sent", "already_sent"]
+    assert len(hook.calls) == 1
+
+
+def test_what_failed_fails_its_task_and_a_retry_of_the_task_sends_it(tmp_path, hook):
+    hook.script(status(404))
+    run = Run(tmp_path, "run-1", **WEBHOOK)
+    (planned,) = run.plan(run.record())
+    with pytest.raises(AirflowException, match="owed, and sent with the next run") as failed:
+        run.send(planned)
+    assert "s3cr3t" not in str(failed.value)
+    assert run.send(planned)["outcome"] == "sent"
+
+
+def test_health_ok_plans_nothing_and_suppresses(tmp_path):
+    run = Run(tmp_path, "run-1", HealthLevel.OK)
+    assert run.plan(run.record()) == []
+    for planned, goes_to in (([], "suppress"), ([{}], "send")):
+        choose = ChooseAlertsOperator(
+            task_id="choose_alerts", planned=planned, send_task_id="send", suppress_task_id="suppress"
+        )
+        assert choose.choose_branch({}) == goes_to
+
+
+def test_no_secret_is_in_what_goes_to_xcom_or_to_the_volume(tmp_path, hook):
+    run = Run(tmp_path, "run-1", **WEBHOOK)
+    planned = run.plan(run.record())
+    outcome = run.send(planned[0])
+    assert hook.calls[0].path == "/s3cr3t"
+    kept = "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
+    assert "s3cr3t" not in json.dumps([planned, outcome]) + kept

@@ -70,7 +70,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--ledger-file", type=Path, metavar="FILE", help="what was told (with --config: beside the history)"
     )
-    parser.add_argument("--run-id", metavar="ID", help="one run's notices go out once (default: the time)")
+    parser.add_argument("--run-id", metavar="ID", help="one run's notices go out once (default: a new one each time)")
     parser.add_argument("--send", action="store_true", help="really send; without it nothing leaves")
     flags.add_json(parser)
     parser.set_defaults(run=run)

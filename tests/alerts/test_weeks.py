@@ -304,8 +304,8 @@ class Weeks(RuleBasedStateMachine):
         incidents = {message.incident for message in self.received}
         FIGURES["incidents"] += len(incidents)
         FIGURES["notices"] += len(self.received)
-        FIGURES["seen twice (a crash between sending and writing)"] += sum(m.lost_track for m in self.received)
-        FIGURES["lost"] += len(lost)
+        FIGURES["duplicates (a crash between sending and writing)"] += sum(m.lost_track for m in self.received)
+        FIGURES["losses"] += len(lost)
         FIGURES["left unresolved"] += len(unresolved)
         assert not lost
         assert not unresolved

@@ -13,8 +13,7 @@ from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Dra
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
-from k8s_tuning.alerts.ledger_state import LedgerState
-from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Sent, Status
+from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
 from k8s_tuning.errors import DeliveryError, InputError
 
 log = logging.getLogger(__name__)
@@ -24,6 +23,8 @@ MOST_ATTEMPTS = 4
 LONGEST_RETRY_AFTER_SECONDS = 30.0
 # No try begins later than this: with one more timeout, all is over before CLAIM_SECONDS are.
 _BUDGET_SECONDS = 120.0
+# A task that sends a test alert is not retried for longer than this: older lines need not be looked at.
+_LONGEST_RETRY_SECONDS = 86_400.0
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
 
 
@@ -43,8 +44,7 @@ def deliver_notice(
     exception, so that one channel's never holds up another's; what failed stays owed. `ledger` may be None for a
     message that nothing needs to remember. StoreError where the ledger cannot be read or written.
     """
-    state = ledger.state(dry_run=dry_run) if ledger else None
-    if state is not None and (done := _no_longer_needed(notice, state)):
+    if ledger is not None and (done := _no_longer_needed(notice, ledger, dry_run)):
         return _outcome(notice, done, 0, "", now())
     try:
         channel = _channel(config, notice)
@@ -125,18 +125,31 @@ def _channel(config: AlertingConfig, notice: Notice) -> ChannelConfig:
     return channel
 
 
-def _no_longer_needed(notice: Notice, state: LedgerState) -> str | None:
-    if notice.id in state.sent:
-        return "already_sent"
-    if notice.status in (Status.TEST, Status.ACKNOWLEDGED):
-        return None
-    return None if any(_is_owed(notice, item, state) for item in notice.items) else "superseded"
+def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> str | None:
+    """What the ledger says against sending; None where it is still to be sent.
 
-
-def _is_owed(notice: Notice, item: NoticeItem, state: LedgerState) -> bool:
-    facts = state.incidents.get(item.incident_id)
-    known = facts.channels.get((notice.receiver, notice.channel)) if facts else None
-    return known is not None and known.owed is not None and known.owed.notice_id == notice.id
+    Read from its end to where the notice was planned, a moment ago, however long the ledger is.
+    """
+    was_planned = notice.status in (Status.FIRING, Status.RESOLVED)
+    waiting = {item.incident_id for item in notice.items}
+    overtaken: set[str] = set()
+    for line in ledger.newest_first():
+        if line.dry_run and not dry_run:
+            continue
+        if line.notice_id == notice.id:
+            if line.outcome in ("sent", "dry_run"):
+                return "already_sent"
+            if line.outcome == "owed":
+                if line.incident_id not in overtaken:
+                    return None
+                waiting.discard(line.incident_id)
+                if not waiting:
+                    break
+        elif (line.receiver, line.channel) == (notice.receiver, notice.channel) and line.outcome in ("owed", "sent"):
+            overtaken.add(line.incident_id)
+        if not was_planned and timestamps.seconds_between(line.at, notice.planned_at) > _LONGEST_RETRY_SECONDS:
+            break
+    return "superseded" if was_planned else None
 
 
 def _outcome(notice: Notice, outcome: str, attempts: int, answer: str, at: str) -> Outcome:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
+from k8s_tuning.notifications import K8sTuningNotifier
 from k8s_tuning.operators.apply import ApplyJobsOperator
 from k8s_tuning.operators.events import CollectEventsOperator
 from k8s_tuning.operators.generate import GenerateJobsOperator
@@ -125,7 +126,9 @@ with DAG(
     start_date=datetime(2025, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    # Longer than the longest wait_seconds; shorten it to what your sessions take.
     dagrun_timeout=timedelta(days=8),
+    on_failure_callback=K8sTuningNotifier(reasons=["run_overdue"], alerting_config=str(CONFIGS / "alerting.yaml")),
     default_args=STAGE_RETRIES,
     params=PARAMS,
     tags=["k8s-tuning"],

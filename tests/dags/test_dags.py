@@ -51,6 +51,12 @@ def test_where_a_stage_looks_is_templated(name):
     assert {"namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context"} <= set(fields)
 
 
+def test_a_pipeline_run_past_its_time_is_told_and_an_ordinary_failure_is_not_told_twice():
+    dag = load("k8s_tuning_pipeline")
+    assert dag.dagrun_timeout.total_seconds() > dag.params.get_param("wait_seconds").schema["maximum"]
+    assert dag.on_failure_callback.reasons == ["run_overdue"]
+
+
 def test_dry_run_and_no_alerts_are_the_defaults():
     params = load("k8s_tuning_pipeline").params.dump()
     assert (params["apply_enabled"], params["alerts_enabled"]) == (False, False)

@@ -57,3 +57,12 @@ def test_a_channel_that_cannot_work_is_logged_and_breaks_nothing(tmp_path, capsy
     shown = "".join(capsys.readouterr())
     assert "could not be announced: unknown channel 'pigeon'" in shown
     assert "Traceback" not in shown
+
+
+def test_only_the_reasons_that_were_asked_for_are_told(tmp_path):
+    notifier = K8sTuningNotifier(channel_type="console", ledger_file=str(tmp_path / "l"), reasons=["run_overdue"])
+    notifier.notify(CONTEXT)
+    assert not (tmp_path / "l").exists()
+    notifier.notify({"dag_run": CONTEXT["dag_run"], "reason": "timed_out", "params": {"alerts_enabled": True}})
+    first = json.loads((tmp_path / "l").read_text().splitlines()[0])
+    assert (first["reasons"], first["dry_run"]) == ({"run_overdue": 1}, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from airflow.sdk import BaseNotifier, Context
 
 from k8s_tuning import places, timestamps
@@ -13,7 +15,8 @@ class K8sTuningNotifier(BaseNotifier):
     """Tells of a failure once, however many tasks of the run fail: the incident is the DAG's.
 
     `channel_type`, `channel_conn_id`: one channel; `routes` sends it as `alerting_config` says (label `reason`:
-    task_failed, or run_overdue for a run past its `dagrun_timeout`). Nothing leaves while `alerts_enabled` is False.
+    task_failed, or run_overdue for a run past its `dagrun_timeout`); `reasons`: which of the two are told. Nothing
+    leaves while `alerts_enabled` is False, unless the run's own param of that name is True.
     """
 
     # None: a DAG-level notifier with template fields fails in `airflow dags test`.
@@ -27,11 +30,13 @@ class K8sTuningNotifier(BaseNotifier):
         alerting_config: str = "",
         ledger_file: str = "",
         alerts_enabled: bool = False,
+        reasons: Collection[str] = ("task_failed", "run_overdue"),
     ) -> None:
         super().__init__()
         self.channel = Channel(channel_type, channel_conn_id, alerting_config)
         self.ledger_file = ledger_file or str(places.history_dir() / "alerts-ledger.jsonl")
         self.alerts_enabled = alerts_enabled
+        self.reasons = reasons
 
     def notify(self, context: Context) -> None:
         """Announce. A callback has nobody to fail for: a fault of this system is logged in one line."""
@@ -39,13 +44,16 @@ class K8sTuningNotifier(BaseNotifier):
 
         run = context["dag_run"]
         reason = "run_overdue" if context.get("reason") == "timed_out" else "task_failed"
+        if reason not in self.reasons:
+            return
+        alerts_enabled = self.alerts_enabled or (context.get("params") or {}).get("alerts_enabled") is True
         ti = context.get("task_instance")
         subject = f"task {ti.task_id}" if ti is not None else "the run"
         message = f"DAG run {run.dag_id}/{run.run_id}: {subject} failed ({reason}); its log says why."
         try:
             situation = own_failure(reason, run.dag_id, message, timestamps.now())
             name = f"{run.dag_id}/{run.run_id}/{reason}"
-            outcomes = announce(self.channel, situation, self.ledger_file, name, dry_run=not self.alerts_enabled)
+            outcomes = announce(self.channel, situation, self.ledger_file, name, dry_run=not alerts_enabled)
         except TuningError as error:
             self.log.error("The failure of %s could not be announced: %s", run.dag_id, error)
             return

@@ -132,9 +132,15 @@ class ReportPipelineOperator(StageOperator):
 
         failed = [name for name, state in result.steps.items() if state == "failed" and name not in _NOT_STAGES]
         message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
-        failing = result.exit_code == PIPELINE_FAILED
-        situation = own_failure("stage_broke", context["dag"].dag_id, message, timestamps.now(), failing=failing)
+        now, dag_id = timestamps.now(), context["dag"].dag_id
         channel = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
-        for outcome in announce(channel, situation, self.ledger_file, f"{run_of(context)}/report", dry_run=dry_run):
-            self.report(outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome} {outcome.answer}")
+        for situation in (
+            own_failure("stage_broke", dag_id, message, now, failing=result.exit_code == PIPELINE_FAILED),
+            # Told by the DAG's on_failure_callback; a run that comes this far was in time.
+            own_failure("run_overdue", dag_id, "", now, failing=False),
+        ):
+            for outcome in announce(channel, situation, self.ledger_file, f"{run_of(context)}/report", dry_run=dry_run):
+                self.report(
+                    outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome} {outcome.answer}"
+                )

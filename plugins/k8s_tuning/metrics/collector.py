@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
+from k8s_tuning.folds import Fold, by_line
 from k8s_tuning.jsonl import decode
-from k8s_tuning.metrics.folds import Fold
 from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
@@ -55,7 +55,7 @@ class Metrics:
         self._now = now
         self._lock = threading.Lock()
         self._history = K8sHealthHistoryStore(history_file)
-        self._runs = Fold(Path(runs_file), Runs, decode, add_run) if runs_file else None
+        self._runs = Fold(Path(runs_file), Runs, by_line(decode, add_run)) if runs_file else None
         self._ledger = _ledger(Path(ledger_file)) if ledger_file else None
 
     def render(self) -> bytes:
@@ -121,7 +121,7 @@ def _ledger(path: Path) -> Fold[LedgerTotals, LedgerLine]:
     # Here: the alerts' room is heavier than the rest, and nobody without a ledger needs it.
     from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line, read_line
 
-    return Fold(path, LedgerTotals, read_line, add_line)
+    return Fold(path, LedgerTotals, by_line(read_line, add_line))
 
 
 @cache

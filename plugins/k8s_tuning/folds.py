@@ -16,27 +16,33 @@ from k8s_tuning.journal import Journal
 
 State = TypeVar("State")
 Record = TypeVar("Record")
+AddBlock = Callable[[State, bytes, int], None]
 
 # Enough to tell one JSONL file from another: its lines carry timestamps and ids.
 _MARK_BYTES = 256
 
 
-class Fold(Generic[State, Record]):
-    """`start()` makes the state of an empty file, `read(line)` a record (None for what is none), `add` takes it in.
+def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record], None]) -> AddBlock[State]:
+    """Takes lines in one by one: `read(line)` gives a record, None for what is none."""
+
+    def add_block(state: State, block: bytes, begin: int) -> None:
+        for line in block.split(b"\n"):
+            record = read(line) if line else None
+            if record is not None:
+                add(state, record)
+
+    return add_block
+
+
+class Fold(Generic[State]):
+    """`start()` makes the state of an empty file; `add(state, block, begin)` takes in whole lines from byte `begin`.
 
     Not thread-safe: its owner holds a lock. A file that is not there is an empty one.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        start: Callable[[], State],
-        read: Callable[[bytes], Record | None],
-        add: Callable[[State, Record], None],
-    ) -> None:
+    def __init__(self, path: Path, start: Callable[[], State], add: AddBlock[State]) -> None:
         self._journal = Journal(path)
         self._start = start
-        self._read = read
         self._add = add
         self._forget()
 
@@ -91,10 +97,7 @@ class Fold(Generic[State, Record]):
         for end, block in self._journal.blocks(self._offset):
             if block and not block.endswith(b"\n"):
                 break  # the tail of a write under way, or of a crash: the next append settles which
-            for line in block.split(b"\n"):
-                record = self._read(line) if line else None
-                if record is not None:
-                    self._add(self._state, record)
+            self._add(self._state, block, end - len(block))
             self._offset = end
         if self._offset != before:
             self._mark = self._read_mark(self._offset)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning.errors import StoreError
+from k8s_tuning.folds import Fold, by_line
 from k8s_tuning.journal import Journal
 from k8s_tuning.jsonl import decode
-from k8s_tuning.metrics.folds import Fold
 
 
-def _fold(path: Path) -> Fold[list[int], dict[str, Any]]:
-    return Fold(path, list, decode, lambda seen, record: seen.append(record["n"]))
+def _fold(path: Path) -> Fold[list[int]]:
+    return Fold(path, list, by_line(decode, lambda seen, record: seen.append(record["n"])))
 
 
 def _append(path: Path, *numbers: int) -> None:

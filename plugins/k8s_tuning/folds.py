@@ -25,7 +25,7 @@ _MARK_BYTES = 256
 def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record], None]) -> AddBlock[State]:
     """Takes lines in one by one: `read(line)` gives a record, None for what is none."""
 
-    def add_block(state: State, block: bytes, begin: int) -> None:
+    def add_block(state: State, block: bytes, _begin: int) -> None:
         for line in block.split(b"\n"):
             record = read(line) if line else None
             if record is not None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily, Metric
 
-    from k8s_tuning.alerts.ledger import LedgerLine
     from k8s_tuning.alerts.ledger_state import IncidentFacts
     from k8s_tuning.metrics.ledger_totals import LedgerTotals
 
@@ -117,7 +116,7 @@ class Metrics:
         return found
 
 
-def _ledger(path: Path) -> Fold[LedgerTotals, LedgerLine]:
+def _ledger(path: Path) -> Fold[LedgerTotals]:
     # Here: the alerts' room is heavier than the rest, and nobody without a ledger needs it.
     from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line, read_line
 

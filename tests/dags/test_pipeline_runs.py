@@ -126,6 +126,24 @@ def test_a_webhooks_url_reaches_its_receiver_and_no_log_or_store(local_airflow, 
     assert "s3cr3t-hook" not in run.log + run.stored + kept
 
 
+def test_an_alert_that_nobody_took_is_a_failure_of_the_pipeline(local_airflow, sandbox, tmp_path):
+    """As in the runner: exit code 3, though health is known; and no second alert about it for the same channel."""
+    sandbox.set_scenario([{"match": "*", "outcome": "fail", "exit_code": 3}])
+    with recording_server(status(404, "no_service")) as slack:
+        hook = {"conn_type": "slackwebhook", "schema": "http", "host": slack.url.removeprefix("http://").rstrip("/"),
+                "password": "T0/B0/x"}  # fmt: skip
+        env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_TUNING": json.dumps(hook)}
+        conf = {
+            "apply_enabled": True, "alerts_enabled": True, "wait_seconds": 30, "session_id": "nobody-hears",
+            "channel_type": "slack_webhook", "channel_conn_id": "slack_tuning",
+        }  # fmt: skip
+        run = local_airflow.run(PIPELINE, conf, tmp_path, env)
+    assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, "ERROR")
+    assert "exit code 3: the pipeline itself failed (send_alerts); health is ERROR" in run.log
+    # Tried again with what `report` says, for it is owed; but nothing is said of the channel through the channel.
+    assert {call.json()["text"] for call in slack.calls} == {"🚨 K8s Alert: CRITICAL – trading-bots"}
+
+
 def test_one_unreachable_cluster_does_not_hide_the_other_targets(local_airflow, sandbox, tmp_path):
     targets = [
         {"name": name, "namespace": "trading-bots", "label_selector": f"app={name}", "kubernetes_conn_id": conn}

@@ -21,16 +21,16 @@ from k8s_tuning.stages.pipeline import (
 from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 
 _BROKEN = {"failed", "upstream_failed"}
-# A channel that fails is told apart: its notice is owed, and the Jobs are as they are.
-_NOT_STAGES = {"send_alerts"}
+# A channel that fails cannot be told of through the channel; its notice is owed, and goes out with the next run.
+_UNTELLABLE = {"send_alerts"}
 
 
 class ReportPipelineOperator(StageOperator):
     """Sums the run up as K8sTuningPipelineResult and ends it as the exit code says.
 
-    0 succeeds; 1 and 2 (the Jobs are ill) and 3 (a stage broke: the pipeline is ill) fail it without a retry, each with
-    its own message. The result is in XCom (key `result`) in every case. A broken stage is told through the same channel
-    as the Jobs' health, and resolved by the next run that has none.
+    0 succeeds; 1 and 2 (the Jobs are ill) and 3 (a stage broke, or nobody could be told: the pipeline is ill) fail it
+    without a retry, each with its own message. The result is in XCom (key `result`) in every case. A broken stage is
+    told through the same channel as the Jobs' health, and resolved by the next run that has none.
     """
 
     template_fields = (
@@ -82,7 +82,10 @@ class ReportPipelineOperator(StageOperator):
         self._journal(result, tasks, context)
         self._tell_of_broken_stage(result, context)
         if result.exit_code == PIPELINE_FAILED:
-            raise AirflowFailException("exit code 3: the pipeline itself failed; the Jobs' health is not known")
+            broken = ", ".join(name for name, state in result.steps.items() if state == "failed") or "a stage"
+            raise AirflowFailException(
+                f"exit code 3: the pipeline itself failed ({broken}); health is {result.health_status or 'not known'}"
+            )
         if result.exit_code:
             raise AirflowFailException(
                 f"exit code {result.exit_code}: the pipeline ran, and health is {result.health_status}"
@@ -92,12 +95,16 @@ class ReportPipelineOperator(StageOperator):
     def _tasks(self, context: Context) -> dict[str, dict[str, Any]]:
         ti: Any = context["ti"]
         rows = ti.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id)
-        ended = {row["task_id"]: row for row in rows}
+        ended: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            # A mapped task has a row a copy; one that broke says what became of it.
+            if row["task_id"] not in ended or row["state"] in _BROKEN:
+                ended[row["task_id"]] = row
         # In the order in which the DAG file has them.
         return {name: ended[name] for name in self.dag.task_dict if name in ended and name != ti.task_id}
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
-        broken = {name for name, row in tasks.items() if row["state"] in _BROKEN} - _NOT_STAGES
+        broken = any(row["state"] in _BROKEN for row in tasks.values())
         health = take(K8sHealthSnapshot, self.health).overall_health if self.health else None
         if broken:
             health_code = PIPELINE_FAILED
@@ -130,13 +137,14 @@ class ReportPipelineOperator(StageOperator):
     def _tell_of_broken_stage(self, result: K8sTuningPipelineResult, context: Context) -> None:
         from k8s_tuning.alerts import own_failure
 
-        failed = [name for name, state in result.steps.items() if state == "failed" and name not in _NOT_STAGES]
+        broke = {name: state for name, state in result.steps.items() if state in _BROKEN and name not in _UNTELLABLE}
+        failed = [name for name, state in broke.items() if state == "failed"]
         message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
         now, dag_id = timestamps.now(), context["dag"].dag_id
         channel = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
         for situation in (
-            own_failure("stage_broke", dag_id, message, now, failing=result.exit_code == PIPELINE_FAILED),
+            own_failure("stage_broke", dag_id, message, now, failing=bool(broke) or result.health_status is None),
             # Told by the DAG's on_failure_callback; a run that comes this far was in time.
             own_failure("run_overdue", dag_id, "", now, failing=False),
         ):

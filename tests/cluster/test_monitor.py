@@ -119,6 +119,7 @@ def test_a_cluster_that_cannot_be_read_is_never_an_empty_one(
     assert snapshot.jobs == []
     assert len(snapshot.errors) == 1
     assert words in snapshot.errors[0]
+    assert not snapshot.jobs_listed
     assert TOKEN not in repr(snapshot)
 
 
@@ -129,6 +130,7 @@ def test_pods_that_cannot_be_read_leave_the_jobs(api: ApiDouble, access: Cluster
     snapshot = load(access)
     assert [j.job_name for j in snapshot.jobs] == ["a"]
     assert "pods not read" in snapshot.errors[0]
+    assert snapshot.jobs_listed, "a Job that is not among them is gone, whatever the pods say"
 
 
 @pytest.mark.parametrize("answer", [refusal(404, "pods not found"), refusal(400, "container is waiting to start")])

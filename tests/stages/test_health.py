@@ -324,6 +324,13 @@ class TestExpectedJobs:
         assert health.errors == ["no answer", "not known whether these Jobs are still there: b"]
         assert health.overall_health == "WARN"
 
+    def test_a_log_that_cannot_be_read_hides_no_missing_job(self) -> None:
+        snapshot = look(make_job(name="a"), errors=("log of pod a-1 not read",))
+        snapshot.jobs_listed = True
+        health = K8sHealthEvaluator().evaluate(snapshot, expected_jobs=["a", "b"])
+        assert [(job.job_name, job.reasons) for job in health.jobs_health] == [("a", []), ("b", ["missing"])]
+        assert (health.errors, health.overall_health) == (["log of pod a-1 not read"], "ERROR")
+
 
 class TestPolicyFile:
     def test_the_file_in_the_repository_says_the_defaults(self) -> None:

@@ -109,7 +109,7 @@ class K8sJobMonitor:
             return []
         if isinstance(jobs, BaseException):
             raise jobs
-        snapshot.jobs = jobs
+        snapshot.jobs, snapshot.jobs_listed = jobs, True
         by_uid = {job.uid: job for job in jobs if job.uid}
         owned: dict[str, _Pod] = {}
         try:

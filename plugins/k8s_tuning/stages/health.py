@@ -77,14 +77,14 @@ class K8sHealthEvaluator:
         """The health of one D32 snapshot.
 
         `expected_jobs`: names that must be there, for instance those this session applied; one that is not is
-        `missing`. A snapshot that could not be read in full proves nothing missing: an error then says so, and
-        the overall health is WARN at best.
+        `missing`. Where the list of Jobs could not be read, nothing is proved missing: an error then says so. Whatever
+        could not be read, the overall health is WARN at best.
         """
         jobs = [self._judge(job, snapshot.timestamp) for job in snapshot.jobs]
         errors = list(snapshot.errors)
         there = {job.job_name for job in snapshot.jobs}
         absent = [name for name in dict.fromkeys(expected_jobs) if name not in there]
-        if absent and errors:
+        if absent and errors and not snapshot.jobs_listed:
             errors.append(f"not known whether these Jobs are still there: {', '.join(absent)}")
         elif absent:
             jobs += [self._missing(name, snapshot.namespace) for name in absent]

@@ -80,7 +80,11 @@ class K8sPodLog:
 
 @dataclass
 class K8sMonitorSnapshot:
-    """Everything read in one look. `errors` is not empty where anything could not be read: then it is not whole."""
+    """Everything read in one look. `errors` is not empty where anything could not be read: then it is not whole.
+
+    `jobs_listed`: the list of Jobs itself was read, so that a Job that is not in `jobs` is not in the cluster; what the
+    errors tell of then is pods or logs.
+    """
 
     namespace: str
     selector: str
@@ -88,6 +92,7 @@ class K8sMonitorSnapshot:
     pods_logs: list[K8sPodLog]
     timestamp: str
     errors: list[str] = field(default_factory=list)
+    jobs_listed: bool = False
 
 
 def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:

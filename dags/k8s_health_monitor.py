@@ -68,9 +68,11 @@ with DAG(
         record = RecordHistoryOperator(
             task_id="record_history",
             health=health.output,
+            snapshot=monitor.output,
+            events=events.output,
             history_file=HISTORY_FILE,
             target=name,
-            doc_md="**D34** One line in the history, once a run.",
+            doc_md="**D34** One line in the history, once a run, and the newest look for the health page.",
         )
         health >> events >> record
 

@@ -192,9 +192,11 @@ with DAG(
     record = RecordHistoryOperator(
         task_id="record_history",
         health=evaluate.output,
+        snapshot=monitor.output,
+        events=events.output,
         history_file="{{ params.history_file }}",
         history_limit="{{ params.history_limit }}",
-        doc_md="**D34** One line in the history, once a run.",
+        doc_md="**D34** One line in the history, once a run, and the newest look for the health page.",
     )
     plan = PlanAlertsOperator(
         task_id="plan_alerts",

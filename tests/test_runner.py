@@ -14,8 +14,10 @@ from tests.servers import RecordingServer, recording_server, status
 
 from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConfig, K8sTuningPipelineRunner
 from k8s_tuning.runner import LEDGER, RUNS
+from k8s_tuning.stages.looks import LookStore
 from k8s_tuning.stages.pipeline import K8sTuningPipelineResult
 from k8s_tuning.stages.runs import K8sPipelineRunStore
+from k8s_tuning.stages.sessions import SessionStore
 
 STAGES = ["generate", "validate", "apply", "wait", "monitor", "health", "events", "history", "alerts"]
 SESSION = """
@@ -112,6 +114,27 @@ def test_a_job_that_succeeded_and_was_cleaned_up_is_not_missing(
     result = run(replace(config, apply_enabled=True))
     assert (result.exit_code, result.health_status) == (0, HealthLevel.OK), result.steps
     assert result.applied_jobs == 2
+    session = SessionStore(Path(config.history_file).parent / "sessions").read(cluster.namespace, cluster.tag)
+    assert session is not None
+    assert [(job.phase, job.ended_at is not None) for job in session.jobs] == [("SUCCEEDED", True)] * 2
+
+
+def test_the_look_and_the_session_are_kept_beside_the_history(
+    cluster: Cluster, config: K8sTuningPipelineConfig
+) -> None:
+    """As the DAG keeps them, but without logs; a dry run applies no session."""
+    folder = Path(config.history_file).parent
+    run(config)
+    assert SessionStore(folder / "sessions").list() == []
+    cluster.scenario([{"match": f"*{cluster.tag}*worker-2*", "outcome": "oom"}])
+    run(replace(config, apply_enabled=True), run_id="ci-7")
+    (session,) = SessionStore(folder / "sessions").list()
+    assert (session.run_id, [job.phase for job in session.jobs]) == ("ci-7", ["SUCCEEDED", "FAILED"])
+    look = LookStore(folder / "looks").read(config.namespace, config.label_selector)
+    assert look is not None
+    assert look.run_id == "ci-7"
+    assert {job.exit_code for job in look.jobs} == {None, 137}
+    assert all(job.events for job in look.jobs)
 
 
 def test_ill_jobs_are_told_once_and_end_the_run_with_2(
@@ -315,4 +338,4 @@ def test_files_are_kept_beside_the_history_and_hold_no_secret(
     texts = {name: (folder / name).read_text() for name in ("history.jsonl", LEDGER, RUNS)}
     assert all("밤-🌙" in text for text in texts.values())
     assert all(json.loads(line) for text in texts.values() for line in text.splitlines())
-    assert not any("geheim" in path.read_text() for path in folder.iterdir())
+    assert not any("geheim" in path.read_text() for path in folder.rglob("*") if path.is_file())

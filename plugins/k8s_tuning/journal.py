@@ -164,6 +164,15 @@ class Journal:
             elif held:
                 yield position, held
 
+    def lines_at(self, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """The bytes at each (byte offset, length), all of one file even where it is replaced meanwhile.
+
+        Fewer bytes where the file ends, none where it is not there.
+        """
+        with self._opened() as descriptor:
+            for offset, length in places:
+                yield b"" if descriptor is None else os.pread(descriptor, length, offset)
+
     def rewrite(self, kept: Callable[[], Iterable[bytes]]) -> None:
         """Replace the file by the lines of `kept()` (each with its newline), atomically and under the writers' lock.
 

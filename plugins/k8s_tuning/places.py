@@ -13,3 +13,9 @@ def history_dir() -> Path:
     """
     named = os.environ.get("K8S_TUNING_HISTORY_DIR")
     return Path(named) if named else Path(__file__).resolve().parents[2] / "history"
+
+
+def targets_file() -> Path:
+    """What is watched: $K8S_TUNING_TARGETS_FILE, else `include/configs/targets.yaml` beside plugins/."""
+    named = os.environ.get("K8S_TUNING_TARGETS_FILE")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "include" / "configs" / "targets.yaml"

@@ -19,7 +19,8 @@ def to_text(instant: datetime) -> str:
     """An aware datetime as text. A naive one is refused with ValueError: its zone would be a guess."""
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no time zone")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: its %Y writes the year 999 in three digits.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def to_datetime(text: str) -> datetime:
@@ -30,7 +31,10 @@ def to_datetime(text: str) -> datetime:
         raise InputError(f"{text!r} is not a timestamp; write one as 2025-11-16T10:00:00Z") from None
     if instant.tzinfo is None:
         raise InputError(f"{text!r} has no time zone; write one as 2025-11-16T10:00:00Z")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"{text!r} lies outside the years 1 to 9999") from None
 
 
 def seconds_between(earlier: str, later: str) -> float:

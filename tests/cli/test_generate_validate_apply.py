@@ -8,6 +8,7 @@ import pytest
 
 from k8s_tuning.cli import apply, generate, validate
 from k8s_tuning.errors import ConfigError, InputError, RefusedError
+from k8s_tuning.stages.sessions import SessionStore
 
 CONFIG = str(Path(__file__).parents[2] / "include/configs/d29-k8s-demo-session.yaml")
 POLICY = str(Path(__file__).parents[2] / "include/configs/apply.yaml")
@@ -116,7 +117,9 @@ def test_apply_creates_on_a_cluster_and_exits_1_where_a_job_is_refused(cluster, 
     call("generate", "--config", str(config), "--output-dir", folder)
     command = ["apply", "--jobs-dir", folder, "--apply", "--kubeconfig", str(cluster.kubeconfig)]
     assert call(*command) == 0
-    assert call(*command) == 0, "again: unchanged"
+    assert call(*command, "--sessions-dir", str(tmp_path / "sessions")) == 0, "again: unchanged"
+    (session,) = SessionStore(tmp_path / "sessions").list()
+    assert [job.worker_id for job in session.jobs] == ["worker-1", "worker-2"]
     config.write_text(config.read_text().replace("1.0.0", "2.0.0"))
     call("generate", "--config", str(config), "--output-dir", folder)
     assert call(*command) == 1

@@ -13,6 +13,7 @@ import pytest
 
 from k8s_tuning.cli import health, history, record
 from k8s_tuning.errors import ConfigError, InputError, StoreError
+from k8s_tuning.stages.looks import LookStore
 
 Answers = dict[str, list[dict[str, Any]] | int]
 
@@ -167,6 +168,9 @@ def test_recording_prints_the_record_and_the_file(
     assert (shown["run_id"], shown["target"], shown["jobs_error"]) == ("nightly-1", "데모", 1)
     assert len(shown["raw_snapshot"]["jobs_health"]) == 2
     assert file.read_text().count("\n") == 1
+    look = LookStore(file.with_name("looks")).read("trading-bots", "app=arbitrage-tuning")
+    assert look is not None
+    assert (look.run_id, look.target) == ("nightly-1", "데모")
 
 
 def test_history_shows_the_last_records_and_the_summary(

@@ -8,6 +8,8 @@ from tests.airflow_runs import ROOT, kubernetes
 from tests.servers import recording_server, status
 
 from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.looks import LookStore
+from k8s_tuning.stages.sessions import SessionStore
 
 pytestmark = pytest.mark.airflow
 
@@ -34,6 +36,7 @@ def records(history):
 def test_a_dry_run_succeeds_and_changes_nothing(local_airflow, cluster, where, tmp_path):
     run = local_airflow.run(PIPELINE, where, tmp_path, kubernetes(cluster.kubeconfig))
     assert run.code == 0, run.log[-3000:]
+    assert not (tmp_path / "sessions").exists()
     assert run.result["mode"] == "dry_run"
     assert (run.result["generated_jobs"], run.result["validated_jobs"], run.result["applied_jobs"]) == (2, 2, 0)
     assert run.result["steps"]["wait_for_jobs"] == "skipped"
@@ -52,7 +55,8 @@ def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, clus
         ]
     )
     session = yaml.safe_load((ROOT / "include/configs/d29-k8s-demo-session.yaml").read_text())
-    (tmp_path / "session.yaml").write_text(yaml.safe_dump({**session, "workers": 3}))
+    search = {"strategy": "grid", "parameters": {"spread_min": {"values": [0.1, 0.2, 0.3]}}}
+    (tmp_path / "session.yaml").write_text(yaml.safe_dump({**session, "workers": 3, "search": search}))
     conf = {**where, "session_config": str(tmp_path / "session.yaml")}
     conf |= {"apply_enabled": True, "alerts_enabled": True, "wait_seconds": 6}
     run = local_airflow.run(PIPELINE, conf, tmp_path, kubernetes(cluster.kubeconfig))
@@ -73,6 +77,55 @@ def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, clus
     job = json.loads(cluster.kubectl("get", "jobs", "-n", where["namespace"], "-o", "json").stdout)["items"][0]
     assert job["metadata"]["annotations"]["k8s-tuning.io/run-id"] in record.run_id
     assert all(len(json.dumps(value).encode()) < 100_000 for value in run.xcoms.values())
+    check_session(tmp_path, where, record)
+    check_look(tmp_path, where, record)
+    links = {task: value for (task, key), value in run.xcoms.items() if key == "_link_HealthPageLink"}
+    page = "/plugin/k8s-tuning/k8s-tuning"
+    quoted = where["label_selector"].replace("=", "%3D").replace(",", "%2C")
+    target = f"{page}/target?namespace={where['namespace']}&selector={quoted}"
+    session = f"{page}/session?namespace={where['namespace']}&session_id={where['session_id']}"
+    run_id = record.run_id.replace("/", "%2F").replace(":", "%3A").replace("+", "%2B")
+    alerts = f"{page}/alerts?run_id={run_id}"
+    assert links == {
+        **dict.fromkeys(
+            ["generate_jobs", "validate_jobs", "report"],
+            f"{page}/run?dag_id={PIPELINE}&run_id={run_id.partition('%2F')[2]}",
+        ),
+        **dict.fromkeys(["apply_jobs", "wait_for_jobs"], session),
+        **dict.fromkeys(["monitor_jobs", "evaluate_health", "collect_events", "record_history"], target),
+        **dict.fromkeys(["plan_alerts", "send_alerts"], alerts),
+    }
+
+
+def check_session(history, where, record):
+    """What was applied, and how it went, is on the volume after the run."""
+    session = SessionStore(history / "sessions").read(where["namespace"], where["session_id"])
+    assert session.run_id == record.run_id
+    assert session.seen_at >= record.timestamp
+    jobs = {job.worker_id: job for job in session.jobs}
+    assert [jobs[f"worker-{number}"].parameters for number in (1, 2, 3)] == [
+        {"spread_min": 0.1},
+        {"spread_min": 0.2},
+        {"spread_min": 0.3},
+    ]
+    assert [jobs[f"worker-{number}"].phase for number in (1, 2)] == ["FAILED", "SUCCEEDED"]
+    assert jobs["worker-3"].phase not in ("UNSEEN", "GONE")
+    assert all(jobs[f"worker-{number}"].ended_at >= jobs[f"worker-{number}"].started_at for number in (1, 2))
+    assert jobs["worker-1"].args[0] == "scripts/run_d24_tuning_session.py"
+
+
+def check_look(history, where, record):
+    """The newest look is on the volume after the run, with what the pods said."""
+    look = LookStore(history / "looks").read(where["namespace"], where["label_selector"])
+    assert (look.timestamp, look.run_id) == (record.timestamp, record.run_id)
+    jobs = {job.labels["worker_id"]: job for job in look.jobs}
+    died = jobs["worker-1"]
+    assert (died.phase, died.health, died.exit_code) == ("FAILED", "ERROR", 137)
+    assert any("메모리 부족 💥" in line for log in died.logs for line in log.lines)
+    assert died.completion_time >= died.start_time
+    assert died.nodes
+    assert {"BackoffLimitExceeded"} <= {event.reason for event in died.events}
+    assert {event.kind for job in look.jobs for event in job.events} == {"Job", "Pod"}
 
 
 def test_a_cluster_that_cannot_be_read_is_never_ok(local_airflow, tmp_path):
@@ -157,6 +210,9 @@ def test_one_unreachable_cluster_does_not_hide_the_other_targets(local_airflow, 
     run = local_airflow.run("k8s_health_monitor", conf, tmp_path, env)
     assert {record.target: record.overall_health for record in records(tmp_path)}.get("well") == "OK"
     assert "Target away: nothing was ever recorded" in run.log
+    assert LookStore(tmp_path / "looks").read("trading-bots", "app=well").target == "well"
+    link = run.xcoms["target.record_history", "_link_HealthPageLink"]  # of a mapped task
+    assert link.endswith("/target?namespace=trading-bots&selector=app%3Dwell")
     report = local_airflow.run("k8s_history_report", conf, tmp_path, env)
     assert report.code == 0
     (summary,) = report.xcoms["report_history", "return_value"]["targets"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from k8s_tuning.stages.job_reading import (
     LogWanted,
     job_status,
+    job_times,
     log_lines,
     logs_wanted,
     owner_uids,
@@ -241,3 +242,42 @@ def test_no_object_is_too_odd_to_be_read(raw: dict[str, Any]) -> None:
     logs_wanted(raw)
     owner_uids(raw)
     usage_by_pod([raw])
+
+
+END = "2025-11-16T10:05:00Z"
+
+
+@pytest.mark.parametrize(
+    ("raw", "times"),
+    [
+        pytest.param(job(), (None, None), id="not started"),
+        pytest.param(job(startTime=START, active=1), (START, None), id="running"),
+        pytest.param(
+            job(startTime=START, completionTime=END, conditions=[condition("Complete", lastTransitionTime=START)]),
+            (START, END),
+            id="succeeded",
+        ),
+        pytest.param(
+            job(startTime=START, conditions=[condition("Failed", lastTransitionTime=END)]),
+            (START, END),
+            id="failed: no completionTime, but a condition",
+        ),
+        pytest.param(
+            job({"backoffLimit": 0}, startTime=START, failed=1), (START, None), id="failed, and the condition to come"
+        ),
+        pytest.param(
+            job(startTime=START, conditions=[condition("Suspended", lastTransitionTime=END)]),
+            (START, None),
+            id="suspended is no end",
+        ),
+        pytest.param(
+            job(startTime="2025-11-16T19:00:00.5+09:00", conditions=[condition("Failed", lastTransitionTime="soon")]),
+            (START, None),
+            id="another zone, and no time at all",
+        ),
+    ],
+)
+def test_a_jobs_times_are_told_whether_it_ended_well_or_not(
+    raw: dict[str, Any], times: tuple[str | None, str | None]
+) -> None:
+    assert job_times(job_status(raw)) == times

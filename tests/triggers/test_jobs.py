@@ -7,6 +7,7 @@ import time
 import pytest
 from tests.clusters import Cluster, job_manifest
 
+from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
 from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
 
@@ -80,6 +81,53 @@ def test_a_job_that_is_deleted_is_waited_for_no_longer(cluster):
 
     payload = asyncio.run(interrupted(trigger(cluster, gone), delete))
     assert payload["progress"] == {"succeeded": [], "failed": [], "waiting": []}
+
+
+def session_of(cluster, folder, *names):
+    store = SessionStore(folder)
+    jobs = [SessionJob(name, labels={"session_id": cluster.tag}) for name in names]
+    store.applied(TuningSession(cluster.namespace, cluster.tag, None, "2025-11-16T10:00:00Z", jobs=jobs))
+    return store
+
+
+def test_while_it_waits_the_sessions_progress_is_written(cluster, tmp_path):
+    """So that the health page shows it, and the times of a Job that nobody finds there later."""
+    good = create(cluster, "good", outcome="succeed", seconds=2)
+    store = session_of(cluster, tmp_path, good, "never-there")
+    waiting = trigger(cluster, good, "never-there", sessions_dir=str(tmp_path))
+    phases = []
+
+    async def follow():
+        running = asyncio.create_task(payloads(waiting))
+        while not running.done():
+            phases.append(store.read(cluster.namespace, cluster.tag).jobs[0].phase)
+            await asyncio.sleep(0.02)
+
+    asyncio.run(follow())
+    assert {"RUNNING", "UNSEEN"} <= set(phases)
+    session = store.read(cluster.namespace, cluster.tag)
+    done, gone = session.jobs
+    assert (done.phase, gone.phase) == ("SUCCEEDED", "GONE")
+    assert done.started_at <= done.ended_at <= session.seen_at
+
+
+def test_progress_that_cannot_be_written_ends_no_wait(cluster, tmp_path, capsys):
+    good = create(cluster, "good", outcome="succeed", seconds=1)
+    session_of(cluster, tmp_path, good)
+    file = tmp_path / cluster.namespace / f"{cluster.tag}.json"
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").mkdir()  # what a volume that fails comes to
+    payload = watch(trigger(cluster, good, sessions_dir=str(tmp_path)))
+    assert payload["progress"]["succeeded"] == [good]
+    assert "the session's progress is not on the health page" in capsys.readouterr().out
+    assert "UNSEEN" in file.read_text()
+
+
+def test_a_trigger_of_an_earlier_version_goes_on_waiting(cluster):
+    """What the triggerer's database holds from before has no sessions_dir."""
+    path, fields = trigger(cluster, "a").serialize()
+    fields.pop("sessions_dir")
+    assert JobsEndedTrigger(**fields).serialize() == (path, fields | {"sessions_dir": None})
 
 
 def test_a_user_without_rights_is_told_so_at_once(cluster):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from k8s_tuning import timestamps
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.apply import apply_exit_code, generate_apply_report_text
 from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
+from k8s_tuning.stages.sessions import SessionStore, sessions_of
 
 
 def register(commands: Any) -> None:
@@ -23,6 +25,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
     parser.add_argument("--allow-namespace", action="append", metavar="NAME", help="allow only these; repeatable")
     parser.add_argument("--allow-context", action="append", metavar="NAME", help="allow only these; repeatable")
+    parser.add_argument("--sessions-dir", metavar="DIR", help="keep the session there, for the health page")
     flags.add_cluster(parser)
     flags.add_json(parser)
     parser.set_defaults(run=run)
@@ -40,5 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if not plan.jobs and not plan.invalid:
         raise InputError(f"{args.jobs_dir}: no .yaml file in it; run `k8s-tuning generate` first")
     result = executor.execute_plan(plan)
+    if args.sessions_dir is not None:
+        for session in sessions_of(executor.applied(plan, result), None, timestamps.now()):
+            SessionStore(args.sessions_dir).applied(session)
     flags.show(args, result, generate_apply_report_text(result))
     return apply_exit_code(result)

@@ -12,6 +12,7 @@ from typing import Any
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.stages.health import HealthPolicy, K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
+from k8s_tuning.stages.monitor import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline import health_exit_code
 
 
@@ -24,7 +25,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, report."""
-    health = look(args)
+    health = judge(args, look(args))
     flags.show(args, health, generate_health_report_text(health))
     return health_exit_code(health.overall_health, args.strict)
 
@@ -43,9 +44,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_json(parser)
 
 
-def look(args: argparse.Namespace) -> K8sHealthSnapshot:
-    """One snapshot of the cluster, judged as the flags say."""
+def look(args: argparse.Namespace) -> K8sMonitorSnapshot:
+    """One snapshot of the cluster, without logs."""
+    return K8sJobMonitor(
+        args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines=0
+    ).load_snapshot()
+
+
+def judge(args: argparse.Namespace, snapshot: K8sMonitorSnapshot) -> K8sHealthSnapshot:
+    """Its health, as the flags say."""
     policy = HealthPolicy.load(args.policy) if args.policy else None
-    monitor = K8sJobMonitor(args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines=0)
     evaluator = K8sHealthEvaluator(not args.no_warn_on_pending, not args.unknown_as_warn, policy)
-    return evaluator.evaluate(monitor.load_snapshot(), args.expect)
+    return evaluator.evaluate(snapshot, args.expect)

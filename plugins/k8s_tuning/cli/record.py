@@ -1,17 +1,23 @@
 """`k8s-tuning record`: D34, one look at the health, appended to the history.
 
+Beside the history the whole look is kept for the health page, without logs, and what it tells of tuning sessions.
+
 Exit code as `health`: OK 0; WARN 0, or 1 with --strict; ERROR 2. 3 where the history could not be written.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cli import flags
-from k8s_tuning.cli.health import add_flags, look
+from k8s_tuning.cli.health import add_flags, judge, look
+from k8s_tuning.cluster import selectors
 from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_record_text
+from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
 from k8s_tuning.stages.pipeline import health_exit_code
+from k8s_tuning.stages.sessions import SESSIONS, SessionStore
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -29,8 +35,13 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, record, report."""
-    record = K8sHealthHistoryStore(args.history_file).append(
-        look(args), run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
+    snapshot = look(args)
+    health = judge(args, snapshot)
+    history = Path(args.history_file)
+    record = K8sHealthHistoryStore(history).append(
+        health, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
     )
+    LookStore(history.with_name(LOOKS)).keep(make_look(health, snapshot, None, args.run_id, args.target))
+    SessionStore(history.with_name(SESSIONS)).looked(snapshot, selectors.parse(snapshot.selector).matches, args.run_id)
     flags.show(args, record, generate_record_text(record, args.history_file))
     return health_exit_code(record.overall_health, args.strict)

@@ -102,6 +102,16 @@ class K8sApplyExecutor:
         """
         return run(self.execute(plan))
 
+    def applied(self, plan: K8sApplyPlan, result: K8sApplyResult) -> list[dict[str, Any]]:
+        """The manifests of the plan's Jobs that are in the cluster now, whether made by this apply or there before.
+
+        None after a dry run; `plan` must be of this executor's making.
+        """
+        if result.dry_run:
+            return []
+        done = zip(plan.jobs, result.job_results, strict=False)  # after the plan's Jobs come the invalid files
+        return [self._manifests[item.digest] for item, job in done if job.return_code == 0]
+
     async def execute(self, plan: K8sApplyPlan) -> K8sApplyResult:
         """`execute_plan` for callers with a running event loop."""
         self.policy.check_namespaces(item.namespace for item in plan.jobs)

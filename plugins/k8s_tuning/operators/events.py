@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from k8s_tuning.addresses import target_address
 from k8s_tuning.operators.stage import ClusterStageOperator, give
 from k8s_tuning.stages.events import generate_events_report_text
 
@@ -21,6 +22,7 @@ class CollectEventsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Collect."""
+        self.health_page = target_address(self.namespace, self.label_selector)
         from k8s_tuning.cluster.events import K8sEventCollector
 
         access = self.hook().access()

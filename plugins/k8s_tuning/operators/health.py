@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from k8s_tuning.addresses import target_address
 from k8s_tuning.operators.stage import StageOperator, give, take
 from k8s_tuning.stages.health import K8sHealthEvaluator, generate_health_report_text
 from k8s_tuning.stages.health_policy import HealthPolicy
@@ -36,6 +37,8 @@ class EvaluateHealthOperator(StageOperator):
         policy = HealthPolicy.load(Path(self.policy_file)) if self.policy_file else HealthPolicy.default()
         succeeded = set((self.waited or {}).get("succeeded", ()))
         expected = [name for name in (self.applied or {}).get("job_names", ()) if name not in succeeded]
-        health = K8sHealthEvaluator(policy=policy).evaluate(take(K8sMonitorSnapshot, self.snapshot), expected)
+        snapshot = take(K8sMonitorSnapshot, self.snapshot)
+        self.health_page = target_address(snapshot.namespace, snapshot.selector)
+        health = K8sHealthEvaluator(policy=policy).evaluate(snapshot, expected)
         self.report(generate_health_report_text(health))
         return give(health, context)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import places, timestamps, wire
+from k8s_tuning.addresses import overview_address, target_address
+from k8s_tuning.cluster import selectors
 from k8s_tuning.operators.stage import StageOperator, drop_handovers, run_of, take
+from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.health import K8sHealthSnapshot
 from k8s_tuning.stages.history import (
     K8sHealthHistoryStore,
@@ -15,58 +19,89 @@ from k8s_tuning.stages.history import (
     generate_history_text,
     generate_record_text,
 )
+from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
+from k8s_tuning.stages.monitor import K8sMonitorSnapshot
 from k8s_tuning.stages.retention import RetentionPolicy
+from k8s_tuning.stages.sessions import SESSIONS, SessionStore
 from k8s_tuning.stages.targets import load_targets
 
 
 class RecordHistoryOperator(StageOperator):
     """Appends the health to `history_file`, once a DAG run and target however often it runs; returns the record.
 
-    The log shows the target's last `history_limit` records.
+    The log shows the target's last `history_limit` records. For the health page the whole look is kept in `looks/`
+    beside that file, with what `snapshot` and `events` hold (what MonitorJobsOperator and CollectEventsOperator
+    returned), and what the snapshot tells of tuning sessions in `sessions_dir` (`sessions/` beside the history).
     """
 
-    template_fields = ("health", "history_file", "target", "history_limit")
+    template_fields = ("health", "snapshot", "events", "history_file", "target", "history_limit", "sessions_dir")
 
     def __init__(
-        self, *, health: Any, history_file: str, target: str | None = None, history_limit: int | str = 1, **kwargs: Any
+        self,
+        *,
+        health: Any,
+        history_file: str,
+        snapshot: Any = None,
+        events: Any = None,
+        target: str | None = None,
+        history_limit: int | str = 1,
+        sessions_dir: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.history_limit = history_limit
         self.health = health
+        self.snapshot = snapshot
+        self.events = events
         self.history_file = history_file
         self.target = target
+        self.sessions_dir = sessions_dir or str(places.history_dir() / SESSIONS)
 
     def run_stage(self, context: Context) -> Any:
-        """Append."""
+        """Append, then keep the look."""
         store = K8sHealthHistoryStore(self.history_file)
         health = take(K8sHealthSnapshot, self.health)
+        self.health_page = target_address(health.namespace, health.selector)
         record = store.append(health, run_id=run_of(context), target=self.target or None)
         self.report(generate_record_text(record, self.history_file))
+        self._keep_look(health, run_of(context))
         recent = store.load_recent(int(self.history_limit), namespace=record.namespace, selector=record.selector)
         self.report(generate_history_text(recent))
         return wire.dump(record)
+
+    def _keep_look(self, health: K8sHealthSnapshot, run_id: str) -> None:
+        snapshot = take(K8sMonitorSnapshot, self.snapshot) if self.snapshot else None
+        events = take(K8sEventSnapshot, self.events) if self.events else None
+        looks = LookStore(Path(self.history_file).with_name(LOOKS))
+        if not looks.keep(make_look(health, snapshot, events, run_id, self.target or None)):
+            self.report("A newer look at this target is kept already.")
+        if snapshot is not None:
+            selects = selectors.parse(snapshot.selector).matches
+            SessionStore(self.sessions_dir).looked(snapshot, selects, run_id)
 
 
 class ReportHistoryOperator(StageOperator):
     """Logs each target's summary, then lets go of what is past the retention of `targets_file`.
 
     That is: records of the history older than `max_age_days`, or not among their target's newest `max_records`; lines
-    of the ledger, and files that tasks handed over, older than that.
+    of the ledger, looks (in `looks/` beside the history), tuning sessions (in `sessions_dir`) and files that tasks
+    handed over, older than that.
     """
 
-    template_fields = ("history_file", "targets_file", "ledger_file")
+    template_fields = ("history_file", "targets_file", "ledger_file", "sessions_dir")
 
-    def __init__(self, *, history_file: str, targets_file: str, ledger_file: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, history_file: str, targets_file: str, ledger_file: str, sessions_dir: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.history_file = history_file
         self.targets_file = targets_file
         self.ledger_file = ledger_file
+        self.sessions_dir = sessions_dir or str(places.history_dir() / SESSIONS)
 
     def run_stage(self, context: Context) -> Any:
         """Summarize, then prune."""
-        from k8s_tuning.alerts import Ledger
-
-        retention = load_targets(self.targets_file).retention
+        self.health_page = overview_address()
         store = K8sHealthHistoryStore(self.history_file)
         summaries = []
         for target in store.targets():
@@ -75,10 +110,26 @@ class ReportHistoryOperator(StageOperator):
             summaries.append({"namespace": target.namespace, "selector": target.selector, **summary})
         if not summaries:
             self.report(f"Nothing has been recorded in {self.history_file} yet.")
-        records = store.prune(RetentionPolicy(retention.max_age_days, retention.max_records)).total_dropped
-        lines = Ledger(self.ledger_file).prune(retention.max_age_days, timestamps.now())
-        files = drop_handovers(retention.max_age_days)
+        return {"targets": summaries, **self._prune(store)}
+
+    def _prune(self, store: K8sHealthHistoryStore) -> dict[str, int]:
+        from k8s_tuning.alerts import Ledger
+
+        retention, now = load_targets(self.targets_file).retention, timestamps.now()
+        days = retention.max_age_days
+        records = store.prune(RetentionPolicy(days, retention.max_records)).total_dropped
+        lines = Ledger(self.ledger_file).prune(days, now)
+        looks = LookStore(Path(self.history_file).with_name(LOOKS)).prune(days, now)
+        sessions = SessionStore(self.sessions_dir).prune(days, now)
+        files = drop_handovers(days)
         self.report(
-            f"Retention dropped {records} record(s), {lines} line(s) of the ledger, {files} handed-over file(s)."
+            f"Retention dropped {records} record(s), {lines} line(s) of the ledger, {looks} look(s), "
+            f"{sessions} tuning session(s), {files} handed-over file(s)."
         )
-        return {"targets": summaries, "dropped_records": records, "dropped_lines": lines, "dropped_files": files}
+        return {
+            "dropped_records": records,
+            "dropped_lines": lines,
+            "dropped_looks": looks,
+            "dropped_sessions": sessions,
+            "dropped_files": files,
+        }

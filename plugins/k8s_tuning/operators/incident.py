@@ -10,6 +10,7 @@ from airflow.sdk import BaseBranchOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from k8s_tuning import timestamps, wire
+from k8s_tuning.addresses import alerts_address
 from k8s_tuning.hooks.channels import Channel, resolve_connection
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
@@ -67,6 +68,7 @@ class PlanAlertsOperator(StageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Plan."""
+        self.health_page = alerts_address(run_of(context))
         from k8s_tuning.alerts import Ledger, plan_notices
 
         now = timestamps.now()
@@ -149,6 +151,7 @@ class SendAlertOperator(StageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Send."""
+        self.health_page = alerts_address(run_of(context))
         from k8s_tuning.alerts import Ledger, Notice, deliver_notice
 
         notice = wire.load(Notice, self.planned["notice"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from k8s_tuning.addresses import target_address
 from k8s_tuning.operators.stage import ClusterStageOperator, give
 from k8s_tuning.stages.monitor import generate_monitor_report_text
 
@@ -22,6 +23,7 @@ class MonitorJobsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Look once."""
+        self.health_page = target_address(self.namespace, self.label_selector)
         from k8s_tuning.cluster.monitor import K8sJobMonitor
 
         access = self.hook().access()

@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from k8s_tuning import places, wire
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
+from k8s_tuning.operators.links import HealthPageLink
 
 T = TypeVar("T")
 
@@ -26,7 +27,12 @@ class StageOperator(BaseOperator):
 
     A fault that a retry may mend fails the try, any other fails the task at once. Both without their causes: a
     library's exception may hold a URL or a token, and Airflow would print it.
+
+    `health_page`: the address of what the task told of, as soon as that is known.
     """
+
+    operator_extra_links = (HealthPageLink(),)
+    health_page: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Run the stage."""

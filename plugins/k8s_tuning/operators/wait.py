@@ -8,7 +8,11 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from k8s_tuning import places
+from k8s_tuning.addresses import session_address
+from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.operators.stage import ClusterStageOperator
+from k8s_tuning.stages.sessions import SESSIONS
 from k8s_tuning.stages.wait import generate_wait_report_text
 
 
@@ -16,16 +20,26 @@ class WaitForJobsOperator(ClusterStageOperator):
     """Waits until the applied Jobs have ended, `wait_seconds` at most; skipped where nothing was really applied.
 
     `applied`: what ApplyJobsOperator returned. Returns {"succeeded", "failed", "waiting"}, lists of names. Time that is
-    over is no failure: monitoring then shows what still runs.
+    over is no failure: monitoring then shows what still runs. `sessions_dir`: where the session's progress is written
+    while it waits; `sessions/` beside the history where it is not given.
     """
 
-    template_fields = (*ClusterStageOperator.template_fields, "session_id", "applied", "wait_seconds")
+    template_fields = (*ClusterStageOperator.template_fields, "session_id", "applied", "wait_seconds", "sessions_dir")
 
-    def __init__(self, *, session_id: Any, applied: Any, wait_seconds: float | str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        session_id: Any,
+        applied: Any,
+        wait_seconds: float | str,
+        sessions_dir: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.session_id = session_id
         self.applied = applied
         self.wait_seconds = wait_seconds
+        self.sessions_dir = sessions_dir or str(places.history_dir() / SESSIONS)
 
     def execute(self, context: Context) -> Any:
         """Defer until the Jobs have ended."""
@@ -42,11 +56,15 @@ class WaitForJobsOperator(ClusterStageOperator):
             kubernetes_conn_id=self.kubernetes_conn_id,
             kubeconfig=self.kubeconfig,
             context=self.context,
+            sessions_dir=self.sessions_dir,
         )
+        self.health_page = session_address(self.namespace, self.session_id)
+        HealthPageLink().show_already(self, context["ti"])
         self.defer(trigger=trigger, method_name="ended")
 
     def ended(self, context: Context, event: dict[str, Any]) -> Any:
         """What the trigger saw."""
+        self.health_page = session_address(self.namespace, self.session_id)
         if "error" in event:
             raise (AirflowException if event["retryable"] else AirflowFailException)(event["error"])
         self.report(generate_wait_report_text(event["progress"], float(self.wait_seconds)))

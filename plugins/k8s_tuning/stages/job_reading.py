@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from k8s_tuning import timestamps
+from k8s_tuning.errors import InputError
 from k8s_tuning.stages.monitor import K8sContainerStatus, K8sJobStatus, K8sPodStatus
 from k8s_tuning.stages.quantities import parse_quantity
 
@@ -47,8 +49,15 @@ def job_status(job: Json, pods: Iterable[Json] = ()) -> K8sJobStatus:
         annotations=_texts(metadata, "annotations"),
         condition_reason=_text(condition, "reason"),
         condition_message=_text(condition, "message"),
+        condition_time=_text(condition, "lastTransitionTime"),
         pods=[pod_status(pod) for pod in pods],
     )
+
+
+def job_times(job: K8sJobStatus) -> tuple[str | None, str | None]:
+    """When a Job started, and when it ended, whether well or not; None where it has not, or nobody says when."""
+    ended = (job.completion_time or job.condition_time) if job.phase in ("SUCCEEDED", "FAILED") else None
+    return _instant(job.start_time), _instant(ended)
 
 
 def pod_status(pod: Json) -> K8sPodStatus:
@@ -178,6 +187,13 @@ def _sum(quantities: list[Any]) -> Decimal | None:
     parsed = [parse_quantity(quantity) if isinstance(quantity, str) else None for quantity in quantities]
     known = [quantity for quantity in parsed if quantity is not None]
     return sum(known, Decimal(0)) if known and len(known) == len(parsed) else None
+
+
+def _instant(text: str | None) -> str | None:
+    try:
+        return None if text is None else timestamps.to_text(timestamps.to_datetime(text))
+    except InputError:
+        return None
 
 
 def _dict(source: Json, key: str) -> Json:

@@ -46,7 +46,10 @@ class K8sPodStatus:
 
 @dataclass
 class K8sJobStatus:
-    """One Job. `phase`: PENDING, RUNNING, SUCCEEDED, FAILED or UNKNOWN; its conditions decide first."""
+    """One Job. `phase`: PENDING, RUNNING, SUCCEEDED, FAILED or UNKNOWN; its conditions decide first.
+
+    `condition_time`: since when the condition that decided has been so. A Job that failed has no `completion_time`.
+    """
 
     job_name: str
     namespace: str
@@ -63,6 +66,7 @@ class K8sJobStatus:
     annotations: dict[str, str] = field(default_factory=dict)
     condition_reason: str | None = None
     condition_message: str | None = None
+    condition_time: str | None = None
     pods: list[K8sPodStatus] = field(default_factory=list)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from k8s_tuning import timestamps
 from k8s_tuning.cluster.reader import ClusterReader
-from k8s_tuning.errors import TuningError
+from k8s_tuning.errors import StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.sessions import SeenJob, SessionStore, seen_job
 from k8s_tuning.stages.wait import WaitProgress
 
 
@@ -20,7 +22,9 @@ class JobsEndedTrigger(BaseTrigger):
     """Fires once: all the named Jobs have ended (or are gone), the time is over, or the cluster refuses.
 
     `session_id`: selects the Jobs on the server. `deadline`: seconds since the epoch, so that a restarted triggerer
-    waits no longer than the first would have. The event: {"progress": {…}} as stages.wait has it, or {"error": "…"}.
+    waits no longer than the first would have. `sessions_dir`: where the session's progress is written for the health
+    page whenever a Job moves on; a write that fails ends no wait. The event: {"progress": {…}} as stages.wait has it,
+    or {"error": "…"}.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class JobsEndedTrigger(BaseTrigger):
         kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name,
         kubeconfig: str | None = None,
         context: str | None = None,
+        sessions_dir: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's BaseTrigger has no hints
         self.namespace = namespace
@@ -42,11 +47,14 @@ class JobsEndedTrigger(BaseTrigger):
         self.kubernetes_conn_id = kubernetes_conn_id
         self.kubeconfig = kubeconfig
         self.context = context
+        self.sessions_dir = sessions_dir
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and its arguments; no secret is among them, only the connection's id."""
         names = ("namespace", "session_id", "job_names", "deadline", "kubernetes_conn_id", "kubeconfig", "context")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in (*names, "sessions_dir")
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the Jobs; one event."""
@@ -63,10 +71,22 @@ class JobsEndedTrigger(BaseTrigger):
 
     async def _watch(self, progress: WaitProgress) -> None:
         access = await KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context).aaccess()
+        told: dict[str, SeenJob] | None = None
         async with ClusterReader(access) as reader:
-            known: Mapping[str, str]
+            known: Mapping[str, SeenJob]
             async for known in reader.watch_jobs(
-                self.namespace, f"session_id={self.session_id}", lambda job: job_status(job).phase
+                self.namespace, f"session_id={self.session_id}", lambda job: seen_job(job_status(job))
             ):
-                if progress.see(known):
+                if known != told:
+                    told = dict(known)
+                    await asyncio.to_thread(self._write_progress, told, timestamps.now())
+                if progress.see({name: job.phase for name, job in known.items()}):
                     return
+
+    def _write_progress(self, jobs: Mapping[str, SeenJob], at: str) -> None:
+        if self.sessions_dir is None:
+            return
+        try:
+            SessionStore(self.sessions_dir).seen(self.namespace, self.session_id, jobs, at)
+        except StoreError as error:
+            self.log.warning("the session's progress is not on the health page: %s", error)

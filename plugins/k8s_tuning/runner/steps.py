@@ -1,25 +1,15 @@
-"""D36 without Airflow: the stages one after the other in one process, for cron, CI systems and scripts.
-
-    result = K8sTuningPipelineRunner(config).run()
-    sys.exit(result.exit_code)
-
-The DAG runs the same stages as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
-"""
+"""What each stage does in one process, and what it hands on to the next."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning import timestamps
 from k8s_tuning.alerts import (
     AlertChannelConfig,
     AlertingConfig,
@@ -38,7 +28,7 @@ from k8s_tuning.cluster.connection import run as run_async
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.cluster.reader import ClusterReader
-from k8s_tuning.errors import ClusterError, DeliveryError, InputError, TuningError
+from k8s_tuning.errors import ClusterError, DeliveryError, InputError, StoreError
 from k8s_tuning.stages.apply import ApplyStatus
 from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
 from k8s_tuning.stages.events import K8sEventSnapshot
@@ -53,73 +43,22 @@ from k8s_tuning.stages.health import (
 )
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
 from k8s_tuning.stages.manifests import manifest_files
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline import (
-    PIPELINE_FAILED,
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
-    health_exit_code,
-    pipeline_mode,
 )
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.sessions import SESSIONS, SeenJob, SessionStore, TuningSession, seen_job, sessions_of
 from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.stages.wait import WaitProgress
 
-LEDGER, RUNS = "alerts-ledger.jsonl", "runs.jsonl"
+LEDGER = "alerts-ledger.jsonl"
 
 
-class K8sTuningPipelineRunner:
-    """Runs the pipeline once a call of `run`.
-
-    `run_id`: a run of the same id neither records nor alerts twice; random where it is not given. `show`: takes what a
-    dry run of the alerts would send. `clock`: monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        config: K8sTuningPipelineConfig,
-        *,
-        run_id: str | None = None,
-        now: Callable[[], str] = timestamps.now,
-        clock: Callable[[], float] = time.monotonic,
-        show: Callable[[str], object] | None = None,
-    ) -> None:
-        self.config = config
-        self._run_id = run_id
-        self._now = now
-        self._clock = clock
-        self._show = show or (lambda text: sys.stdout.write(text))
-
-    def run(self) -> K8sTuningPipelineResult:
-        """All stages. A failing one does not raise: `exit_code` is 3, and its step says why."""
-        config = self.config
-        result = K8sTuningPipelineResult(mode=pipeline_mode(config.apply_enabled, config.alerts_enabled))
-        run_id = self._run_id or f"run__{self._now()}__{secrets.token_hex(4)}"
-        seconds: dict[str, float] = {}
-        step = "config"
-        try:
-            stages = _Stages(config, result, run_id, self._now, self._show)
-            for step, work in stages.in_order():
-                start = self._clock()
-                result.steps[step] = work()
-                seconds[step] = self._clock() - start
-            result.exit_code = health_exit_code(result.health_status, config.strict_health)
-        except TuningError as error:
-            result.steps[step] = f"failed: {error}"
-            result.exit_code = PIPELINE_FAILED
-        try:
-            K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).append(
-                K8sPipelineRunRecord(self._now(), run_id, result.mode, result.exit_code, result.health_status, seconds)
-            )
-        except TuningError as error:
-            result.steps["journal"] = f"failed: {error}"
-            result.exit_code = PIPELINE_FAILED
-        return result
-
-
-class _Stages:
+class Steps:
     """One run's stages and what they hand on. Made before the first stage, so that bad settings change nothing."""
 
     def __init__(
@@ -146,24 +85,27 @@ class _Stages:
         )
         AlertChannelConfig(config.channel_type, config.webhook_url, dry_run=not config.alerts_enabled)
         self.store = K8sHealthHistoryStore(config.history_file)
+        self.looks = LookStore(Path(config.history_file).with_name(LOOKS))
+        self.sessions = SessionStore(Path(config.history_file).with_name(SESSIONS))
+        self.applied: list[TuningSession] = []
         self.in_cluster: list[str] = []
         self.succeeded: set[str] = set()
 
     def in_order(self) -> Iterable[tuple[str, Callable[[], str]]]:
         """The stages' names, and what each does; it returns its outcome in words."""
         return (
-            ("generate", self.generate),
-            ("validate", self.validate),
-            ("apply", self.apply),
-            ("wait", self.wait),
-            ("monitor", self.look),
-            ("health", self.judge),
-            ("events", self.collect),
-            ("history", self.record),
-            ("alerts", self.alert),
+            ("generate", self._generate),
+            ("validate", self._validate),
+            ("apply", self._apply),
+            ("wait", self._wait),
+            ("monitor", self._look),
+            ("health", self._judge),
+            ("events", self._collect),
+            ("history", self._record),
+            ("alerts", self._alert),
         )
 
-    def generate(self) -> str:
+    def _generate(self) -> str:
         if self.config.session_config is None:
             self.result.generated_jobs = len(manifest_files(self.config.jobs_dir))
             return f"skipped: no session is configured; {self.result.generated_jobs} manifest(s) stand ready"
@@ -172,7 +114,7 @@ class _Stages:
         self.result.generated_jobs = done.total_jobs
         return "; ".join([f"{done.total_jobs} manifest(s) of session {done.session_id}", *done.notes])
 
-    def validate(self) -> str:
+    def _validate(self) -> str:
         plan = K8sExecutionPlanner(K8sJobValidator()).plan_from_directory(self.config.jobs_dir)
         self.result.validated_jobs = plan.valid_jobs
         if validation_exit_code(plan):
@@ -194,12 +136,13 @@ class _Stages:
         namespace = metadata.get("namespace") or "default"
         return bool(namespace == self.config.namespace and self.selector.matches(metadata.get("labels") or {}))
 
-    def apply(self) -> str:
+    def _apply(self) -> str:
         dry_run = not self.config.apply_enabled
         executor = K8sApplyExecutor(
             dry_run, self.config.kubeconfig, self.config.context, policy=self.policy, now=self.now
         )
-        done = executor.execute_plan(executor.build_plan(self.config.jobs_dir))
+        plan = executor.build_plan(self.config.jobs_dir)
+        done = executor.execute_plan(plan)
         if dry_run:
             refused = [job for job in done.job_results if job.return_code]
             asked = f"{done.server} was asked" if done.server else "; ".join(["NO SERVER WAS ASKED", *done.notes])
@@ -207,13 +150,16 @@ class _Stages:
             return f"dry run, nothing was changed; {asked}{verdict}"
         self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0]
         self.result.applied_jobs = done.successful_jobs
+        self.applied = sessions_of(executor.applied(plan, done), self.run_id, self.now())
+        for session in self.applied:
+            self.sessions.applied(session)
         if done.failed_jobs:
             first = next(job for job in done.job_results if job.status is ApplyStatus.FAILED)
             many = f"{done.failed_jobs} of {done.total_jobs} Job(s) were not applied"
             raise ClusterError(f"{many}; first, {first.job_name}: {first.stderr}")
         return f"{done.successful_jobs} created, {done.unchanged_jobs} unchanged on {done.server}"
 
-    def wait(self) -> str:
+    def _wait(self) -> str:
         if not self.in_cluster:
             return "skipped: nothing was applied"
         if not self.config.wait_seconds:
@@ -229,20 +175,27 @@ class _Stages:
     async def _until_ended(self, progress: WaitProgress) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.config.wait_seconds), ClusterReader(self.access) as reader:
-                async for phases in reader.watch_jobs(
-                    self.config.namespace, self.config.label_selector, lambda job: job_status(job).phase
+                async for jobs in reader.watch_jobs(
+                    self.config.namespace, self.config.label_selector, lambda job: seen_job(job_status(job))
                 ):
-                    if progress.see(phases):
+                    self._keep_progress(jobs)
+                    if progress.see({name: job.phase for name, job in jobs.items()}):
                         return
 
-    def look(self) -> str:
+    def _keep_progress(self, jobs: Mapping[str, SeenJob]) -> None:
+        # A volume that fails ends no wait: the record, which goes to the same one, says so.
+        with contextlib.suppress(StoreError):
+            for session in self.applied:
+                self.sessions.seen(session.namespace, session.session_id, jobs, self.now(), self.selector.matches)
+
+    def _look(self) -> str:
         self.snapshot: K8sMonitorSnapshot = self.monitor.load_snapshot()
         phases = Counter(job.phase for job in self.snapshot.jobs)
         counts = ", ".join(f"{count} {phase}" for phase, count in sorted(phases.items()))
         outcome = f"{len(self.snapshot.jobs)} Job(s){f': {counts}' if counts else ''}"
         return outcome + _unread(self.snapshot.errors)
 
-    def judge(self) -> str:
+    def _judge(self) -> str:
         expected = [name for name in self.in_cluster if name not in self.succeeded]
         self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, expected)
         self.result.health_status = self.health.overall_health
@@ -251,17 +204,19 @@ class _Stages:
         ill = [job.job_name for job in self.health.jobs_health if job.health is not HealthLevel.OK]
         return f"{self.health.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
 
-    def collect(self) -> str:
+    def _collect(self) -> str:
         self.events: K8sEventSnapshot = self.collector.load_events()
         warnings = sum(event.type == "Warning" for event in self.events.events)
         return f"{len(self.events.events)} event(s), {warnings} Warning{_unread(self.events.errors)}"
 
-    def record(self) -> str:
+    def _record(self) -> str:
         record = self.store.append(self.health, run_id=self.run_id)
         self.result.history_appended = True
+        self.looks.keep(make_look(self.health, self.snapshot, self.events, self.run_id, None))
+        self.sessions.looked(self.snapshot, self.selector.matches, self.run_id)
         return f"{record.overall_health} recorded in {self.config.history_file}"
 
-    def alert(self) -> str:
+    def _alert(self) -> str:
         config = self.config
         dry_run = not config.alerts_enabled
         needs_url = CHANNELS[config.channel_type].needs_connection

@@ -1,0 +1,80 @@
+"""D36 without Airflow: the stages one after the other in one process, for cron, CI systems and scripts.
+
+    result = K8sTuningPipelineRunner(config).run()
+    sys.exit(result.exit_code)
+
+The DAG runs the same stages as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from k8s_tuning import timestamps
+from k8s_tuning.errors import TuningError
+from k8s_tuning.runner.steps import LEDGER, Steps
+from k8s_tuning.stages.pipeline import (
+    PIPELINE_FAILED,
+    K8sTuningPipelineConfig,
+    K8sTuningPipelineResult,
+    health_exit_code,
+    pipeline_mode,
+)
+from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+
+__all__ = ["LEDGER", "RUNS", "K8sTuningPipelineRunner"]
+
+RUNS = "runs.jsonl"
+
+
+class K8sTuningPipelineRunner:
+    """Runs the pipeline once a call of `run`.
+
+    `run_id`: a run of the same id neither records nor alerts twice; random where it is not given. `show`: takes what a
+    dry run of the alerts would send. `clock`: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        config: K8sTuningPipelineConfig,
+        *,
+        run_id: str | None = None,
+        now: Callable[[], str] = timestamps.now,
+        clock: Callable[[], float] = time.monotonic,
+        show: Callable[[str], object] | None = None,
+    ) -> None:
+        self.config = config
+        self._run_id = run_id
+        self._now = now
+        self._clock = clock
+        self._show = show or (lambda text: sys.stdout.write(text))
+
+    def run(self) -> K8sTuningPipelineResult:
+        """All stages. A failing one does not raise: `exit_code` is 3, and its step says why."""
+        config = self.config
+        result = K8sTuningPipelineResult(mode=pipeline_mode(config.apply_enabled, config.alerts_enabled))
+        run_id = self._run_id or f"run__{self._now()}__{secrets.token_hex(4)}"
+        seconds: dict[str, float] = {}
+        step = "config"
+        try:
+            steps = Steps(config, result, run_id, self._now, self._show)
+            for step, work in steps.in_order():
+                start = self._clock()
+                result.steps[step] = work()
+                seconds[step] = self._clock() - start
+            result.exit_code = health_exit_code(result.health_status, config.strict_health)
+        except TuningError as error:
+            result.steps[step] = f"failed: {error}"
+            result.exit_code = PIPELINE_FAILED
+        try:
+            K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).append(
+                K8sPipelineRunRecord(self._now(), run_id, result.mode, result.exit_code, result.health_status, seconds)
+            )
+        except TuningError as error:
+            result.steps["journal"] = f"failed: {error}"
+            result.exit_code = PIPELINE_FAILED
+        return result

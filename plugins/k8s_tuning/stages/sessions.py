@@ -1,0 +1,259 @@
+"""What became of each tuning session: its Jobs as they were applied, and how far each was seen to come.
+
+The cluster forgets Jobs (ttlSecondsAfterFinished, a deleted namespace) and with them the parameters that a result
+belongs to; one JSON file a session keeps both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from k8s_tuning import kubernetes_names as names
+from k8s_tuning.errors import StoreError
+from k8s_tuning.jsonfiles import JsonFolder
+from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION
+from k8s_tuning.stages.job_reading import job_times
+from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
+
+log = logging.getLogger(__name__)
+
+# The folder's name beside the history.
+SESSIONS = "sessions"
+
+SESSION_LABEL = "session_id"
+WORKER_LABEL = "worker_id"
+UNSEEN, GONE = "UNSEEN", "GONE"
+
+_ENDED = ("SUCCEEDED", "FAILED")
+# Of two looks within one second the one that saw more of the Job's life is the later one.
+_LIFE = (UNSEEN, "PENDING", "UNKNOWN", "RUNNING", GONE, *_ENDED)
+
+
+@dataclass(frozen=True)
+class SeenJob:
+    """What one look saw of a Job. `phase`: D32's. `ended_at`: None while it runs, or where the cluster did not say."""
+
+    phase: str
+    started_at: str | None = None
+    ended_at: str | None = None
+
+
+@dataclass(frozen=True)
+class SessionJob:
+    """One Job of a session.
+
+    `phase`: as last seen; UNSEEN before the first look, GONE where the Job is not there any more and was never seen to
+    end. `seen_at`: the look that `phase` is of.
+    """
+
+    name: str
+    worker_id: str | None = None
+    image: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    args: list[str] = field(default_factory=list)
+    phase: str = UNSEEN
+    started_at: str | None = None
+    ended_at: str | None = None
+    seen_at: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TuningSession:
+    """One session in one namespace. `run_id`: `DAG_ID/RUN_ID` of the run that applied it last, at `applied_at`.
+
+    `seen_at`: the newest look that told anything of it, None before the first.
+    """
+
+    namespace: str
+    session_id: str
+    run_id: str | None
+    applied_at: str
+    seen_at: str | None = None
+    jobs: list[SessionJob] = field(default_factory=list)
+
+
+class SessionStore:
+    """The sessions in one folder, a file each below a folder a namespace. Safe for many processes.
+
+    StoreError where a file cannot be read or written. A damaged one is an error to `read`, left out of `list`, and
+    replaced when its session is applied again.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._files = JsonFolder(folder, TuningSession)
+
+    def applied(self, session: TuningSession) -> None:
+        """Keep what was applied, with what has been seen of its Jobs so far.
+
+        A session whose name can be no file's (`sessions_of` makes none) is left out.
+        """
+        name = _name(session.namespace, session.session_id)
+        if name is not None:
+            self._files.change(name, lambda kept: session if kept is None else merge_applied(kept, session))
+
+    def seen(
+        self,
+        namespace: str,
+        session_id: str,
+        jobs: Mapping[str, SeenJob],
+        at: str,
+        shows: Callable[[Mapping[str, str]], bool] = lambda _: True,
+    ) -> None:
+        """Take a look, Jobs by name, into one session; a Job that it would have shown (`merge_seen`) is gone."""
+        name = _name(namespace, session_id)
+        if name is not None and self._files.read_or_warn(name) is not None:
+            self._take(name, jobs, at, shows)
+
+    def looked(
+        self, snapshot: K8sMonitorSnapshot, selects: Callable[[Mapping[str, str]], bool], run_id: str | None = None
+    ) -> int:
+        """Take D32's snapshot into the sessions that it has Jobs of, or that this run applied; how many those are.
+
+        `selects`: whether the snapshot's selector selects these labels. A session that it shows nothing of may be in a
+        namespace of the same name on another cluster, and stays as it was.
+        """
+        jobs = {job.job_name: seen_job(job) for job in snapshot.jobs}
+        found = 0
+        for name in self._files.names():
+            known = self._files.read_or_warn(name) if name.startswith(f"{snapshot.namespace}/") else None
+            if known is None:
+                continue
+            if any(job.name in jobs for job in known.jobs) or (run_id is not None and known.run_id == run_id):
+                found += 1
+                self._take(name, jobs, snapshot.timestamp, selects if snapshot.jobs_listed else lambda _: False)
+        return found
+
+    def read(self, namespace: str, session_id: str) -> TuningSession | None:
+        """One session, None where none of that name was applied."""
+        name = _name(namespace, session_id)
+        return None if name is None else self._files.read(name)
+
+    def list(self, damaged: Callable[[str], object] = log.warning) -> list[TuningSession]:
+        """All sessions, the newest first; `damaged` is told of each file that cannot be read."""
+        found = []
+        for name in self._files.names():
+            try:
+                found.append(self._files.read(name))
+            except StoreError as error:
+                damaged(str(error))
+        kept = [one for one in found if one is not None]
+        return sorted(kept, key=lambda one: (one.applied_at, one.namespace, one.session_id), reverse=True)
+
+    def prune(self, max_age_days: float, now: str) -> int:
+        """Let go of sessions that were neither applied nor seen for so long at `now`; how many."""
+        return self._files.prune(lambda one: max(one.applied_at, one.seen_at or ""), max_age_days, now)
+
+    def _take(
+        self, name: str, jobs: Mapping[str, SeenJob], at: str, shows: Callable[[Mapping[str, str]], bool]
+    ) -> None:
+        self._files.change(name, lambda kept: None if kept is None else merge_seen(kept, jobs, at, shows))
+
+
+def sessions_of(manifests: Iterable[Mapping[str, Any]], run_id: str | None, applied_at: str) -> list[TuningSession]:
+    """The sessions of these Job manifests, by namespace and label `session_id`; Jobs without it belong to none."""
+    found: dict[tuple[str, str], list[SessionJob]] = {}
+    for manifest in manifests:
+        metadata = manifest["metadata"]
+        labels = {str(key): str(value) for key, value in (metadata.get("labels") or {}).items()}
+        key = (str(metadata.get("namespace") or "default"), labels.get(SESSION_LABEL, ""))
+        if _name(*key) is not None:
+            found.setdefault(key, []).append(_session_job(manifest, labels))
+    return [TuningSession(*key, run_id, applied_at, jobs=jobs) for key, jobs in found.items()]
+
+
+def seen_job(job: K8sJobStatus) -> SeenJob:
+    """What a look says of one Job."""
+    return SeenJob(job.phase, *job_times(job))
+
+
+def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
+    """A session that was applied again: the Jobs of both, as they were applied last, with what was seen of them."""
+    older, newer = (again, kept) if again.applied_at < kept.applied_at else (kept, again)
+    seen = {job.name: job for job in kept.jobs}
+    jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
+    merged = [
+        replace(job, phase=was.phase, started_at=was.started_at, ended_at=was.ended_at, seen_at=was.seen_at)
+        if (was := seen.get(name)) is not None
+        else job
+        for name, job in jobs.items()
+    ]
+    return replace(newer, seen_at=kept.seen_at, jobs=merged)
+
+
+def merge_seen(
+    session: TuningSession,
+    seen: Mapping[str, SeenJob],
+    at: str,
+    shows: Callable[[Mapping[str, str]], bool],
+) -> TuningSession:
+    """The session after one look at the cluster, at `at`; looks may come late, and in any order.
+
+    A Job that the look has takes its phase and times, unless a newer look was here before. A Job that it has not is
+    GONE, unless it was seen to end: then that stands, also where it comes to be known only now. `shows` says of a
+    Job's labels whether the look would have shown it at all: one at another selector, or one that could not read the
+    list of Jobs, proves nothing.
+    """
+    jobs, told = [], False
+    for job in session.jobs:
+        now = seen.get(job.name)
+        if now is not None:
+            told = True
+            jobs.append(_present(job, now, at))
+        elif shows(job.labels) and at > session.applied_at:
+            told = True
+            jobs.append(_absent(job, at))
+        else:
+            jobs.append(job)
+    return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if told else session
+
+
+def _present(job: SessionJob, now: SeenJob, at: str) -> SessionJob:
+    missed_its_end = job.phase == GONE and now.phase in _ENDED
+    if _order(at, now.phase) <= _order(job.seen_at, job.phase) and not missed_its_end:
+        return job
+    return replace(job, phase=now.phase, started_at=now.started_at, ended_at=now.ended_at, seen_at=at)
+
+
+def _absent(job: SessionJob, at: str) -> SessionJob:
+    if job.phase in _ENDED or _order(at, GONE) <= _order(job.seen_at, job.phase):
+        return job
+    return replace(job, phase=GONE, seen_at=at)
+
+
+def _order(at: str | None, phase: str) -> tuple[str, int]:
+    return at or "", _LIFE.index(phase) if phase in _LIFE else _LIFE.index("UNKNOWN")
+
+
+def _session_job(manifest: Mapping[str, Any], labels: dict[str, str]) -> SessionJob:
+    pod = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
+    container = next(iter(pod.get("containers") or []), None) or {}
+    return SessionJob(
+        name=manifest["metadata"]["name"],
+        worker_id=labels.get(WORKER_LABEL),
+        image=container.get("image"),
+        parameters=_parameters((manifest["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)),
+        args=[str(arg) for arg in container.get("args") or []],
+        labels=labels,
+    )
+
+
+def _parameters(text: Any) -> dict[str, Any]:
+    try:
+        values = orjson.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _name(namespace: str, session_id: str) -> str | None:
+    """The session's file: both are names that Kubernetes accepts, which lead out of no folder."""
+    if names.dns_label_problem(namespace) or not session_id or names.label_value_problem(session_id):
+        return None
+    return f"{namespace}/{session_id}"

@@ -49,6 +49,21 @@ def test_every_part_of_a_connection_is_masked() -> None:
     assert place_of(secret.url or "") == "https://h.example.com:1"
 
 
+def test_a_secret_is_masked_as_json_urls_and_html_write_it_and_a_token_by_itself() -> None:
+    """What a receiver answers may quote the request in any of these."""
+    secret = ChannelSecret(
+        url="https://h.example.com/services/T0KEN-0f-the-webhook/a%2Fb?key=an0ther-l0ng-token",
+        login="robot",
+        password='pä"s/s<w',
+    )
+    said = (
+        r"T0KEN-0f-the-webhook an0ther-l0ng-token services/T0KEN-0f-the-webhook/a/b p\u00e4\"s/s<w pä\"s\/s<w "
+        "p%C3%A4%22s%2Fs%3Cw p%c3%a4%22s/s%3cw pä&quot;s/s&lt;w cm9ib3Q6cMOkInMvczx3"
+    )
+    assert set(mask(said, secret).split()) == {"***"}
+    assert mask("h.example.com: services answered", secret) == "h.example.com: services answered"
+
+
 def test_an_address_needs_http_and_a_host() -> None:
     assert check_url("http://[::1]:8080/x", "here") == "http://[::1]:8080/x"
     with pytest.raises(ConfigError, match=r"^here: a URL without a host"):

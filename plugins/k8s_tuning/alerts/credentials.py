@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
 
 from k8s_tuning.errors import ConfigError, InputError
 
@@ -30,8 +33,9 @@ class ChannelSecret:
     password: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @cached_property
     def masked(self) -> list[str]:
-        """Every text that must never be shown, longest first."""
+        """Every text that must never be shown, longest first; also as JSON, URLs and HTML write it."""
         found = {self.password or ""}
         found.update(_leaves(self.extra))
         if self.url:
@@ -41,18 +45,26 @@ class ChannelSecret:
             except ValueError:
                 parts = SplitResult("", "", "", "", "")
             found.update((parts.path.strip("/"), parts.query, parts.password or "", parts.username or ""))
-        return sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
+            tokens = re.split("[/&=]", f"{parts.path}/{parts.query}")
+            found.update(token for token in tokens if len(token) >= _SHORTEST_TOKEN)
+        if self.login and self.password:
+            found.add(base64.b64encode(f"{self.login}:{self.password}".encode("utf-8", "replace")).decode())
+        found.update({unquote(text) for text in found})
+        forms = {form for text in found if len(text) >= _SHORTEST_SECRET for form in _forms(text)}
+        return sorted(forms, key=len, reverse=True)
 
 
 # Shorter texts ("true", "smtp") are no secrets, and masking them would garble every message.
 _SHORTEST_SECRET = 6
+# A part of an address as long as this is a token by itself; a shorter one may be any word ("alertmanager").
+_SHORTEST_TOKEN = 16
 
 Resolve = Callable[[str], ChannelSecret]
 
 
 def mask(text: str, secret: ChannelSecret) -> str:
     """`text` with every secret of `secret` as `***`: for what a receiver answered, which may echo the request."""
-    for hidden in secret.masked():
+    for hidden in secret.masked:
         text = text.replace(hidden, "***")
     return text
 
@@ -109,6 +121,15 @@ def place_of(url: str) -> str:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _forms(text: str) -> set[str]:
+    quoted = {quote(text, errors="replace"), quote_plus(text, errors="replace")}
+    quoted.add(quote(text, safe="", errors="replace"))
+    quoted |= {re.sub("%..", lambda code: code[0].lower(), form) for form in quoted}
+    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    escaped |= {form.replace("/", r"\/") for form in escaped}
+    return {text, html.escape(text), html.escape(text, quote=False), *quoted, *escaped}
 
 
 def _leaves(value: Any) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 import tenacity
 
-from k8s_tuning import timestamps
+from k8s_tuning import jsonl, timestamps
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
 from k8s_tuning.errors import DeliveryError, InputError
 
@@ -46,22 +48,25 @@ def deliver_notice(
     """
     if ledger is not None and (done := _no_longer_needed(notice, ledger, dry_run)):
         return _outcome(notice, done, 0, "", now())
+    message = ""
     try:
         channel = _channel(config, notice)
         kind = CHANNELS[channel.type]
         drafts = kind.render(notice, channel)
+        message = kept_message(notice, channel, ChannelSecret())
         if dry_run:
             outcome = _outcome(notice, "dry_run", 0, "nothing was sent", now())
             outcome.shown = show(notice, drafts)
-            _write(ledger, notice, outcome, Sent(""), dry_run=True)
+            _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
             return outcome
         secret = resolve(channel.connection) if channel.connection else ChannelSecret()
+        message = kept_message(notice, channel, secret)
     except InputError as error:
         outcome = _outcome(notice, "failed", 0, str(error), now())
-        _write(ledger, notice, outcome, Sent(""), dry_run=dry_run)
+        _write(ledger, notice, outcome, Sent(""), message, dry_run=dry_run)
         return outcome
     outcome, sent = _send(notice, channel, kind, drafts, secret, now, sleep)
-    _write(ledger, notice, outcome, sent, dry_run=False)
+    _write(ledger, notice, outcome, sent, message, dry_run=False)
     return outcome
 
 
@@ -108,16 +113,6 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return asked if asked is not None else float(_BACKOFF(state))
 
 
-def show(notice: Notice, drafts: list[Draft]) -> str:
-    """The bytes that would go, as text; `***` stands where a secret would."""
-    lines = [f"--- {notice.receiver}/{notice.channel}: {notice.status}, nothing is sent ---"]
-    for draft in drafts:
-        lines.append(draft.what)
-        lines += [f"{name}: {value}" for name, value in draft.headers.items()]
-        lines += ["", draft.body.decode("utf-8", "replace")]
-    return "\n".join(lines) + "\n"
-
-
 def _channel(config: AlertingConfig, notice: Notice) -> ChannelConfig:
     channel = config.channel(notice.receiver, notice.channel)
     if channel is None:
@@ -156,10 +151,10 @@ def _outcome(notice: Notice, outcome: str, attempts: int, answer: str, at: str) 
     return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at)
 
 
-def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, *, dry_run: bool) -> None:
+def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> None:
     if ledger is None:
         return
-    ledger.append(
+    lines = [
         LedgerLine(
             at=outcome.at,
             run_id=notice.run_id,
@@ -188,4 +183,7 @@ def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, 
             ref=sent.ref,
         )
         for item in notice.items
-    )
+    ]
+    # One message: the first incident's line has it.
+    lines[0].message = fitting(message, jsonl.MAX_LINE_BYTES - len(jsonl.encode(asdict(lines[0]))))
+    ledger.append(lines)

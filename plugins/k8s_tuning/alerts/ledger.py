@@ -31,7 +31,9 @@ class LedgerLine:
     dry_run, or superseded. `decision` and `why`: what and the reason in words. `is_open`: whether the incident lasts.
     `ill_jobs`, `reasons`: what there was to tell. `record_at`, `quiet_seconds`: how far the history had been followed,
     and for how long the target had not been seen ill by then. `over_at`: when the incident ended. `ref`: what the
-    channel keeps of the incident. `incident`: the whole of it, where it may have to be told later.
+    channel keeps of the incident. `incident`: the whole of it, where it may have to be told later. `message`: of an
+    attempt whose message could be rendered, the bytes as text; where several incidents went in one message, the first
+    one's line has it.
     """
 
     at: str
@@ -61,6 +63,7 @@ class LedgerLine:
     source: str = "health"
     ref: dict[str, str] = field(default_factory=dict)
     incident: dict[str, Any] | None = None
+    message: str = ""
 
 
 # Decisions that change nothing: the newest of an incident says as much as all of them.

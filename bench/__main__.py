@@ -1,6 +1,6 @@
 """`make bench`: every benchmark beside what it is compared with, one table, and build/bench.json.
 
-    KUBECONFIG=… python -m bench [NAME …]      NAME: apply, dag_shape, history, metrics, snapshot
+    KUBECONFIG=… python -m bench [NAME …]      NAME: apply, dag_shape, dashboard, history, metrics, snapshot
 
 Exit code: 0 every ratio that was measured is within its limit, 1 one is not, or a benchmark broke. What was not run is
 said, with why: it counts neither way.
@@ -24,8 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "build" / "bench.json"
 # What they need: nothing from outside, or the API at $KUBECONFIG.
-SUITES = {"snapshot": True, "apply": True, "history": False, "metrics": False, "dag_shape": False}
-VERSIONS = ("apache-airflow", "aiohttp", "duckdb", "lightkube")
+SUITES = {"snapshot": True, "apply": True, "history": False, "dashboard": False, "metrics": False, "dag_shape": False}
+VERSIONS = ("apache-airflow", "aiohttp", "duckdb", "lightkube", "numpy")
 
 
 def main(names: list[str]) -> int:

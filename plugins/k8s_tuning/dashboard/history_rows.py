@@ -1,0 +1,106 @@
+"""What a history file adds up to for the page: every target's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from k8s_tuning.dashboard import instants
+from k8s_tuning.dashboard.columns import GrowingRows, Places, Rows
+from k8s_tuning.dashboard.shapes import Level
+from k8s_tuning.jsonl import BrokenLines
+from k8s_tuning.stages.health import HealthLevel
+from k8s_tuning.stages.history_record import Line, read_block, read_line
+
+LEVELS: tuple[Level, ...] = ("OK", "WARN", "ERROR")
+# By the value: hashing a member of an Enum is Python code, and this is asked a million times.
+_NUMBERS = {level.value: LEVELS.index(level.value) for level in HealthLevel}
+Key = tuple[str, str]
+
+
+class _Numbers(dict[str | None, int]):
+    """A number for each name, in the order in which they come."""
+
+    def __missing__(self, name: str | None) -> int:
+        self[name] = len(self)
+        return self[name]
+
+
+class HistoryRows:
+    """The rows of each target, by namespace and selector; the state that a Fold keeps.
+
+    `names`: the targets' names, by their numbers. `undated`: records that cannot be placed, for their timestamp is
+    none; `broken`: lines that are no record.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.targets: dict[Key, GrowingRows] = {}
+        self.names = _Numbers()
+        self.undated = 0
+        self.broken = BrokenLines(path)
+
+    def rows(self, key: Key) -> Rows:
+        """A target's, in the order of time; none for one that was never recorded."""
+        return self.targets[key].rows() if key in self.targets else Rows.room(0)
+
+
+def add_block(history: HistoryRows, block: bytes, begin: int) -> None:
+    """Take in whole lines that begin at byte `begin`."""
+    lines = read_block(block, begin, history.broken)
+    if not lines:
+        return
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    if len(lines) < len(ends):
+        is_record = np.array([read_line(line) is not None for line in block.split(b"\n")[:-1]])
+        starts, ends = starts[is_record], ends[is_record]
+    rows = _rows(history, lines, starts + begin, ends - starts)
+    numbers: dict[Key, int] = {}
+    of_target = np.array([numbers.setdefault((line.namespace, line.selector), len(numbers)) for line in lines])
+    is_dated = rows.at != instants.NO_TIME
+    if not is_dated.all():
+        history.undated += int((~is_dated).sum())
+        for offset in rows.offset[~is_dated].tolist():
+            history.broken.note(offset, "its timestamp cannot be read")
+    for key, number in numbers.items():
+        mine = np.flatnonzero((of_target == number) & is_dated)
+        if len(mine):
+            history.targets.setdefault(key, GrowingRows()).add(rows[mine])
+
+
+def run_hash(run_id: str | None) -> int:
+    """What `Rows.run` holds of a run's id, in this process."""
+    return hash(run_id)
+
+
+def _rows(history: HistoryRows, lines: list[Line], offsets: Places, lengths: Places) -> Rows:
+    return Rows(
+        at=instants.read([line.timestamp for line in lines]),
+        health=np.array([_NUMBERS[line.overall_health._value_] for line in lines], np.int8),
+        ok=np.array([line.jobs_ok for line in lines], np.int64),
+        warn=np.array([line.jobs_warn for line in lines], np.int64),
+        error=np.array([line.jobs_error for line in lines], np.int64),
+        offset=offsets.astype(np.int64),
+        length=lengths.astype(np.int32),
+        run=np.array([run_hash(run_id) for run_id in _texts([line.run_id for line in lines])], np.int64),
+        name=np.array([history.names[name] for name in _texts([line.target for line in lines])], np.int32),
+    )
+
+
+def _texts(raws: Sequence[msgspec.Raw]) -> list[str | None]:
+    """Optional fields' values: None for what is no text, as in K8sHealthHistoryRecord."""
+    try:
+        values = msgspec.json.decode(b"[" + b",".join(raws) + b"]")
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        values = [_text(raw) for raw in raws]
+    return [value if isinstance(value, str) else None for value in values]
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None

@@ -67,7 +67,7 @@ bench: $(STAMP)  ## the benchmark, into build/bench.json; $KUBECONFIG for the pa
 demo: $(STAMP)  ## the pipeline through Airflow, twice, on the sandbox; with $KUBECONFIG there (APPLY=1 to apply)
 	@$(BIN)/python scripts/demo.py
 
-up: $(STAMP)  ## Airflow with its UI on 127.0.0.1:8080 until Ctrl-C
+up: $(STAMP)  ## Airflow with its UI on 127.0.0.1:8080, opening on the health page, until Ctrl-C
 	@$(BIN)/python scripts/up.py
 
 manifests: $(STAMP)  ## write include/kubernetes/ and include/compose/ from their source

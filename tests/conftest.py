@@ -6,6 +6,7 @@ import shutil
 import tempfile
 
 from tests.airflow_runs import local_airflow
+from tests.airflow_server import airflow_api, airflow_standalone
 from tests.clusters import cluster, sandbox, shared_sandbox
 
 # Before anything imports Airflow, which would otherwise write into ~/airflow. One a process: tests that run side by
@@ -14,4 +15,4 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="k8s-tuning-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-__all__ = ["cluster", "local_airflow", "sandbox", "shared_sandbox"]
+__all__ = ["airflow_api", "airflow_standalone", "cluster", "local_airflow", "sandbox", "shared_sandbox"]

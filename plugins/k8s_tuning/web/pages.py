@@ -1,0 +1,220 @@
+"""The pages: each a GET whose address says all that it shows, so that it can be sent to a colleague."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response  # noqa: TID253  # imported with the app, on its first request
+from starlette.responses import HTMLResponse
+
+from k8s_tuning import timestamps
+from k8s_tuning.dashboard.board import Dashboard
+from k8s_tuning.dashboard.shapes import Jobs, OverviewRow
+from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.web import drawing, ranges, rendering, wording
+from k8s_tuning.web.ranges import Range
+
+LIMIT = 25
+_TABLE_POINTS = 48
+_LANE_LIMIT = 500
+_STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK")
+_FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace", "selector")
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+@router.get("/")
+def overview(request: Request) -> Response:
+    """Every target, the worst first."""
+    name = request.query_params.get("range") or ranges.DEFAULT
+    found = _dashboard(request).overview(ranges.named_seconds(name))
+    counts: Counter[str] = Counter(row.status for row in found.rows)
+    return rendering.answer(
+        request,
+        "overview.html",
+        overview=found,
+        now=found.now,
+        range=name,
+        sums={status: counts[status] for status in _STATUSES},
+        folder=_dashboard(request).folder,
+    )
+
+
+@router.get("/target")
+def target(request: Request) -> Response:
+    """One target: its health over time, incidents, Jobs and records."""
+    key = namespace, selector = _needed(request, "namespace"), _needed(request, "selector")
+    dashboard = _dashboard(request)
+    row = dashboard.target(namespace, selector, ranges.named_seconds(None))
+    if row is None:
+        row = _unknown(namespace, selector)
+    jobs, notes = _jobs(request, namespace, selector)
+    span = _range(request, key)
+    since, until = wording.instant(span.since), wording.instant(span.until)
+    address = {"namespace": namespace, "selector": selector}
+    address |= {"range": span.name} if span.name in ranges.NAMED else {"since": since}
+    address |= {"until": until} if span.name is None else {}
+    return rendering.answer(
+        request,
+        "target.html",
+        row=row,
+        notes=notes,
+        since=since,
+        until=until,
+        range=span.name,
+        wider=_wider(span),
+        series=dashboard.series(*key, span.since, span.until, _TABLE_POINTS),
+        series_address=f"api/v1/series?{urlencode(address, errors='replace')}",
+        lane=drawing.lane(dashboard.incidents(*key, span.since, span.until, _LANE_LIMIT).items, since, until),
+        incidents=dashboard.incidents(*key, span.since, span.until, LIMIT, _offset(request, "incidents_page")),
+        jobs=jobs,
+        records=dashboard.records(*key, span.since, span.until, LIMIT, _offset(request, "records_page")),
+        limit=LIMIT,
+    )
+
+
+@router.get("/sessions")
+def sessions(request: Request) -> Response:
+    """Every tuning session, newest first."""
+    found = _dashboard(request).sessions(request.query_params.get("q"), LIMIT, _offset(request, "page"))
+    return rendering.answer(request, "sessions.html", sessions=found, limit=LIMIT)
+
+
+@router.get("/session")
+def session(request: Request) -> Response:
+    """One tuning session: its progress, and its Jobs with their parameters."""
+    query = request.query_params
+    namespace, session_id = _needed(request, "namespace"), _needed(request, "session_id")
+    found = _dashboard(request).session(
+        namespace,
+        session_id,
+        q=query.get("q"),
+        sort=query.get("sort") or "name",
+        order=query.get("order") or "asc",
+        limit=LIMIT,
+        offset=_offset(request, "page"),
+    )
+    if found is None:
+        return rendering.problem(request, 404, f"{namespace}/{session_id}")
+    names = list(dict.fromkeys(name for job in found.jobs for name in job.parameters))
+    return rendering.answer(request, "session.html", session=found, parameters=names, limit=LIMIT)
+
+
+@router.get("/alerts")
+def alerts(request: Request) -> Response:
+    """The ledger, by any of its filters."""
+    query = request.query_params
+    chosen = {name: query.get(name) or None for name in _FILTERS}
+    name = query.get("range") or (None if query.get("since") or query.get("until") else "all")
+    span = None if name == "all" else _range(request, None)
+    found = _dashboard(request).alerts(
+        **chosen,
+        quiet=query.get("quiet") == "true",
+        since=span.since if span else None,
+        until=span.until if span else None,
+        limit=LIMIT,
+        offset=_offset(request, "page"),
+    )
+    return rendering.answer(
+        request,
+        "alerts.html",
+        alerts=found,
+        range=name,
+        limit=LIMIT,
+        is_filtered=any(chosen.values()) or name != "all",
+        folder=_dashboard(request).folder,
+    )
+
+
+@router.get("/alert")
+def alert(request: Request) -> Response:
+    """One entry of the ledger whole, with its message as sent."""
+    ref = _needed(request, "ref")
+    found = _dashboard(request).alert(ref)
+    if found is None:
+        return rendering.problem(request, 404, ref)
+    incident = json.dumps(found.incident, ensure_ascii=False, indent=2) if found.incident else None
+    return rendering.answer(request, "alert.html", alert=found, incident_json=incident)
+
+
+@router.get("/run")
+def run(request: Request) -> Response:
+    """What one DAG run recorded: the page in Airflow's tab of a run or of a task."""
+    found = _dashboard(request).run(_needed(request, "dag_id"), _needed(request, "run_id"))
+    return rendering.answer(request, "run.html", found=found)
+
+
+def _dashboard(request: Request) -> Dashboard:
+    found: Dashboard = request.app.state.dashboard
+    return found
+
+
+def _jobs(request: Request, namespace: str, selector: str) -> tuple[Jobs, list[str]]:
+    """The newest snapshot's Jobs as the address asks for them; where it is damaged none, and why."""
+    query = request.query_params
+    try:
+        found = _dashboard(request).jobs(
+            namespace,
+            selector,
+            q=query.get("q"),
+            health=query.get("health") or None,
+            phase=query.get("phase") or None,
+            sort=query.get("sort") or "health",
+            order=query.get("order") or "desc",
+            limit=LIMIT,
+            offset=_offset(request, "jobs_page"),
+        )
+    except StoreError as error:
+        return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[]), [str(error)]
+    return found, []
+
+
+def _needed(request: Request, name: str) -> str:
+    value = request.query_params.get(name)
+    # An empty selector is one: every Job of the namespace.
+    if value is None or (value == "" and name != "selector"):
+        raise InputError(f"{name}: the address does not say it; add ?{name}=…")
+    return value
+
+
+def _offset(request: Request, name: str) -> int:
+    return (rendering.page_number(request.query_params.get(name)) - 1) * LIMIT
+
+
+def _range(request: Request, key: tuple[str, str] | None) -> Range:
+    """The range that the address names; `all` is from the target's first record on."""
+    query = request.query_params
+    now = time.time()
+    if query.get("range") == "all" and key:
+        whole = _dashboard(request).records(*key, -math.inf, math.inf, 1)
+        first = _dashboard(request).records(*key, -math.inf, math.inf, 1, max(0, whole.total - 1)).items
+        begin = timestamps.to_datetime(first[0].at).timestamp() if first else now - ranges.named_seconds(None)
+        return Range(min(begin, now - 60), now, "all")
+    return ranges.parse(query.get("range"), _in_utc(query.get("since")), _in_utc(query.get("until")), now)
+
+
+def _in_utc(text: str | None) -> str | None:
+    """A form's field knows no zone; it is labelled UTC."""
+    is_bare = text and "T" in text and not text.endswith("Z") and "+" not in text and text.count("-") == 2
+    return f"{text}Z" if is_bare else text
+
+
+def _wider(span: Range) -> dict[str, str] | None:
+    """Twice the range, around its middle, but not beyond now."""
+    if span.name == "all":
+        return None
+    until = min(span.until + span.seconds / 2, time.time())
+    return {"since": wording.instant(until - 2 * span.seconds), "until": wording.instant(until)}
+
+
+def _unknown(namespace: str, selector: str) -> OverviewRow:
+    """A target that nothing is known of."""
+    nothing: dict[str, Any] = dict.fromkeys(OverviewRow.model_fields)
+    lists: dict[str, Any] = {name: [] for name in ("former_names", "monitor_errors", "strip")}
+    known = {"namespace": namespace, "selector": selector, "status": "NEVER", "reasons": {}}
+    return OverviewRow(**(nothing | lists | known))

@@ -1,0 +1,283 @@
+"""The pages over real files, as a browser gets them."""
+
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tests.web.html_page import NAMESPACE, SELECTOR, TARGET, Page
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.notice import Status
+from k8s_tuning.stages.health import K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.health_policy import HealthLevel
+from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.looks import JobEvent, JobLook, LookStore, PodLogTail, TargetLook
+from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
+
+
+def record(board, level="ERROR", *, minutes_ago=1, target=None, run_id=None, errors=(), namespace=NAMESPACE):
+    at = timestamps.to_text(timestamps.to_datetime(timestamps.now()) - timedelta(minutes=minutes_ago))
+    jobs = [
+        K8sJobHealth(
+            job_name="arb-tuning-a-worker-1-0", namespace=namespace, phase="FAILED", succeeded=0, failed=1, active=0,
+            health=level, reasons=[] if level == "OK" else ["oom_killed"], labels={},
+        )
+    ]  # fmt: skip
+    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs, list(errors), level, at)
+    K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
+    return at
+
+
+def test_with_nothing_recorded_the_overview_says_how_to_start(board, get):
+    text = Page(get("").text).text
+    assert "Nothing is recorded yet" in text
+    assert "arbitrage trading-bots" in text
+    assert "k8s_tuning_pipeline" in text
+    assert "k8s_health_monitor" in text
+    assert str(board.folder) in text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("sessions", "No session was applied yet"),
+        ("alerts", "No alert was decided on yet"),
+        ("run?dag_id=other&run_id=manual", "runs of other DAGs record none"),
+        (TARGET, "NO RECORD"),
+    ],
+)
+def test_with_nothing_recorded_every_page_says_so(board, get, path, told):
+    assert told in Page(get(path).text).text
+
+
+def test_an_ill_target_tells_its_health_in_words_and_a_shape(board, get):
+    record(board, "OK", minutes_ago=9, target="arbitrage")
+    since = record(board, "ERROR", minutes_ago=4, target="arbitrage", run_id="k8s_health_monitor/scheduled__1+00:00")
+    page = Page(get("").text)
+    assert "ERROR since" in page.text
+    assert since.replace("T", " ").replace("Z", " UTC") in page.text
+    assert "4 min ago" in page.text
+    assert "arbitrage" in page.text
+    assert any("is-ERROR" in one.get("class", "") for one in page.all("svg"))
+
+
+def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, get):
+    record(board, "OK", minutes_ago=300)
+    text = Page(get("").text).text
+    assert "STALE last seen OK" in text
+    assert "5 hr ago" in text
+    assert "OK since" not in text
+
+
+def test_a_renamed_target_is_one_and_says_what_it_was_called(board, get):
+    record(board, "OK", minutes_ago=9, target="old-name")
+    record(board, "OK", minutes_ago=4, target="arbitrage")
+    page = Page(get("").text)
+    assert "formerly old-name" in page.text
+    assert len([one for one in page.all("a") if one.get("class") == "name"]) == 1
+
+
+def test_a_record_leads_to_the_dag_run_that_wrote_it(board, get):
+    record(board, run_id="k8s_health_monitor/scheduled__2025-11-16T10:00:00+00:00")
+    links = [one["href"] for one in Page(get(TARGET).text).all("a") if "data-airflow" in one]
+    goal = "/dags/k8s_health_monitor/runs/scheduled__2025-11-16T10%3A00%3A00%2B00%3A00"
+    assert any(link.endswith(goal) for link in links)
+
+
+def test_a_run_shows_what_it_recorded(board, get):
+    record(board, run_id="k8s_health_monitor/one", errors=["pods: 403 Forbidden"])
+    text = Page(get("run?dag_id=k8s_health_monitor&run_id=one").text).text
+    assert "pods: 403 Forbidden" in text
+    assert "oom_killed" in text
+
+
+def test_one_record_makes_a_whole_page(board, get):
+    at = record(board)
+    page = Page(get(TARGET + "&range=all").text)
+    assert "1 record" in page.text
+    assert f"incident-{at}" in [attributes.get("id") for _, attributes in page.elements]
+    assert "No snapshot is kept of this target" in page.text
+
+
+JOBS = [
+    JobLook(
+        "arb-tuning-a-worker-2-0", HealthLevel.ERROR, "FAILED", failed=1, reasons=["oom_killed"], exit_code=137,
+        cause="container worker was OOM-killed (exit code 137)", labels={"session_id": "a", "worker_id": "worker-2"},
+        start_time="2025-11-16T10:00:00Z", completion_time="2025-11-16T10:01:30Z", restarts=2, nodes=["node-1"],
+        logs=[PodLogTail("arb-tuning-a-worker-2-0-x", "worker", ["\x1b[31mMemoryError\x1b[0m <b>"], truncated=True)],
+        events=[JobEvent("Warning", "BackOff", "restarting <i>", "Pod", "arb-tuning-a-worker-2-0-x", 3)],
+    ),
+    JobLook("arb-tuning-a-worker-10-1", HealthLevel.OK, "RUNNING", active=1),
+]  # fmt: skip
+
+
+def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(board, get):
+    at = record(board)
+    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
+    text = Page(get(TARGET).text).text
+    for told in (
+        "FAILED on node-1", "oom_killed", "137", "1 min 30 sec", "MemoryError <b>", "only the end", "restarting <i>",
+        "×3", "2 of 2 Jobs", "Not everything could be read: pods: 403",
+        "container worker was OOM-killed (exit code 137)",
+    ):  # fmt: skip
+        assert told in text, told
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ("", ["worker-2-0", "worker-10-1"]),
+        ("&sort=name&order=desc", ["worker-10-1", "worker-2-0"]),
+        ("&q=worker-10", ["worker-10-1"]),
+        ("&phase=FAILED", ["worker-2-0"]),
+        ("&health=WARN", []),
+    ],
+    ids=["worst first", "sorted", "searched", "by phase", "by health"],
+)
+def test_jobs_are_searched_and_sorted_by_the_address(board, get, asked, names):
+    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+    html = get(TARGET + asked).text
+    assert re.findall(r'<span class="id">arb-tuning-a-([^<]+)</span>', html) == names
+    if not names:
+        assert "No Job fits the search." in html
+
+
+def test_an_unknown_sort_is_told_with_what_would_be_right(board, get):
+    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+    assert "sort: &#39;colour&#39; is not one of health, name" in get(TARGET + "&sort=colour", status=422).text
+
+
+def test_a_sorted_column_says_so_and_turns_round(board, get):
+    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+    page = Page(get(TARGET + "&sort=name&order=asc").text)
+    assert [one["aria-sort"] for one in page.all("th") if "aria-sort" in one] == ["ascending"]
+    links = [parse_qs(urlsplit(one["href"]).query) for one in page.all("a") if one.get("class") == "sort"]
+    assert (["name"], ["desc"]) in [(one["sort"], one["order"]) for one in links]
+
+
+def test_a_damaged_snapshot_costs_the_jobs_and_not_the_page(board, get):
+    store = LookStore(board.folder / "looks")
+    store.keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+    for path in (board.folder / "looks").glob("*.json"):
+        path.write_bytes(b'{"namespace": "trad')
+    text = Page(get(TARGET).text).text
+    assert "Not everything could be read:" in text
+    assert "ERROR since" in text
+
+
+def apply_session(board, session_id, phases):
+    """A session in NAMESPACE with a Job for each phase."""
+    jobs = [
+        SessionJob(
+            f"arb-tuning-a-worker-{number}-0", f"worker-{number}", "registry.example/tuner:1",
+            {"lr": 10.0**-number}, ["run.py", f"--lr={10.0**-number}"], phase, started_at="2025-11-16T10:00:00Z",
+        )
+        for number, phase in enumerate(phases)
+    ]  # fmt: skip
+    applied = TuningSession(NAMESPACE, session_id, "k8s_tuning_pipeline/manual", "2025-11-16T09:59:00Z", jobs=jobs)
+    SessionStore(board.folder / "sessions").applied(applied)
+
+
+SESSION = f"session?namespace={NAMESPACE}&session_id=demo"
+
+
+def test_a_session_shows_its_progress_and_a_column_a_parameter(board, get):
+    apply_session(board, "demo", ["SUCCEEDED", "FAILED", "RUNNING", "PENDING", "UNSEEN", "GONE"])
+    assert "3 of 6 done" in Page(get("sessions").text).text
+    text = Page(get(SESSION).text).text
+    for told in ("3 of 6 done", "1 succeeded", "1 failed", "1 running", "1 pending", "1 not seen yet", "lr", "0.01"):
+        assert told in text, told
+
+
+@pytest.mark.parametrize(("phases", "seconds"), [(["RUNNING", "FAILED"], "5"), (["SUCCEEDED", "FAILED"], "30")])
+def test_a_page_with_a_running_session_refreshes_faster(board, get, phases, seconds):
+    apply_session(board, "demo", phases)
+    for path in ("sessions", SESSION):
+        assert Page(get(path).text).all("body")[0]["data-refresh"] == seconds
+
+
+def test_sessions_are_searched(board, get):
+    apply_session(board, "demo", ["RUNNING"])
+    apply_session(board, "other", ["RUNNING"])
+    text = get("sessions?q=DEM").text
+    assert "session_id=demo" in text
+    assert "session_id=other" not in text
+    assert "No session fits the search." in get("sessions?q=nothing").text
+
+
+def test_a_message_is_shown_with_what_became_of_it(board, get):
+    line = LedgerLine(
+        at=timestamps.now(), run_id="k8s_health_monitor/one", incident_id="3fa9c1d2e4b5", namespace=NAMESPACE,
+        selector=SELECTOR, target="arbitrage", started_at="2025-11-16T10:00:00Z", receiver="ops", channel="console",
+        decision="first", why="nobody knows of it yet", status=Status.FIRING, severity=IncidentSeverity.CRITICAL,
+        outcome="owed", notice_id="n1",
+    )  # fmt: skip
+    Ledger(board.folder / "alerts-ledger.jsonl").append([line])
+    text = Page(get("alerts").text).text
+    for told in ("1 entry", "CRITICAL", "nobody knows of it yet", "owed", "not yet: owed for", "arbitrage"):
+        assert told in text, told
+    assert "1 entry" in get(f"alerts?{TARGET.partition('?')[2]}").text
+    assert "No entry fits these filters" in get("alerts?namespace=another").text
+    html = get("alerts?outcome=sent").text
+    assert "No entry fits these filters" in html
+
+
+def test_torn_lines_cost_themselves_and_are_told_of(board, get):
+    record(board)
+    with (board.folder / "health.jsonl").open("ab") as file:
+        file.write(b'{"timestamp": "2025-1\n\x00\x00\x00\n')
+    record(board, "OK", minutes_ago=0)
+    text = Page(get("").text).text
+    assert "OK since" in text
+    assert "Not everything could be read: health.jsonl: 2 lines are no health record" in text
+
+
+def test_a_range_in_the_address_is_what_the_page_shows(board, get):
+    record(board, minutes_ago=60 * 30)
+    assert "Nothing was recorded in this range." in Page(get(TARGET).text).text
+    page = Page(get(TARGET + "&range=7d").text)
+    assert "1 record" in page.text
+    assert next(one for one in page.all("a") if one.get("aria-current") == "true")["href"].endswith("range=7d")
+
+
+def test_a_forms_time_is_utc(board, get):
+    page = Page(get(TARGET + "&since=2025-11-16T10:00:00&until=2025-11-16T11:00:30").text)
+    fields = {one["name"]: one["value"] for one in page.all("input") if one["type"] == "datetime-local"}
+    assert fields == {"since": "2025-11-16T10:00:00", "until": "2025-11-16T11:00:30"}
+
+
+def test_zooming_out_doubles_the_range(board, get):
+    page = Page(get(TARGET + "&since=2025-11-16T10:00:00Z&until=2025-11-16T12:00:00Z").text)
+    query = [parse_qs(urlsplit(one["href"]).query) for one in page.all("a")]
+    ranges = [(one["since"], one["until"]) for one in query if "since" in one and "until" in one]
+    assert (["2025-11-16T09:00:00Z"], ["2025-11-16T13:00:00Z"]) in ranges
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("target?namespace=n", 422, "selector: the address does not say it"),
+        (TARGET + "&range=2w", 422, "range: '2w' is not one of"),
+        ("session?namespace=n&session_id=gone", 404, "n/gone"),
+        ("alert?ref=gone", 404, "There is nothing by this name"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_as_a_page(board, get, path, status, told):
+    assert told in Page(get(path, status=status).text).text
+
+
+def test_korean_readers_read_korean(board, get):
+    answer = get("", "ko-KR,ko;q=0.9")
+    assert answer.headers["content-language"] == "ko"
+    assert "Accept-Language" in answer.headers["vary"]
+    assert "아직 기록이 없습니다" in answer.text
+    assert Page(answer.text).all("html")[0]["lang"] == "ko"
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1e9", "٣", "99999999999999999999"])
+def test_a_page_number_that_is_none_is_the_first_page(board, get, page):
+    record(board)
+    assert "1 to 1 of 1" not in Page(get(f"{TARGET}&records_page={page}").text).text

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test test-cluster bench demo up manifests clean
+.PHONY: help venv lint format test test-cluster bench demo up screenshots manifests clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -69,6 +69,9 @@ demo: $(STAMP)  ## the pipeline through Airflow, twice, on the sandbox; with $KU
 
 up: $(STAMP)  ## Airflow with its UI on 127.0.0.1:8080, opening on the health page, until Ctrl-C
 	@$(BIN)/python scripts/up.py
+
+screenshots: $(STAMP)  ## write docs/images/ anew, from a run on the sandbox; needs chromium
+	@$(BIN)/python scripts/screenshots.py
 
 manifests: $(STAMP)  ## write include/kubernetes/ and include/compose/ from their source
 	$(BIN)/python include/kubernetes/generate.py

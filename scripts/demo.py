@@ -112,7 +112,7 @@ Where things are:
   {history}/jobs/                the manifests of each run
 
 What next:
-  make up                        Airflow with its UI, this DAG and the sandbox behind it
+  make up                        Airflow with its UI and the health page, this DAG and the sandbox behind it
   .venv/bin/k8s-tuning history --history-file {history}/health.jsonl
   KUBECONFIG=~/.kube/config make demo    the same as a dry run on your own cluster"""
 

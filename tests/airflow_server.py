@@ -12,7 +12,13 @@ from scripts.local_airflow import environment, serve
 
 from k8s_tuning.sandbox import Sandbox
 
-SCENARIO = Path(__file__).resolve().parents[1] / "include" / "configs" / "demo-scenario.yaml"
+# The demo's trouble; the last line of the log, which any container may write, tries to be a page of its own.
+SCENARIO = """
+outcomes:
+  - {match: "*worker-1*", outcome: oom, seconds: 2, log: "loading ticks", log_lines: 5,
+     last_log: "메모리 부족 <img src=x onerror=document.title='ran'><script>document.title='ran'</script>"}
+  - {match: "*worker-2*", outcome: image-pull}
+"""
 METRICS_TOKEN = "let-prometheus-in"
 
 
@@ -72,5 +78,7 @@ def airflow_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowSer
 def airflow_standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowServer]:
     """All of Airflow, with a sandbox cluster with trouble in it behind it, for all tests of a process."""
     home = tmp_path_factory.mktemp("airflow-standalone")
-    with Sandbox(SCENARIO) as sandbox, airflow_server(home, str(sandbox.kubeconfig), "standalone") as server:
+    scenario = home / "scenario.yaml"
+    scenario.write_text(SCENARIO, encoding="utf-8")
+    with Sandbox(scenario) as sandbox, airflow_server(home, str(sandbox.kubeconfig), "standalone") as server:
         yield server

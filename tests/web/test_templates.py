@@ -30,7 +30,7 @@ def test_a_strangers_text_is_text_on_every_page(filled_board, get, path, languag
     """Nothing of it becomes an element, an attribute, a template or an unseen character."""
     html = get(path, language).text
     page = Page(html)
-    ours = {"theme.js", "times.js", "page.js", "charts.js", "uPlot.iife.min.js"}
+    ours = {"airflow.js", "times.js", "page.js", "charts.js", "uPlot.iife.min.js"}
     assert {urlsplit(one["src"]).path.rsplit("/", 1)[1] for one in page.all("script")} <= ours
     assert not page.all("img")
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", html)

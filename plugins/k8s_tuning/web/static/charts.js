@@ -70,9 +70,10 @@
     const all = stretches(series).flatMap(([from, to, i]) => bars(i).map(([low, high, level]) => [from, to, low, high, level]));
     all.sort((a, b) => LEVELS.indexOf(a[4]) - LEVELS.indexOf(b[4]));
     for (const [from, to, low, high, level] of all) {
-      // Whole pixels: neighbours meet without a seam, and what is short is still seen.
-      const x = Math.round(plot.valToPos(from, "x", true));
-      const width = Math.max(Math.round(plot.valToPos(to, "x", true)) - x, Math.round(2 * (devicePixelRatio || 1)));
+      // Whole pixels: neighbours meet without a seam, and what is short is still seen, at the newest end too.
+      const least = Math.round(2 * (devicePixelRatio || 1));
+      const x = Math.min(Math.round(plot.valToPos(from, "x", true)), bbox.left + bbox.width - least);
+      const width = Math.max(Math.round(plot.valToPos(to, "x", true)) - x, least);
       const y = Math.round(plot.valToPos(high, "y", true));
       context.fillStyle = fill(context, level);
       context.fillRect(x, y, width, Math.max(1, Math.round(plot.valToPos(low, "y", true)) - y));

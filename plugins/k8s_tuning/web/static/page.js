@@ -1,4 +1,4 @@
-// Refreshing what is live, links out of Airflow's frame, and the link to this view. Without scripts every page still works.
+// Refreshing what is live, and the link to this view. Without scripts every page still works.
 (() => {
   "use strict";
   const told = document.getElementById("told");
@@ -8,20 +8,6 @@
   // --- Airflow's frame -------------------------------------------------------------------------------------------
 
   const outer = () => (document.documentElement.classList.contains("embedded") ? window.parent : null);
-
-  // The frame may not navigate its top by itself; a link that belongs to Airflow's own document may.
-  document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element ? event.target.closest("a[data-airflow]") : null;
-    const airflow = outer();
-    if (!link || !airflow || event.defaultPrevented || event.button !== 0) return;
-    event.preventDefault();
-    const step = airflow.document.createElement("a");
-    step.href = link.href;
-    if (event.ctrlKey || event.metaKey || event.shiftKey) step.target = "_blank";
-    airflow.document.body.append(step);
-    step.click();
-    step.remove();
-  });
 
   /** The address that shows this view to a colleague: Airflow's where it mirrors ours, else our own. */
   const address = () => {

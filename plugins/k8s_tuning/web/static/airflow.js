@@ -1,4 +1,5 @@
-// Airflow's theme on this page. Loaded before anything is painted, so that a dark page never flashes white.
+// Airflow's theme on this page, and the way out of its frame. Loaded before anything is painted or can be clicked: a dark
+// page never flashes white, and no link opens an Airflow within Airflow.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -34,5 +35,17 @@
   apply();
   window.addEventListener("storage", apply);
   const outer = airflow();
+  // The frame may not navigate its top by itself; a link that belongs to Airflow's own document may.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-airflow]") : null;
+    if (!link || !outer || event.defaultPrevented || event.button !== 0) return;
+    event.preventDefault();
+    const step = outer.createElement("a");
+    step.href = link.href;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) step.target = "_blank";
+    outer.body.append(step);
+    step.click();
+    step.remove();
+  });
   if (outer) new MutationObserver(apply).observe(outer.documentElement, { attributes: true, attributeFilter: ["class"] });
 })();

@@ -38,3 +38,7 @@ class Page(HTMLParser):
 
     def all(self, name):
         return [attributes for tag, attributes in self.elements if tag == name]
+
+    @property
+    def links(self):
+        return [attributes["href"] for attributes in self.all("a")]

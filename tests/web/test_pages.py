@@ -281,3 +281,38 @@ def test_korean_readers_read_korean(board, get):
 def test_a_page_number_that_is_none_is_the_first_page(board, get, page):
     record(board)
     assert "1 to 1 of 1" not in Page(get(f"{TARGET}&records_page={page}").text).text
+
+
+def test_a_target_of_every_job_has_its_page_and_its_alerts(board, get):
+    """An empty selector is one, and stays in every link."""
+    snapshot = K8sHealthSnapshot("n", "", [], [], HealthLevel.OK, timestamps.now())
+    K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot)
+    (link,) = [link for link in Page(get("").text).links if "target?namespace=n&" in link]
+    assert parse_qs(urlsplit(link).query, keep_blank_values=True)["selector"] == [""]
+    page = Page(get(link).text)
+    assert "n (every Job)" in page.text
+    assert all("selector=" in link for link in page.links if "target?" in link)
+    at = timestamps.now()
+    Ledger(board.folder / "alerts-ledger.jsonl").append(
+        [
+            LedgerLine(
+                at, "d/r", f"i-{selector}", "n", selector, None, at, "team", "console", "first", "it is new",
+                Status.FIRING, IncidentSeverity.CRITICAL, "owed", f"n-{selector}", incident={},
+            )
+            for selector in ("", "app=other")
+        ]
+    )  # fmt: skip
+    assert board.alerts(namespace="n", selector="").total == 1
+    assert len([link for link in Page(get("alerts?namespace=n&selector=").text).links if "alert?" in link]) == 1
+
+
+def test_a_bar_leads_to_its_row_or_where_that_is_on_a_later_page_to_its_own_time(board, get):
+    for number in range(60, 0, -1):
+        record(board, "ERROR" if number % 2 else "OK", minutes_ago=number)
+    bars = [link for link in Page(get(TARGET + "&range=24h").text).links if "#incident" in link]
+    listed = [link for link in bars if link.startswith("#incident-")]
+    apart = [link for link in bars if "since=" in link and link.endswith("#incidents")]
+    assert len(listed) == 25
+    assert len(apart) == 5
+    alone = Page(get(apart[0].partition("#")[0]).text)
+    assert [link for link in alone.links if link.startswith("#incident-")], "the row is on the page that it leads to"

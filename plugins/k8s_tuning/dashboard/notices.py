@@ -98,12 +98,12 @@ class LedgerIndex:
                 for one in rows.subjects()
                 if (not target or one.label == target)
                 and (not namespace or one.namespace == namespace)
-                and (not selector or one.selector == selector)
+                and (selector is None or one.selector == selector)
             }
             filters: list[tuple[object, Callable[[Entry], bool]]] = [
                 (decision, lambda one: one.decision == decision),
                 (outcome, lambda one: one.outcome == outcome),
-                (target or namespace or selector, lambda one: not subjects.isdisjoint(one.subjects)),
+                (target or namespace or selector is not None, lambda one: not subjects.isdisjoint(one.subjects)),
                 (channel, lambda one: channel in (one.label, one.channel)),
                 (run_id, lambda one: one.run_id == run_id),
                 (incident_id, lambda one: incident_id in one.incident_ids),

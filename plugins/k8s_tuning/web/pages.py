@@ -23,7 +23,7 @@ LIMIT = 25
 _TABLE_POINTS = 48
 _LANE_LIMIT = 500
 _STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK")
-_FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace", "selector")
+_FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -109,7 +109,7 @@ def session(request: Request) -> Response:
 def alerts(request: Request) -> Response:
     """The ledger, by any of its filters."""
     query = request.query_params
-    chosen = {name: query.get(name) or None for name in _FILTERS}
+    chosen = {name: query.get(name) or None for name in _FILTERS} | {"selector": query.get("selector")}
     name = query.get("range") or (None if query.get("since") or query.get("until") else "all")
     span = None if name == "all" else _range(request, None)
     found = _dashboard(request).alerts(
@@ -126,7 +126,7 @@ def alerts(request: Request) -> Response:
         alerts=found,
         range=name,
         limit=LIMIT,
-        is_filtered=any(chosen.values()) or name != "all",
+        is_filtered=any(value is not None for value in chosen.values()) or name != "all",
         folder=_dashboard(request).folder,
     )
 

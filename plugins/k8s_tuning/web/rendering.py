@@ -142,5 +142,8 @@ def _lines(logs: list[LogTail]) -> int:
 
 
 def _question(params: Mapping[str, Any]) -> str:
-    given = {name: str(value) for name, value in params.items() if value is not None and str(value)}
+    # An empty selector selects every Job; whatever else is empty says nothing.
+    given = {
+        name: str(value) for name, value in params.items() if value is not None and (str(value) or name == "selector")
+    }
     return f"?{urlencode(given, errors='replace')}" if given else ""

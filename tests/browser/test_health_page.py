@@ -133,6 +133,17 @@ def test_a_range_that_was_dragged_stands_in_airflows_address_and_shows_the_same_
     expect(field).to_have_value(said["since"][0].removesuffix("Z"))
 
 
+def test_the_copied_link_is_airflows_and_shows_the_same_view(open_page: Open) -> None:
+    page = open_page(EMBEDDED + TARGET + "&range=7d", permissions=["clipboard-read", "clipboard-write"])
+    health_page(page).get_by_role("button", name="Copy link to this view").click()
+    expect(health_page(page).locator("#told")).to_have_text("Link copied")
+    copied = urlsplit(page.evaluate("navigator.clipboard.readText()"))
+    assert copied.path == f"{EMBEDDED}target"
+    assert parse_qs(copied.query)["range"] == ["7d"]
+    again = open_page(f"{copied.path}?{copied.query}", user="viewer")
+    expect(health_page(again).locator("nav.ranges [aria-current=true]")).to_have_text("7 days")
+
+
 def test_a_viewer_may_look_and_nobody_can_change_anything(open_page: Open, desk: Desk) -> None:
     page = open_page(EMBEDDED, user="viewer")
     expect(health_page(page).locator("table.overview")).to_contain_text("ERROR")

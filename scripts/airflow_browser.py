@@ -25,10 +25,15 @@ ARGS = (
 )
 
 
+def installed() -> str | None:
+    """Where the system's chromium is; None where it has none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The chromium that the system has; SystemExit where it has none."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = installed()
     if path is None:
         raise SystemExit("chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:

@@ -45,6 +45,7 @@ def desk(browser: Browser, airflow_standalone: AirflowServer) -> Desk:
         if user == "admin":
             run_id = trigger_pipeline(page, airflow_standalone.address)
             run = run_id, wait_for_run(context, airflow_standalone.address, run_id)["state"]
+            page.get_by_text("Failed", exact=True).first.wait_for()
             keep(page, "dag-run")
         cookies[user] = context.storage_state()
         context.close()

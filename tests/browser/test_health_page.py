@@ -11,13 +11,18 @@ import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from scripts.airflow_browser import DAG, health_page
+from scripts.airflow_browser import DAG, health_page, installed
 from tests.browser.conftest import TARGET, Desk, keep
+
+from k8s_tuning import timestamps
+from k8s_tuning.stages.health import K8sHealthSnapshot
+from k8s_tuning.stages.health_policy import HealthLevel
+from k8s_tuning.stages.history import K8sHealthHistoryStore
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.airflow,
-    pytest.mark.skipif("not __import__('shutil').which('chromium')", reason="chromium is not installed"),
+    pytest.mark.skipif(installed() is None, reason="chromium is not installed"),
 ]
 EMBEDDED = "/plugin/k8s-tuning/k8s-tuning/"
 BARE = "/k8s-tuning/"
@@ -142,6 +147,17 @@ def test_the_copied_link_is_airflows_and_shows_the_same_view(open_page: Open) ->
     assert parse_qs(copied.query)["range"] == ["7d"]
     again = open_page(f"{copied.path}?{copied.query}", user="viewer")
     expect(health_page(again).locator("nav.ranges [aria-current=true]")).to_have_text("7 days")
+
+
+def test_what_is_recorded_while_one_looks_appears_by_itself(open_page: Open, desk: Desk) -> None:
+    page = open_page(BARE)
+    page.clock.install()
+    page.reload()
+    expect(page.locator("table.overview")).not_to_contain_text("app=later")
+    snapshot = K8sHealthSnapshot("trading-bots", "app=later", [], [], HealthLevel.OK, timestamps.now())
+    K8sHealthHistoryStore(desk.airflow.history / "health.jsonl").append(snapshot)
+    page.clock.run_for(31_000)
+    expect(page.locator("table.overview")).to_contain_text("app=later")
 
 
 def test_a_viewer_may_look_and_nobody_can_change_anything(open_page: Open, desk: Desk) -> None:

@@ -72,6 +72,14 @@ def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, 
     assert "OK since" not in text
 
 
+def test_a_record_of_a_clock_that_is_ahead_is_stale_and_says_so(board, get):
+    at = record(board, "OK", minutes_ago=-90)
+    record(board, "ERROR", minutes_ago=1)
+    text = Page(get("").text).text
+    assert "STALE" in text
+    assert f"its newest record is dated {at}, still to come; set the clocks" in text
+
+
 def test_a_renamed_target_is_one_and_says_what_it_was_called(board, get):
     record(board, "OK", minutes_ago=9, target="old-name")
     record(board, "OK", minutes_ago=4, target="arbitrage")

@@ -180,6 +180,9 @@ class Dashboard:
         newest = self._history.records(namespace, selector, -math.inf, math.inf, 1, 0).items
         last = newest[0] if newest else None
         age = timestamps.seconds_between(last.at, now) if last else None
+        is_stale = age is not None and abs(age) > stale_minutes * 60
+        if last is not None and age is not None and is_stale and age < 0:
+            notes.append(f"{namespace} {selector}: its newest record is dated {last.at}, still to come; set the clocks")
         look = self._look(namespace, selector, notes)
         names = self._history.names(namespace, selector)
         return shapes.OverviewRow(
@@ -188,7 +191,7 @@ class Dashboard:
             namespace=namespace,
             selector=selector,
             watched=None,
-            status="NEVER" if last is None or age is None else "STALE" if age > stale_minutes * 60 else last.health,
+            status="NEVER" if last is None else "STALE" if is_stale else last.health,
             last_health=last.health if last else None,
             since=self._history.since(namespace, selector),
             jobs_ok=last.jobs_ok if last else None,

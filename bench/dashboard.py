@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench import measure
+
 from k8s_tuning.dashboard.series import HistoryColumns
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 
@@ -38,27 +40,27 @@ def run() -> list[dict[str, Any]]:
         path = Path(folder, "health.jsonl")
         _write(path)
         cold, columns = _cold(path)
-        rows = [_row(f"cold: first answer of {RECORDS:,} records, beside {COLD_SECONDS} s", cold, COLD_SECONDS)]
+        rows = [measure.row(f"cold: first answer of {RECORDS:,} records, beside {COLD_SECONDS} s", cold, COLD_SECONDS)]
         rows.append(
-            _row(
+            measure.row(
                 "cold: the same, beside DuckDB's series of all",
                 cold,
-                _median(lambda: _duckdb(path, FIRST, 600), 3),
+                measure.median(lambda: _duckdb(path, FIRST, 600), 3),
                 limit=5.0,
             )
         )
         for name, since in RANGES.items():
             for answer, ask in _questions(columns, since).items():
-                ours = _median(lambda ask=ask: _after_an_append(path, ask))
-                rows.append(_row(f"{answer}, {name}, beside 50 ms", ours, ANSWER_SECONDS))
+                ours = measure.median(lambda ask=ask: _after_an_append(path, ask))
+                rows.append(measure.row(f"{answer}, {name}, beside 50 ms", ours, ANSWER_SECONDS))
                 if answer == "series":
-                    peer = _median(lambda since=since: _duckdb(path, since, 600), 3)
-                    rows.append(_row(f"{answer}, {name}, beside DuckDB", ours, peer, limit=0.25))
-        ours = _median(lambda: _after_an_append(path, lambda: columns.of_run("tuning/scheduled__7")))
-        rows.append(_row("the records of one run, beside 50 ms", ours, ANSWER_SECONDS))
-        last = _median(lambda: columns.records(*TARGET, FIRST, math.inf, PAGE))
-        recent = _median(lambda: K8sHealthHistoryStore(path).load_recent(PAGE))
-        rows.append(_row(f"the last {PAGE} records, beside load_recent", last, recent, limit=3.0))
+                    peer = measure.median(lambda since=since: _duckdb(path, since, 600), 3)
+                    rows.append(measure.row(f"{answer}, {name}, beside DuckDB", ours, peer, limit=0.25))
+        ours = measure.median(lambda: _after_an_append(path, lambda: columns.of_run("tuning/scheduled__7")))
+        rows.append(measure.row("the records of one run, beside 50 ms", ours, ANSWER_SECONDS))
+        last = measure.median(lambda: columns.records(*TARGET, FIRST, math.inf, PAGE))
+        recent = measure.median(lambda: K8sHealthHistoryStore(path).load_recent(PAGE))
+        rows.append(measure.row(f"the last {PAGE} records, beside load_recent", last, recent, limit=3.0))
         return rows
 
 
@@ -132,16 +134,3 @@ def _duckdb(path: Path, since: float, points: int) -> None:
         found = connection.execute(query, [seconds, str(path), *TARGET, int(since * 1_000_000)]).fetchall()
     if not 1 < len(found) <= points + 2:
         raise AssertionError(f"{len(found)} stretches")
-
-
-def _median(work: Callable[[], Any], times: int = 11) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
-
-
-def _row(name: str, ours: float, peer: float, limit: float = 1.0) -> dict[str, Any]:
-    return {"name": name, "ours_s": ours, "peer_s": peer, "ratio": ours / peer, "limit": limit}

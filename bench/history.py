@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench import measure
 
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 
@@ -30,15 +30,17 @@ def run() -> list[dict[str, Any]]:
         _write(short, RECORDS // 1000)
         _write(long, RECORDS)
         long.read_bytes()
-        of_short, of_long = (_median(lambda path=path: _last(path), 50) for path in (short, long))
-        peer = _median(lambda: _duckdb(long), 7)
-        cold = _median(lambda: _cold(long), 7)
-        recorded = _median(lambda: _whole(long), 7)
+        of_short, of_long = (measure.median(lambda path=path: _last(path), 50) for path in (short, long))
+        peer = measure.median(lambda: _duckdb(long), 7)
+        cold = measure.median(lambda: _cold(long), 7)
+        recorded = measure.median(lambda: _whole(long), 7)
         return [
-            _row(f"the last {LAST} of {RECORDS:,} records, beside 5 ms", of_long, LAST_SECONDS, 1.0),
-            _row(f"the last {LAST} of {RECORDS:,} records, beside of {RECORDS // 1000:,}", of_long, of_short, 1.5),
-            _row(f"summary of {RECORDS:,} records, recorded by the store, beside DuckDB", recorded, peer, 1.0),
-            _row(f"summary of {RECORDS:,} records, cold, beside DuckDB", cold, peer, 1.2),
+            measure.row(f"the last {LAST} of {RECORDS:,} records, beside 5 ms", of_long, LAST_SECONDS, 1.0),
+            measure.row(
+                f"the last {LAST} of {RECORDS:,} records, beside of {RECORDS // 1000:,}", of_long, of_short, 1.5
+            ),
+            measure.row(f"summary of {RECORDS:,} records, recorded by the store, beside DuckDB", recorded, peer, 1.0),
+            measure.row(f"summary of {RECORDS:,} records, cold, beside DuckDB", cold, peer, 1.2),
         ]
 
 
@@ -94,17 +96,3 @@ def _duckdb(path: Path) -> None:
         row = connection.execute(query, [str(path)]).fetchone()
     if row is None or row[0] != RECORDS:
         raise AssertionError("records are missing")
-
-
-def _median(work: Callable[[], None], times: int) -> float:
-    work()
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
-
-
-def _row(name: str, ours: float, peer: float, limit: float) -> dict[str, Any]:
-    return {"name": name, "ours_s": ours, "peer_s": peer, "ratio": ours / peer, "limit": limit}

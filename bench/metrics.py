@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench import measure
 
 from k8s_tuning.metrics import Metrics
 
@@ -42,8 +43,14 @@ def run() -> list[dict[str, Any]]:
                 raise AssertionError("the history is missing")
 
         return [
-            _row(f"scrape of {LINES:,} records and {LINES:,} ledger lines, beside 10 ms", _median(scrape)),
-            _row(f"first scrape of a process, {LINES:,} records, beside 10 ms", _median(first)),
+            measure.row(
+                f"scrape of {LINES:,} records and {LINES:,} ledger lines, beside 10 ms",
+                measure.median(scrape),
+                SCRAPE_SECONDS,
+            ),
+            measure.row(
+                f"first scrape of a process, {LINES:,} records, beside 10 ms", measure.median(first), SCRAPE_SECONDS
+            ),
         ]
 
 
@@ -96,16 +103,3 @@ def _note(number: int) -> dict[str, Any]:
 def _at(number: int) -> str:
     """A record every 15 seconds, up to now."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - (LINES - number) * 15))
-
-
-def _median(work: Callable[[], None], times: int = 11) -> float:
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
-
-
-def _row(name: str, ours: float) -> dict[str, Any]:
-    return {"name": name, "ours_s": ours, "peer_s": SCRAPE_SECONDS, "ratio": ours / SCRAPE_SECONDS, "limit": 1.0}

@@ -20,6 +20,7 @@ from typing import Any
 import aiohttp
 import orjson
 import yaml
+from bench import measure
 
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.sandbox import Sandbox
@@ -81,7 +82,7 @@ async def _beside_bare_requests(kubeconfig: str) -> dict[str, Any]:
                 pass
     name = f"snapshot of {JOBS} finished Jobs with all logs, beside aiohttp {AT_ONCE} at a time"
     # The first go of each warms the server up.
-    return _row(name, statistics.median(ours[1:]), statistics.median(theirs[1:]), LIMIT)
+    return measure.row(name, statistics.median(ours[1:]), statistics.median(theirs[1:]), LIMIT)
 
 
 async def _bare(kubeconfig: str, namespace: str) -> list[bytes]:
@@ -108,9 +109,9 @@ def _as_jobs_become_many() -> list[dict[str, Any]]:
     times = MANY // FEW
     cpu = f"snapshot of {MANY:,} Jobs, CPU time beside {times} times that of {FEW:,}"
     return [
-        _row(cpu, many["cpu"], times * few["cpu"], GROWTH_LIMIT),
+        measure.row(cpu, many["cpu"], times * few["cpu"], GROWTH_LIMIT),
         {
-            **_row(f"snapshot of {MANY:,} Jobs, peak memory", many["megabytes"], MOST_MEGABYTES, 1.0),
+            **measure.row(f"snapshot of {MANY:,} Jobs, peak memory", many["megabytes"], MOST_MEGABYTES, 1.0),
             "unit": "MB",
         },
     ]
@@ -175,10 +176,6 @@ def _session(kubeconfig: str) -> aiohttp.ClientSession:
         headers={"Authorization": f"Bearer {user['token']}"},
         connector=aiohttp.TCPConnector(limit=AT_ONCE, ssl=tls),
     )
-
-
-def _row(name: str, ours: float, peer: float, limit: float) -> dict[str, Any]:
-    return {"name": name, "ours_s": ours, "peer_s": peer, "ratio": ours / peer, "limit": limit}
 
 
 if __name__ == "__main__":

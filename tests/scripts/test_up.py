@@ -39,7 +39,11 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
             while part := os.read(ours, 4096):
                 told.extend(part)
 
-    up = subprocess.Popen([sys.executable, str(ROOT / "scripts" / "up.py")], env=env, stdout=theirs, stderr=theirs)
+    up = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "up.py")], env=env, stdout=theirs, stderr=theirs,
+        # A shell that starts the tests in the background has them ignore Ctrl-C, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     os.close(theirs)
     reader = threading.Thread(target=read)
     reader.start()
@@ -54,7 +58,11 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
         assert httpx2.get(f"http://127.0.0.1:{port}/k8s-tuning/").status_code == 401
     finally:
         up.send_signal(signal.SIGINT)
-        code = up.wait(60)
+        try:
+            code = up.wait(60)
+        except subprocess.TimeoutExpired:
+            up.terminate()
+            raise
         reader.join(10)
         os.close(ours)
     text = told.decode()

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from k8s_tuning.dashboard import shapes
 
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>\u202egnp\x00\x1b[31m {{ 7*7 }} %(x)s 한글"
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>\u202egnp\x00\x1b[31m {{ 'z' * 9 }} %(x)s 한글"
 AT = "2025-11-16T10:00:00Z"
 
 

@@ -80,7 +80,7 @@ def test_links_lead_from_the_page_to_the_run_and_from_run_task_and_operator_back
     link = health_page(page).locator("#records a[data-airflow]").filter(has_text=desk.run_id).first
     link.click()
     page.wait_for_url(lambda url: unquote(urlsplit(url).path) == unquote(run_page(desk)))
-    page.get_by_role("link", name="K8s Tuning", exact=True).last.click()
+    page.locator("a[href*='plugin/k8s-tuning-run']").click()
     page.wait_for_url("**/plugin/k8s-tuning-run**")
     found = health_page(page).locator("#found")
     expect(found).to_contain_text("Exit code")

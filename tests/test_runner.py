@@ -63,6 +63,11 @@ def jobs_in(cluster: Cluster) -> list[str]:
     return sorted(item["metadata"]["name"] for item in items)
 
 
+def steps(result: K8sTuningPipelineResult) -> dict[str, str]:
+    """The outcome of each stage, by the stage's name."""
+    return dict(step.split(": ", 1) for step in result.steps)
+
+
 def records(config: K8sTuningPipelineConfig) -> int:
     return len(K8sHealthHistoryStore(config.history_file).load_recent(50))
 
@@ -75,10 +80,10 @@ def test_a_dry_run_goes_through_all_stages_and_changes_nothing(
     assert (result.mode, result.exit_code, result.health_status) == ("dry_run", 0, HealthLevel.OK)
     assert (result.generated_jobs, result.validated_jobs, result.applied_jobs) == (2, 2, 0)
     assert (result.history_appended, result.incidents_sent) == (True, 0)
-    assert list(result.steps) == STAGES
-    assert "was asked" in result.steps["apply"]
-    assert result.steps["wait"].startswith("skipped")
-    assert result.steps["alerts"] == "suppressed: health is OK"
+    assert list(steps(result)) == STAGES
+    assert "was asked" in steps(result)["apply"]
+    assert steps(result)["wait"].startswith("skipped")
+    assert steps(result)["alerts"] == "suppressed: health is OK"
     assert jobs_in(cluster) == []
     assert records(config) == 1
 
@@ -90,11 +95,11 @@ def test_an_apply_waits_for_the_jobs_and_then_tells_the_truth(
     result = run(replace(config, apply_enabled=True))
     assert (result.mode, result.exit_code, result.health_status) == ("apply", 0, HealthLevel.OK), result.steps
     assert result.applied_jobs == len(jobs_in(cluster)) == 2
-    assert result.steps["wait"] == "2 succeeded, 0 failed"
-    assert "2 SUCCEEDED" in result.steps["monitor"]
+    assert steps(result)["wait"] == "2 succeeded, 0 failed"
+    assert "2 SUCCEEDED" in steps(result)["monitor"]
     again = run(replace(config, apply_enabled=True))
     assert (again.exit_code, again.applied_jobs) == (0, 0), again.steps
-    assert "0 created, 2 unchanged" in again.steps["apply"]
+    assert "0 created, 2 unchanged" in steps(again)["apply"]
 
 
 def test_a_wait_that_is_over_is_no_failure(cluster: Cluster, config: K8sTuningPipelineConfig) -> None:
@@ -102,8 +107,8 @@ def test_a_wait_that_is_over_is_no_failure(cluster: Cluster, config: K8sTuningPi
     cluster.scenario([{"match": f"*{cluster.tag}*", "outcome": "hang"}])
     result = run(replace(config, apply_enabled=True, wait_seconds=0.2))
     assert result.exit_code == 0, result.steps
-    assert "not ended" in result.steps["wait"]
-    assert "worker-1" in result.steps["wait"]
+    assert "not ended" in steps(result)["wait"]
+    assert "worker-1" in steps(result)["wait"]
 
 
 def test_a_job_that_succeeded_and_was_cleaned_up_is_not_missing(
@@ -146,11 +151,11 @@ def test_ill_jobs_are_told_once_and_end_the_run_with_2(
     first = run(config)
     assert (first.mode, first.exit_code, first.health_status) == ("full_alerts", 2, HealthLevel.ERROR), first.steps
     assert first.incidents_sent == 1
-    assert "oom_killed 1" in first.steps["health"]
+    assert "oom_killed 1" in steps(first)["health"]
     assert f"K8s Alert: CRITICAL – {cluster.namespace}" in capsys.readouterr().out
     second = run(config)
     assert (second.exit_code, second.incidents_sent) == (2, 0), second.steps
-    assert "nothing new to say" in second.steps["alerts"]
+    assert "nothing new to say" in steps(second)["alerts"]
     assert "K8s Alert" not in capsys.readouterr().out
     assert records(config) == 2
 
@@ -165,7 +170,7 @@ def test_with_alerts_off_the_alert_is_shown_and_nothing_is_sent(
     config = replace(config, apply_enabled=True, channel_type="slack_webhook", webhook_url=url)
     result = run(config, show=shown.append)
     assert (result.exit_code, result.incidents_sent) == (2, 0), result.steps
-    assert result.steps["alerts"].startswith("dry run, nothing was sent: 🚨")
+    assert steps(result)["alerts"].startswith("dry run, nothing was sent: 🚨")
     assert "CRITICAL" in "".join(shown)
     assert "geheim" not in "".join(shown)
     assert webhook.calls == []
@@ -206,7 +211,7 @@ def test_an_alert_that_is_not_delivered_fails_the_run_and_hides_no_health(
         failed = run(config)
         assert (failed.exit_code, failed.incidents_sent) == (3, 0)
         assert (failed.health_status, failed.history_appended) == (HealthLevel.ERROR, True)
-        assert failed.steps["alerts"].startswith("failed: ")
+        assert steps(failed)["alerts"].startswith("failed: ")
         assert "geheim" not in repr((failed, config))
         server.otherwise = status(200)
         mended = run(config)
@@ -220,8 +225,8 @@ def test_what_cannot_be_read_is_warn_and_the_exit_code_says_no_other(
     """Health comes from the evaluator: a WARN that exits with 0 is still a WARN."""
     result = run(replace(config, kubeconfig=str(cluster.nobody_kubeconfig), strict_health=strict))
     assert (result.exit_code, result.health_status) == (code, HealthLevel.WARN), result.steps
-    assert "NOT whole" in result.steps["monitor"]
-    assert "2 of 2 would fail" in result.steps["apply"]
+    assert "NOT whole" in steps(result)["monitor"]
+    assert "2 of 2 would fail" in steps(result)["apply"]
     assert K8sHealthHistoryStore(config.history_file).load_recent(1)[0].overall_health == HealthLevel.WARN
 
 
@@ -297,9 +302,9 @@ def test_a_stage_that_fails_ends_the_run_with_3(
     change, step, words = FAILURES[name]
     result = run(change(replace(config, apply_enabled=True), tmp_path))
     assert result.exit_code == 3
-    assert result.steps[step].startswith("failed: ")
-    assert words in result.steps[step]
-    assert list(result.steps) == [*(STAGES[: STAGES.index(step)] if step in STAGES else []), step]
+    assert steps(result)[step].startswith("failed: ")
+    assert words in steps(result)[step]
+    assert list(steps(result)) == [*(STAGES[: STAGES.index(step)] if step in STAGES else []), step]
     if step != "history":
         assert result.health_status is None
         assert jobs_in(cluster) == []
@@ -320,8 +325,8 @@ def test_a_job_that_is_not_applied_fails_the_run_and_the_others_are_counted(
     write_session(tmp_path / "session.yaml", cluster.tag, "active_deadline_seconds: 600")
     result = run(apply)
     assert (result.exit_code, result.applied_jobs, result.health_status) == (3, 1, None)
-    assert "1 of 2 Job(s) were not applied" in result.steps["apply"]
-    assert "has another spec" in result.steps["apply"]
+    assert "1 of 2 Job(s) were not applied" in steps(result)["apply"]
+    assert "has another spec" in steps(result)["apply"]
 
 
 def test_files_are_kept_beside_the_history_and_hold_no_secret(

@@ -45,7 +45,7 @@ def test_a_dry_run_reports_and_exits_with_0(words: list[str], capsys: pytest.Cap
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "Mode:             dry_run" in out
-    assert "apply     dry run, nothing was changed" in out
+    assert "apply: dry run, nothing was changed" in out
 
 
 def test_json_is_alone_on_standard_output(

@@ -144,5 +144,5 @@ def test_the_printed_command_does_the_same(cluster, tmp_path):
     generate_jobs(session(cluster, workers=1), tmp_path)
     executor = K8sApplyExecutor(False, str(cluster.kubeconfig))
     plan = executor.build_plan(tmp_path)
-    subprocess.run(plan.jobs[0].kubectl_command, shell=True, check=True, capture_output=True)
+    subprocess.run(plan.jobs[0].kubectl_command, check=True, capture_output=True)
     assert executor.execute_plan(plan).unchanged_jobs == 1

@@ -39,8 +39,8 @@ def test_a_dry_run_succeeds_and_changes_nothing(local_airflow, cluster, where, t
     assert not (tmp_path / "sessions").exists()
     assert run.result["mode"] == "dry_run"
     assert (run.result["generated_jobs"], run.result["validated_jobs"], run.result["applied_jobs"]) == (2, 2, 0)
-    assert run.result["steps"]["wait_for_jobs"] == "skipped"
-    assert run.result["steps"]["suppress_alerts"] == "success"
+    assert "wait_for_jobs: skipped" in run.result["steps"]
+    assert "suppress_alerts: success" in run.result["steps"]
     assert "the server at" in run.log  # the dry run asked it
     assert not json.loads(cluster.kubectl("get", "jobs", "-n", where["namespace"], "-o", "json").stdout)["items"]
     assert [record.overall_health for record in records(tmp_path)] == ["OK"]
@@ -146,10 +146,9 @@ def test_a_stage_that_breaks_is_told_apart_from_ill_jobs(local_airflow, tmp_path
     run = local_airflow.run(PIPELINE, {"session_config": str(tmp_path / "session.yaml")}, tmp_path)
     assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, None)
     assert "workerz" in run.log
-    assert run.result["steps"] == {
-        "generate_jobs": "failed",
-        **dict.fromkeys(list(run.result["steps"])[1:], "upstream_failed"),
-    }
+    first, *later = run.result["steps"]
+    assert first == "generate_jobs: failed"
+    assert {step.partition(": ")[2] for step in later} == {"upstream_failed"}
     assert not (tmp_path / "health.jsonl").exists()
     assert "stage generate_jobs broke" in run.log  # what would be sent of it
     assert "up_for_retry" not in run.log

@@ -92,17 +92,17 @@ def test_the_namespace_is_filled_in_before_the_hash_is_taken():
 
 
 def test_the_command_is_what_a_person_would_type():
-    assert kubectl_command("jobs/a.yaml", "bots", dry_run=True) == (
+    assert shlex.join(kubectl_command("jobs/a.yaml", "bots", dry_run=True)) == (
         "kubectl apply --server-side --field-manager=k8s-tuning --dry-run=server -n bots -f jobs/a.yaml"
     )
     real = kubectl_command("my jobs/a.yaml", "bots", dry_run=False, kubeconfig="/k c", context="prod")
     assert "--dry-run" not in real
-    assert shlex.split(real)[-5:] == ["--context=prod", "-n", "bots", "-f", "my jobs/a.yaml"]
+    assert real[-5:] == ["--context=prod", "-n", "bots", "-f", "my jobs/a.yaml"]
 
 
 def result(status, code=0, stdout="", stderr=""):
     return K8sApplyJobResult(
-        "j", "bots", "jobs/j.yaml", "kubectl …", code, stdout, stderr, status, "2025-11-16T10:00:00Z"
+        "j", "bots", "jobs/j.yaml", ["kubectl", "apply"], code, stdout, stderr, status, "2025-11-16T10:00:00Z"
     )
 
 

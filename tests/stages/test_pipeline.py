@@ -56,7 +56,7 @@ def test_the_defaults_change_nothing_and_send_nothing() -> None:
 
 def test_the_report_says_how_it_ended_and_why() -> None:
     """A run that broke says that its health is not known, and which step broke it."""
-    result = K8sTuningPipelineResult("dry_run", 2, 1, steps={"generate": "2 manifest(s)", "validate": "failed: 없다"})
+    result = K8sTuningPipelineResult("dry_run", 2, 1, steps=["generate: 2 manifest(s)", "validate: failed: 없다"])
     assert (
         generate_pipeline_report_text(result)
         == """\
@@ -71,7 +71,7 @@ Incidents sent:   0
 History appended: no
 
 Steps:
-  generate  2 manifest(s)
-  validate  failed: 없다
+  generate: 2 manifest(s)
+  validate: failed: 없다
 """
     )

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from k8s_tuning.errors import TuningError
 
@@ -32,6 +32,18 @@ COMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **kwargs: Any) -> None:
+        # A flag that is cut short may mean another one tomorrow; `--webhook-url` once meant `--webhook-url-env`.
+        super().__init__(**{**kwargs, "allow_abbrev": False})
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but a word that no flag takes is not printed whole: it may hold a secret."""
+        known, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+            self.error(f"unrecognized arguments: {' '.join(flags)}" if flags else f"{len(unknown)} words too many")
+        return known
+
     def error(self, message: str) -> NoReturn:
         # argparse would exit with 2, which is this system's word for "health is ERROR".
         self.exit(CANNOT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")

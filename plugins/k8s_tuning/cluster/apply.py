@@ -168,7 +168,7 @@ class K8sApplyExecutor:
         ]
         status = ApplyStatus.SKIPPED if self.dry_run else ApplyStatus.FAILED
         results += [
-            K8sApplyJobResult("", "", bad.yaml_path, "", 1, "", "; ".join(bad.errors), status, timestamp)
+            K8sApplyJobResult("", "", bad.yaml_path, [], 1, "", "; ".join(bad.errors), status, timestamp)
             for bad in plan.invalid
         ]
         unchanged = sum(outcome.unchanged for outcome in outcomes)

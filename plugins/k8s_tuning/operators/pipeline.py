@@ -80,9 +80,9 @@ class ReportPipelineOperator(StageOperator):
         self.report(generate_pipeline_report_text(result))
         context["ti"].xcom_push(key="result", value=wire.dump(result))
         self._journal(result, tasks, context)
-        self._tell_of_broken_stage(result, context)
+        self._tell_of_broken_stage(result, tasks, context)
         if result.exit_code == PIPELINE_FAILED:
-            broken = ", ".join(name for name, state in result.steps.items() if state == "failed") or "a stage"
+            broken = ", ".join(name for name, row in tasks.items() if row["state"] == "failed") or "a stage"
             raise AirflowFailException(
                 f"exit code 3: the pipeline itself failed ({broken}); health is {result.health_status or 'not known'}"
             )
@@ -123,7 +123,7 @@ class ReportPipelineOperator(StageOperator):
             incidents_sent=len({incident for one in sent for incident in one["incidents"]}),
             history_appended=self.record is not None,
             exit_code=health_code,
-            steps={name: str(row["state"]) for name, row in tasks.items()},
+            steps=[f"{name}: {row['state']}" for name, row in tasks.items()],
         )
 
     def _journal(self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context) -> None:
@@ -134,10 +134,14 @@ class ReportPipelineOperator(StageOperator):
             )
         )
 
-    def _tell_of_broken_stage(self, result: K8sTuningPipelineResult, context: Context) -> None:
+    def _tell_of_broken_stage(
+        self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context
+    ) -> None:
         from k8s_tuning.alerts import own_failure
 
-        broke = {name: state for name, state in result.steps.items() if state in _BROKEN and name not in _UNTELLABLE}
+        broke = {
+            name: row["state"] for name, row in tasks.items() if row["state"] in _BROKEN and name not in _UNTELLABLE
+        }
         failed = [name for name, state in broke.items() if state == "failed"]
         message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
         now, dag_id = timestamps.now(), context["dag"].dag_id

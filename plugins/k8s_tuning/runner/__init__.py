@@ -64,17 +64,17 @@ class K8sTuningPipelineRunner:
             steps = Steps(config, result, run_id, self._now, self._show)
             for step, work in steps.in_order():
                 start = self._clock()
-                result.steps[step] = work()
+                result.steps.append(f"{step}: {work()}")
                 seconds[step] = self._clock() - start
             result.exit_code = health_exit_code(result.health_status, config.strict_health)
         except TuningError as error:
-            result.steps[step] = f"failed: {error}"
+            result.steps.append(f"{step}: failed: {error}")
             result.exit_code = PIPELINE_FAILED
         try:
             K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).append(
                 K8sPipelineRunRecord(self._now(), run_id, result.mode, result.exit_code, result.health_status, seconds)
             )
         except TuningError as error:
-            result.steps["journal"] = f"failed: {error}"
+            result.steps.append(f"journal: failed: {error}")
             result.exit_code = PIPELINE_FAILED
         return result

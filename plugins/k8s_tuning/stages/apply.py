@@ -33,12 +33,15 @@ class ApplyAction(StrEnum):
 
 @dataclass
 class K8sApplyPlanItem:
-    """One manifest. `kubectl_command`: what a person would type to do the same. `digest`: of the file as planned."""
+    """One manifest. `kubectl_command`: what a person would type to do the same, word by word.
+
+    `digest`: of the file as it was planned.
+    """
 
     job_name: str
     namespace: str
     yaml_path: str
-    kubectl_command: str
+    kubectl_command: list[str]
     digest: str = ""
 
 
@@ -70,7 +73,7 @@ class K8sApplyJobResult:
     job_name: str
     namespace: str
     yaml_path: str
-    command: str
+    command: list[str]
     return_code: int
     stdout: str
     stderr: str
@@ -136,13 +139,13 @@ def with_hash(job: dict[str, Any]) -> dict[str, Any]:
 
 def kubectl_command(
     yaml_path: str, namespace: str, *, dry_run: bool, kubeconfig: str | None = None, context: str | None = None
-) -> str:
-    """The command line, quoted for a shell."""
+) -> list[str]:
+    """The command line, word by word, so that no shell can take a path for something else."""
     words = ["kubectl", "apply", "--server-side", f"--field-manager={FIELD_MANAGER}"]
     words += ["--dry-run=server"] if dry_run else []
     words += [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
     words += [f"--context={context}"] if context else []
-    return shlex.join([*words, "-n", namespace, "-f", yaml_path])
+    return [*words, "-n", namespace, "-f", yaml_path]
 
 
 def count(results: list[K8sApplyJobResult], **whole: Any) -> K8sApplyResult:
@@ -179,7 +182,7 @@ def generate_apply_report_text(result: K8sApplyResult) -> str:
         sign = "✗" if item.return_code else {ApplyStatus.SUCCESS: "✓", ApplyStatus.SKIPPED: "-"}.get(item.status, "✗")
         lines += ["", f"{sign} {item.status} {item.namespace or '?'}/{item.job_name or '?'}", f"    {item.yaml_path}"]
         lines += [f"    {text}" for text in (item.stdout, item.stderr) if text]
-        lines += [f"    {item.command}"] if item.command else []
+        lines += [f"    {shlex.join(item.command)}"] if item.command else []
     return "\n".join(lines) + "\n"
 
 

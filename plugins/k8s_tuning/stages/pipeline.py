@@ -38,7 +38,7 @@ class K8sTuningPipelineConfig:
 
 @dataclass
 class K8sTuningPipelineResult:
-    """What one run did. `mode`: dry_run, apply or full_alerts. `steps`: stage name to its outcome in a few words.
+    """What one run did. `mode`: dry_run, apply or full_alerts. `steps`: a text a stage, `STAGE: outcome`.
 
     `generated_jobs`: manifests of this session, or, where the run generates none, those that stood ready.
     `applied_jobs`: Jobs that a real apply created. `incidents_sent`: incidents that a channel took in this run.
@@ -54,7 +54,7 @@ class K8sTuningPipelineResult:
     incidents_sent: int = 0
     history_appended: bool = False
     exit_code: int = PIPELINE_FAILED
-    steps: dict[str, str] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
 
 
 def health_exit_code(health: HealthLevel | None, strict: bool = False) -> int:
@@ -79,7 +79,6 @@ def generate_pipeline_report_text(result: K8sTuningPipelineResult) -> str:
         2: "health is ERROR: look at the Jobs",
         PIPELINE_FAILED: "the pipeline itself failed: look at the step that says so",
     }
-    width = max((len(name) for name in result.steps), default=0)
     lines = [
         "=== Tuning pipeline ===",
         f"Mode:             {result.mode}",
@@ -92,6 +91,6 @@ def generate_pipeline_report_text(result: K8sTuningPipelineResult) -> str:
         f"History appended: {'yes' if result.history_appended else 'no'}",
         "",
         "Steps:",
-        *(f"  {name:<{width}}  {outcome}" for name, outcome in result.steps.items()),
+        *(f"  {step}" for step in result.steps),
     ]
     return "\n".join(lines) + "\n"

@@ -72,7 +72,7 @@ with DAG(
             events=events.output,
             history_file=HISTORY_FILE,
             target=name,
-            doc_md="**D34** One line in the history, once a run, and the newest look for the health page.",
+            doc_md="**D34** One line in the history for what the run found, and the newest look for the health page.",
         )
         health >> events >> record
 

@@ -196,7 +196,7 @@ with DAG(
         events=events.output,
         history_file="{{ params.history_file }}",
         history_limit="{{ params.history_limit }}",
-        doc_md="**D34** One line in the history, once a run, and the newest look for the health page.",
+        doc_md="**D34** One line in the history for what the run found, and the newest look for the health page.",
     )
     plan = PlanAlertsOperator(
         task_id="plan_alerts",

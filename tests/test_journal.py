@@ -43,7 +43,7 @@ def write_in_a_process(path: Path, first: int, count: int) -> subprocess.Popen[b
         from k8s_tuning.journal import Journal
         path, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
         for number in range(first, first + count):
-            Journal(path).append({"n": number, "text": "가" * 500}, once=["n"])
+            Journal(path).append({"n": number, "text": "가" * 500}, unless=lambda find: find(["n"]))
     """
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(path), str(first), str(count)])
 
@@ -181,9 +181,9 @@ class TestOnce:
             handle.writelines(jsonl.encode({"run_id": f"scheduled__{n}", "namespace": "a" * 60}) for n in range(20_000))
         size = file.path.stat().st_size
         assert size > 2 * jsonl.BLOCK_BYTES
-        assert file.append(first | {"x": 1}, once=["run_id", "namespace"]) == (first, False)
+        assert file.append(first | {"x": 1}, unless=lambda find: find(["run_id", "namespace"])) == (first, False)
         assert file.path.stat().st_size == size
-        assert file.append(first | {"namespace": "b"}, once=["run_id", "namespace"])[1]
+        assert file.append(first | {"namespace": "b"}, unless=lambda find: find(["run_id", "namespace"]))[1]
 
     @settings(max_examples=80, deadline=None)
     @given(
@@ -204,7 +204,9 @@ class TestOnce:
             patch.setattr(os, "fsync", lambda _: None)
             for run, target in keys:
                 record = {"note": f"{run} {target}", "other": run, "run": run, "target": target}
-                assert file.append(record, once=["run", "target"])[1] is ((run, target) not in seen)
+                assert file.append(record, unless=lambda find: find(["run", "target"]))[1] is (
+                    (run, target) not in seen
+                )
                 seen.add((run, target))
 
 

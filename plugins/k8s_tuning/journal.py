@@ -17,6 +17,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from k8s_tuning.jsonl import BrokenLines, decode, encode
 
 log = logging.getLogger(__name__)
 
+Find = Callable[[Sequence[str]], dict[str, Any] | None]
+
 _LOCK_SECONDS = 60.0
 
 
@@ -38,12 +41,15 @@ class Journal:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def append(self, record: Mapping[str, Any], *, once: Sequence[str] = ()) -> tuple[dict[str, Any], bool]:
+    def append(
+        self, record: Mapping[str, Any], *, unless: Callable[[Find], dict[str, Any] | None] | None = None
+    ) -> tuple[dict[str, Any], bool]:
         """Write `record` as one line, durably; the record as it stands in the file, and whether it is new.
 
-        `once`: names of fields that together identify a record. Where a line anywhere in the file has the same values
-        in all of them, nothing is written and that record is returned. StoreError where the file cannot be written;
-        the file is then as it was.
+        `unless` is asked under the writers' lock: where it returns a record, nothing is written and that record is
+        returned. It is given a function from names of fields to the newest record in the file that has the values of
+        `record` in all of them, None where there is none. StoreError where the file cannot be written; the file is
+        then as it was.
         """
         line = encode(record)
         stored: dict[str, Any] = orjson.loads(line)
@@ -51,7 +57,7 @@ class Journal:
             descriptor, created = self._open_for_append()
             try:
                 size = os.fstat(descriptor).st_size
-                if once and (existing := jsonl.find(descriptor, size, stored, once)) is not None:
+                if unless and (existing := unless(partial(jsonl.find, descriptor, size, stored))) is not None:
                     return existing, False
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     log.warning(

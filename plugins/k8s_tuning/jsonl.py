@@ -66,9 +66,9 @@ class BrokenLines:
             log.warning("%s: skipped %d broken lines in all", self.path, self.count)
 
 
-def find(descriptor: int, size: int, record: dict[str, Any], once: Sequence[str]) -> dict[str, Any] | None:
-    """The newest record with the values of `record` in the fields `once`. Searches bytes, parses only candidates."""
-    wanted = {name: record[name] for name in once}
+def find(descriptor: int, size: int, record: dict[str, Any], fields: Sequence[str]) -> dict[str, Any] | None:
+    """The newest record with the values of `record` in these fields. Searches bytes, parses only candidates."""
+    wanted = {name: record[name] for name in fields}
     # The longest value is the rarest one.
     needle = max((_encode_value(value) for value in wanted.values()), key=len)
     end = size

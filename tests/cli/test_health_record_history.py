@@ -162,12 +162,14 @@ def test_recording_prints_the_record_and_the_file(
     out = capsys.readouterr().out
     for part in ("Namespace: trading-bots", "Selector: app=arbitrage-tuning", "OK 1, WARN 0, ERROR 1", f"file: {file}"):
         assert part in out
-    cluster[1]["jobs"] = []
-    assert run("record", *flags, "--json") == 2, "the same run again: its record stands"
+    assert run("record", *flags, "--json") == 2, "the same run finds the same again: its record stands"
     shown = json.loads(capsys.readouterr().out)
     assert (shown["run_id"], shown["target"], shown["jobs_error"]) == ("nightly-1", "데모", 1)
     assert len(shown["raw_snapshot"]["jobs_health"]) == 2
     assert file.read_text().count("\n") == 1
+    cluster[1]["jobs"] = [RUNNING]
+    assert run("record", *flags) == 0, "the same run finds something else: that is recorded"
+    assert file.read_text().count("\n") == 2
     look = LookStore(file.with_name("looks")).read("trading-bots", "app=arbitrage-tuning")
     assert look is not None
     assert (look.run_id, look.target) == ("nightly-1", "데모")

@@ -25,12 +25,13 @@ class Run:
         self.context = {"dag": SimpleNamespace(dag_id="k8s_tuning_pipeline"), "dag_run": dag_run}
         self.history, self.ledger = str(folder / "health.jsonl"), str(folder / "ledger.jsonl")
         self.level, self.channel = level, channel
+        self.at = "2025-11-16T10:00:00Z"
 
     def record(self):
         reasons = [] if self.level is HealthLevel.OK else ["job_failed"]
         phase = "SUCCEEDED" if self.level is HealthLevel.OK else "FAILED"
         job = K8sJobHealth("arb-tuning-a", WHERE[0], phase, 0, 1, 0, self.level, reasons, {})
-        health = K8sHealthSnapshot(*WHERE, [job], [], self.level, "2025-11-16T10:00:00Z")
+        health = K8sHealthSnapshot(*WHERE, [job], [], self.level, self.at)
         operator = RecordHistoryOperator(task_id="record_history", health=wire.dump(health), history_file=self.history)
         return operator.execute(self.context)
 
@@ -61,6 +62,34 @@ WEBHOOK = {"channel_type": "generic_webhook", "channel_conn_id": "hook"}
 def test_a_run_whose_tasks_all_run_again_records_once_and_tells_once(tmp_path, hook):
     run = Run(tmp_path, "run-1", **WEBHOOK)
     assert [outcome["outcome"] for outcome in run.everything()] == ["sent"]
+    run.everything()
+    assert len(hook.calls) == 1
+    assert len(K8sHealthHistoryStore(run.history).load_recent()) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "titles"),
+    [
+        (HealthLevel.OK, HealthLevel.ERROR, ["CRITICAL"]),
+        (HealthLevel.OK, HealthLevel.WARN, ["WARN"]),
+        (HealthLevel.WARN, HealthLevel.ERROR, ["WARN", "CRITICAL"]),
+    ],
+    ids=["OK, then ERROR", "OK, then WARN", "WARN, then ERROR"],
+)
+def test_a_run_that_is_cleared_and_finds_it_worse_records_and_tells_that_once(tmp_path, hook, first, then, titles):
+    run = Run(tmp_path, "run-1", first, **WEBHOOK)
+    run.everything()
+    run.level, run.at = then, "2025-11-16T10:30:00Z"
+    for _ in range(2):
+        run.everything()
+    assert [record.overall_health for record in K8sHealthHistoryStore(run.history).load_recent()] == [first, then]
+    assert [json.loads(call.body)["severity"] for call in hook.calls] == titles
+
+
+def test_a_run_that_is_cleared_hours_later_and_finds_the_same_tells_nothing_again(tmp_path, hook):
+    run = Run(tmp_path, "run-1", **WEBHOOK)
+    run.everything()
+    run.at = "2025-11-16T19:00:00Z"
     run.everything()
     assert len(hook.calls) == 1
     assert len(K8sHealthHistoryStore(run.history).load_recent()) == 1

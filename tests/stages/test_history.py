@@ -51,14 +51,6 @@ class TestAppend:
         assert (record.run_id, record.target, record.monitor_errors) == ("manual__1", "demo", ["로그: 403"])
         assert record.raw_snapshot is None
 
-    def test_a_run_records_a_target_once(self, store: Store) -> None:
-        """A task that is cleared and run again gets the first record back, whatever the cluster says now."""
-        first = store.append(check("ERROR"), run_id="scheduled__1")
-        other = store.append(check("OK", namespace="other"), run_id="scheduled__1")
-        assert store.append(check("OK"), run_id="scheduled__1") == first
-        assert store.append(check("OK"), run_id="scheduled__2").run_id == "scheduled__2"
-        assert [record.namespace for record in store.load_recent()] == [NAMESPACE, other.namespace, NAMESPACE]
-
     def test_without_a_run_every_check_is_recorded(self, store: Store) -> None:
         store.append(check("OK"))
         store.append(check("OK"))

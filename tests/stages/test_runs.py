@@ -35,6 +35,13 @@ def test_a_retried_report_adds_no_second_line_and_a_mended_run_adds_its_new_outc
     assert [run.exit_code for run in store.recent()] == [3, 0]
 
 
+def test_a_run_that_breaks_again_after_it_was_repaired_is_written_again(tmp_path: Path) -> None:
+    store = K8sPipelineRunStore(tmp_path / "runs.jsonl")
+    for code in (3, 0, 0, 3, 3):
+        store.append(_run(1, code=code))
+    assert [run.exit_code for run in store.recent()] == [3, 0, 3]
+
+
 def test_a_line_that_is_no_run_hides_no_other(tmp_path: Path) -> None:
     """A broken or foreign line is passed over."""
     path = tmp_path / "runs.jsonl"

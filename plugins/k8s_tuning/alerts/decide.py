@@ -91,7 +91,9 @@ def _firing(
             if channel is None:
                 verdict = ("null_receiver", f"receiver {receiver.name!r} has no channels", False)
             else:
-                verdict = _judge(moment, facts, known, incident, channel, route)
+                # A repeat of this run that found something new was recorded: then there is more to judge.
+                again = facts is None or situation.source != "health" or course.record_at == facts.record_at
+                verdict = _judge(moment, facts, known, incident, channel, route, nothing_new=again)
             yield make(
                 incident, situation.source, known, channel, verdict, Status.FIRING, payload, course,
                 repeat_seconds=route.repeat_seconds, group=group_key(route, labels), is_new=facts is None,
@@ -116,10 +118,12 @@ def _judge(
     incident: K8sIncident,
     channel: ChannelConfig,
     route: Route,
+    *,
+    nothing_new: bool,
 ) -> tuple[str, str, bool]:
-    """(decision, why, whether it sends) for an incident that lasts."""
+    """(decision, why, whether it sends) for an incident that lasts. `nothing_new`: no record came since it was told."""
     now, hold = moment.now, moment.config.hold_seconds
-    if known.told_at is not None and known.told_run == moment.run_id and known.owed is None:
+    if nothing_new and known.told_at is not None and known.told_run == moment.run_id and known.owed is None:
         return "already_sent_this_run", f"run {moment.run_id} told this channel at {known.told_at}", False
     muted = moment.config.muted_by(route, timestamps.to_datetime(now))
     owed = known.owed

@@ -86,9 +86,9 @@ def _notice(members: Sequence[Decision], now: str, run_id: str) -> Notice:
         for one in members
     ]
     title, text, severity = compose(items, first.status)
-    identity = notice_id(
-        run_id, first.receiver, first.channel_name, first.status, *sorted(i.incident_id for i in items)
-    )
+    # With the record that each rests on: a run that is repeated and finds something new has something new to send.
+    told = sorted(f"{one.incident.id} {one.record_at if one.source == 'health' else ''}".rstrip() for one in members)
+    identity = notice_id(run_id, first.receiver, first.channel_name, first.status, *told)
     return Notice(
         identity, run_id, now, first.receiver, first.channel_name, first.status, title, text, severity, items,
         max(one.repeat_seconds for one in members),

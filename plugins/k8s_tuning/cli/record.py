@@ -27,7 +27,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add_flags(parser)
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
-    parser.add_argument("--run-id", metavar="ID", help="record a namespace and selector once for this ID")
+    parser.add_argument("--run-id", metavar="ID", help="record what this ID finds, each finding once")
     parser.add_argument("--target", metavar="NAME", help="the target's name, for people")
     parser.add_argument("--keep-snapshot", action="store_true", help="put the whole health snapshot into the record")
     parser.set_defaults(run=run)

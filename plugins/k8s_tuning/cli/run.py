@@ -51,7 +51,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="N",
         help="last N records an incident is read from (default: 20)",
     )
-    parser.add_argument("--run-id", metavar="ID", help="a run with the same ID neither records nor alerts twice")
+    parser.add_argument("--run-id", metavar="ID", help="the same ID records and alerts what it finds once")
     flags.add_json(parser)
     parser.set_defaults(run=run)
 

@@ -27,7 +27,7 @@ from k8s_tuning.stages.targets import load_targets
 
 
 class RecordHistoryOperator(StageOperator):
-    """Appends the health to `history_file`, once a DAG run and target however often it runs; returns the record.
+    """Appends the health to `history_file`, once a DAG run, target and finding; returns the record.
 
     The log shows the target's last `history_limit` records. For the health page the whole look is kept in `looks/`
     beside that file, with what `snapshot` and `events` hold (what MonitorJobsOperator and CollectEventsOperator

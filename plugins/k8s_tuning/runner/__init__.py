@@ -34,8 +34,8 @@ RUNS = "runs.jsonl"
 class K8sTuningPipelineRunner:
     """Runs the pipeline once a call of `run`.
 
-    `run_id`: a run of the same id neither records nor alerts twice; random where it is not given. `show`: takes what a
-    dry run of the alerts would send. `clock`: monotonic seconds.
+    `run_id`: a run of the same id that finds the same neither records nor alerts twice; random where it is not
+    given. `show`: takes what a dry run of the alerts would send. `clock`: monotonic seconds.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from k8s_tuning.jsonl import BrokenLines, encode
 from k8s_tuning.stages import retention
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, read_line
+from k8s_tuning.stages.history_repeats import finding, recorded_already
 from k8s_tuning.stages.history_state import HistoryState, TargetHistory
 from k8s_tuning.stages.retention import RetentionPolicy, RetentionResult
 
@@ -58,8 +60,9 @@ class K8sHealthHistoryStore:
     ) -> K8sHealthHistoryRecord:
         """Record one health check, durably.
 
-        With a `run_id`, a namespace and selector are recorded once a run: a second append changes nothing and returns
-        the first's record. `keep_snapshot` puts the whole snapshot into `raw_snapshot`, where it fits into a line.
+        With a `run_id`, a target is recorded once for each finding of a run: a repeat that finds the same changes
+        nothing and returns the record that is there; one that finds something else is recorded. `keep_snapshot` puts
+        the whole snapshot into `raw_snapshot`, where it fits into a line.
         """
         counts = count_levels(snapshot.jobs_health)
         record = K8sHealthHistoryRecord(
@@ -74,11 +77,13 @@ class K8sHealthHistoryStore:
             target=target,
             reasons=count_reasons(snapshot.jobs_health),
             monitor_errors=list(snapshot.errors),
+            look=finding(snapshot),
         )
         values = asdict(record)
         if keep_snapshot:
             values = _with_snapshot(values, snapshot)
-        stored, _ = self._journal.append(values, once=("run_id", "namespace", "selector") if run_id is not None else ())
+        repeat = partial(recorded_already, values) if run_id is not None else None
+        stored, _ = self._journal.append(values, unless=repeat)
         size = self.path.stat().st_size
         if size // _CHECKPOINT_EVERY_BYTES != (size - len(encode(stored))) // _CHECKPOINT_EVERY_BYTES:
             self._state.read()

@@ -20,6 +20,8 @@ class K8sHealthHistoryRecord:
     `reasons`: how many Jobs have each reason (`image_pull`: 3); a Job may have several.
     `target`: the name of the target in the configuration, where there is one.
     `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
+    `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in
+    records of versions before it.
     """
 
     timestamp: str
@@ -34,6 +36,7 @@ class K8sHealthHistoryRecord:
     target: str | None = None
     reasons: dict[str, int] = field(default_factory=dict)
     monitor_errors: list[str] = field(default_factory=list)
+    look: str | None = None
 
 
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly
@@ -59,6 +62,7 @@ class Line(msgspec.Struct, gc=False):
     target: msgspec.Raw = _ABSENT
     reasons: msgspec.Raw = _ABSENT
     monitor_errors: msgspec.Raw = _ABSENT
+    look: msgspec.Raw = _ABSENT
 
     def record(self, with_snapshot: bool = True) -> K8sHealthHistoryRecord:
         """The whole record; `with_snapshot=False` leaves out the largest field."""
@@ -75,6 +79,7 @@ class Line(msgspec.Struct, gc=False):
             target=_read(self.target, str, None),
             reasons=_read(self.reasons, dict[str, _Count], {}),
             monitor_errors=_read(self.monitor_errors, list[str], []),
+            look=_read(self.look, str, None),
         )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from k8s_tuning import wire
 from k8s_tuning.errors import InputError
-from k8s_tuning.journal import Journal
+from k8s_tuning.journal import Find, Journal
 from k8s_tuning.stages.health import HealthLevel
 
 
@@ -36,12 +37,17 @@ class K8sPipelineRunStore:
         self._journal = Journal(path)
 
     def append(self, record: K8sPipelineRunRecord) -> K8sPipelineRunRecord:
-        """Write the run once: a run with this run_id and exit code that is there already is returned, nothing written.
+        """Write the run's outcome, unless the newest line of this run_id has the same exit code: that is returned then.
 
-        So a retried report task adds nothing, and a run that was mended and cleared adds its new outcome. StoreError
-        where the file cannot be written.
+        So a retried report task adds nothing, and a run that was repaired and cleared adds its new outcome, however
+        often it changes. StoreError where the file cannot be written.
         """
-        stored, _ = self._journal.append(wire.dump(record), once=("run_id", "exit_code"))
+
+        def same_outcome(find: Find) -> dict[str, Any] | None:
+            newest = find(("run_id",))
+            return newest if newest and newest.get("exit_code") == record.exit_code else None
+
+        stored, _ = self._journal.append(wire.dump(record), unless=same_outcome)
         return wire.load(K8sPipelineRunRecord, stored)
 
     def recent(self, limit: int = 50) -> list[K8sPipelineRunRecord]:

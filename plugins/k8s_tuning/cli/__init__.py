@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 from k8s_tuning.errors import TuningError
 
 CANNOT = 3
+_URL = re.compile(r"(\w+://)[^\s'\"]+")
 COMMANDS = (
     "generate",
     "validate",
@@ -45,7 +47,9 @@ class _Parser(argparse.ArgumentParser):
         return known
 
     def error(self, message: str) -> NoReturn:
-        # argparse would exit with 2, which is this system's word for "health is ERROR".
+        # argparse would exit with 2, which is this system's code for "health is ERROR". A word that it does not
+        # understand may be a webhook's URL.
+        message = _URL.sub(r"\1***", message)
         self.exit(CANNOT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 

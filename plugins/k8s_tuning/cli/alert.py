@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +35,6 @@ from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.events import K8sEvent
 from k8s_tuning.stages.history import K8sHealthHistoryStore
-
-URL_VARIABLE = "K8S_TUNING_WEBHOOK_URL"
 
 
 @dataclass
@@ -61,17 +58,21 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--events-limit", type=_count, default=10, metavar="N", help="newest events to ask for; 0: none (default: 10)"
     )
-    parser.add_argument("--channel", choices=CHANNEL_TYPES, help="where to, without --config (default: console)")
-    parser.add_argument("--timeout", type=float, default=5, metavar="SECONDS", help="for one request (default: 5)")
     parser.add_argument(
-        "--webhook-url-env", default=URL_VARIABLE, metavar="NAME", help="variable with the URL (default: %(default)s)"
+        "--channel", "--channel-type", choices=CHANNEL_TYPES, help="where to, without --config (default: console)"
     )
+    parser.add_argument(
+        "--timeout", "--timeout-seconds", type=float, default=5, metavar="SECONDS", help="for one request (default: 5)"
+    )
+    flags.add_webhook(parser)
     add_config(parser, None)
     parser.add_argument(
         "--ledger-file", type=Path, metavar="FILE", help="what was told (with --config: beside the history)"
     )
     parser.add_argument("--run-id", metavar="ID", help="one run's notices go out once (default: a new one each time)")
-    parser.add_argument("--send", action="store_true", help="really send; without it nothing leaves")
+    really = parser.add_mutually_exclusive_group()
+    really.add_argument("--send", "--no-dry-run", action="store_true", help="really send; without it nothing leaves")
+    really.add_argument("--dry-run", dest="send", action="store_false", help="send nothing (the default)")
     flags.add_json(parser)
     parser.set_defaults(run=run)
     below = parser.add_subparsers(dest="alert_command", metavar="COMMAND", parser_class=type(parser))
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
     if args.config and args.channel:
         raise InputError("--channel and --config exclude each other: the configuration says which channels")
+    if args.config and args.webhook_url:
+        raise InputError("--webhook-url and --config exclude each other: put the URL where the connection is named")
     store = K8sHealthHistoryStore(args.history_file)
     now = timestamps.now()
     if args.config is None and args.ledger_file is None:
@@ -159,7 +162,7 @@ def _channel_config(args: argparse.Namespace) -> AlertChannelConfig:
     channel = args.channel or "console"
     url = None
     if CHANNELS[channel].needs_connection:
-        url = os.environ.get(args.webhook_url_env, "").strip() or None
+        url = flags.webhook_url(args)
         if url is None and args.send:
             raise InputError(f"channel {channel}: ${args.webhook_url_env} is not set; put the webhook's URL there")
     return AlertChannelConfig(channel, url, args.timeout, not args.send)

@@ -21,12 +21,15 @@ def register(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("apply", help="create a directory's Jobs (default: dry run)", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
-    parser.add_argument("--apply", action="store_true", help="really create the Jobs")
+    really = parser.add_mutually_exclusive_group()
+    really.add_argument("--apply", action="store_true", help="really create the Jobs")
+    really.add_argument("--dry-run", dest="apply", action="store_false", help="change nothing (the default)")
     parser.add_argument("--config", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
     parser.add_argument("--allow-namespace", action="append", metavar="NAME", help="allow only these; repeatable")
     parser.add_argument("--allow-context", action="append", metavar="NAME", help="allow only these; repeatable")
     parser.add_argument("--sessions-dir", metavar="DIR", help="keep the session there, for the health page")
     flags.add_cluster(parser)
+    flags.add_report_file(parser, "--output-report")
     flags.add_json(parser)
     parser.set_defaults(run=run)
 

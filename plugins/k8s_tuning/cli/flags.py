@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from k8s_tuning import wire
+from k8s_tuning.errors import StoreError
 
 NAMESPACE = "trading-bots"
 LABEL_SELECTOR = "app=arbitrage-tuning"
+URL_VARIABLE = "K8S_TUNING_WEBHOOK_URL"
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +35,80 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", help="kubeconfig context (default: the current one)")
 
 
+def add_log_lines(parser: argparse.ArgumentParser, default: int) -> None:
+    """--max-log-lines: how much of each container's log."""
+    parser.add_argument(
+        "--max-log-lines",
+        type=_lines,
+        default=default,
+        metavar="N",
+        help="last lines of each container's log, 0 for none (default: %(default)s)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json: the result's fields on standard output instead of the report."""
+    """--json: the result's fields on standard output instead of the report; --output-json: the same into a file."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--output-json", type=Path, metavar="FILE", help="write the result as JSON into this file, too")
+
+
+def add_report_file(parser: argparse.ArgumentParser, flag: str) -> None:
+    """`flag` FILE: the report's text into a file as well."""
+    parser.add_argument(
+        flag, dest="report_file", type=Path, metavar="FILE", help="write the report into this file, too"
+    )
+
+
+def add_webhook(parser: argparse.ArgumentParser) -> None:
+    """--webhook-url-env, and the stage guides' --webhook-url: where a webhook's URL comes from (`webhook_url`)."""
+    parser.add_argument(
+        "--webhook-url-env",
+        default=URL_VARIABLE,
+        metavar="NAME",
+        help="environment variable with the webhook's URL (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--webhook-url",
+        metavar="URL",
+        help="the webhook's URL itself; other users of this machine see it in the list of processes",
+    )
+
+
+def webhook_url(args: argparse.Namespace) -> str | None:
+    """The webhook's URL: the flag's, else the environment variable's, else None. It is never printed."""
+    if args.webhook_url is not None:
+        print(
+            f"k8s-tuning {args.command}: --webhook-url can be read by other users of this machine in the list of "
+            f"processes, and stays in the shell's history; ${args.webhook_url_env} is safer",
+            file=sys.stderr,
+        )
+    url = args.webhook_url if args.webhook_url is not None else os.environ.get(args.webhook_url_env, "")
+    return url.strip() or None
 
 
 def show(args: argparse.Namespace, result: Any, text: str) -> None:
-    """Print `result` as JSON with --json (UTF-8, indented), else the report text."""
-    if args.json:
-        sys.stdout.write(orjson.dumps(wire.dump(result), option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+    """Print `result` as JSON with --json (UTF-8, indented), else the report text; both into the files asked for."""
+    sys.stdout.write(_as_json(result) if args.json else text.rstrip("\n") + "\n")
+    write_files(args, result, text)
+
+
+def write_files(args: argparse.Namespace, result: Any, text: str) -> None:
+    """The files that --output-json and --output-plan or --output-report name. StoreError where one is not writable."""
+    report: Path | None = getattr(args, "report_file", None)
+    for path, content in ((args.output_json, _as_json(result)), (report, text.rstrip("\n") + "\n")):
+        if path is None:
+            continue
+        try:
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror or error}; check its folder") from error
+
+
+def _as_json(result: Any) -> str:
+    return orjson.dumps(wire.dump(result), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _lines(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of lines (0 or more)")
+    return int(text)

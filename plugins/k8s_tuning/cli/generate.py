@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from k8s_tuning import yamlfile
 from k8s_tuning.cli import flags
+from k8s_tuning.errors import InputError
 from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
 from k8s_tuning.stages.session import load_session
 
@@ -14,7 +17,12 @@ from k8s_tuning.stages.session import load_session
 def register(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("generate", help="write a session's Job manifests", description=__doc__)
-    parser.add_argument("--config", required=True, metavar="FILE", help="the session's YAML file")
+    parser.add_argument("--config", "--k8s-config", metavar="FILE", help="the session's YAML file")
+    parser.add_argument(
+        "--orchestrator-config",
+        metavar="FILE",
+        help="the stage guide's name of --config; beside --k8s-config: a file that must say the same",
+    )
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="where the manifests go")
     parser.add_argument("--session-id", help="take this session id instead of the file's")
     parser.add_argument("--run-id", help="the run that asks for these Jobs; kept as an annotation")
@@ -24,9 +32,25 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generate and report."""
-    config = load_session(args.config)
+    path = args.config or args.orchestrator_config
+    if path is None:
+        raise InputError("--config is missing; name the session's YAML file")
+    config = load_session(path)
+    if args.config and args.orchestrator_config:
+        _check_same(args.config, args.orchestrator_config)
     if args.session_id is not None:
         config = replace(config, session_id=args.session_id)
     result = generate_jobs(config, args.output_dir, run_id=args.run_id)
     flags.show(args, result, generate_summary_text(result))
     return 0
+
+
+def _check_same(session: str, orchestrator: str) -> None:
+    """The guide's two files say many things twice; where they differ, one of the two would be ignored silently."""
+    ours, theirs = (yamlfile.read_mapping(Path(path)) for path in (session, orchestrator))
+    for key in ours.keys() & theirs.keys():
+        if ours[key] != theirs[key]:
+            raise InputError(
+                f"{orchestrator}: {key} is {theirs[key]!r}, but {ours[key]!r} in {session}, from which alone the Jobs "
+                "are made; make the two agree, or leave --orchestrator-config out"
+            )

@@ -44,10 +44,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_json(parser)
 
 
-def look(args: argparse.Namespace) -> K8sMonitorSnapshot:
-    """One snapshot of the cluster, without logs."""
+def look(args: argparse.Namespace, max_log_lines: int = 0) -> K8sMonitorSnapshot:
+    """One snapshot of the cluster."""
     return K8sJobMonitor(
-        args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines=0
+        args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines
     ).load_snapshot()
 
 

@@ -18,7 +18,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file")
     parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="the last N records (default: 20)")
     parser.add_argument(
-        "--summary", action="store_true", help="counts over the whole history and the last record, alone"
+        "--summary",
+        "--summary-only",
+        action="store_true",
+        help="only the counts over the whole history, and the last record",
     )
     parser.add_argument("-n", "--namespace", help="only this namespace (default: all)")
     parser.add_argument("-l", "--label-selector", help="only this selector, as it was recorded (default: all)")

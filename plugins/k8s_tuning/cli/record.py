@@ -1,6 +1,7 @@
 """`k8s-tuning record`: D34, one look at the health, appended to the history.
 
-Beside the history the whole look is kept for the health page, without logs, and what it tells of tuning sessions.
+Beside the history the whole snapshot is kept for the health page, with log lines where --max-log-lines asks for them,
+and what it says of tuning sessions.
 
 Exit code as `health`: OK 0; WARN 0, or 1 with --strict; ERROR 2. 3 where the history could not be written.
 """
@@ -29,13 +30,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
     parser.add_argument("--run-id", metavar="ID", help="record what this ID finds, each finding once")
     parser.add_argument("--target", metavar="NAME", help="the target's name, for people")
+    flags.add_log_lines(parser, 0)
     parser.add_argument("--keep-snapshot", action="store_true", help="put the whole health snapshot into the record")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, record, report."""
-    snapshot = look(args)
+    snapshot = look(args, args.max_log_lines)
     health = judge(args, snapshot)
     history = Path(args.history_file)
     record = K8sHealthHistoryStore(history).append(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from typing import Any
 
@@ -15,34 +14,36 @@ from k8s_tuning.cli import flags
 from k8s_tuning.runner import K8sTuningPipelineRunner
 from k8s_tuning.stages.pipeline import K8sTuningPipelineConfig, generate_pipeline_report_text
 
-URL_VARIABLE = "K8S_TUNING_WEBHOOK_URL"
-
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = commands.add_parser("run", help="the whole pipeline (D36; default: dry run)", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="the manifests; with --config they go there")
-    parser.add_argument("--config", metavar="FILE", help="generate the manifests from this session first")
+    parser.add_argument(
+        "--config",
+        "--orchestrator-config",
+        metavar="FILE",
+        help="generate the manifests from this session first; without it, those in --jobs-dir are taken",
+    )
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
     flags.add_selection(parser)
     flags.add_cluster(parser)
-    parser.add_argument("--apply", action="store_true", help="really create the Jobs")
+    parser.add_argument("--apply", "--enable-apply", action="store_true", help="really create the Jobs")
     parser.add_argument("--apply-policy", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS", help="after an apply, wait for the Jobs to end (default: 0)"
     )
     parser.add_argument("--health-policy", metavar="FILE", help="levels and graces, as include/configs/health.yaml")
-    parser.add_argument("--strict", action="store_true", help="exit 1 on WARN")
-    parser.add_argument("--alerts", action="store_true", help="really send alerts")
+    parser.add_argument("--strict", "--strict-health", action="store_true", help="exit 1 on WARN")
+    parser.add_argument("--alerts", "--enable-alerts", action="store_true", help="really send alerts")
     parser.add_argument(
-        "--channel", default="console", metavar="TYPE", help="console, slack_webhook or generic_webhook"
+        "--channel",
+        "--channel-type",
+        default="console",
+        metavar="TYPE",
+        help="console, slack_webhook or generic_webhook",
     )
-    parser.add_argument(
-        "--webhook-url-env",
-        default=URL_VARIABLE,
-        metavar="NAME",
-        help="environment variable with the webhook's URL, which must stand in no process list (default: %(default)s)",
-    )
+    flags.add_webhook(parser)
     parser.add_argument("--events-limit", type=int, default=20, metavar="N", help="newest N events (default: 20)")
     parser.add_argument(
         "--history-limit",
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         events_limit=args.events_limit,
         history_limit=args.history_limit,
         channel_type=args.channel,
-        webhook_url=os.environ.get(args.webhook_url_env),
+        webhook_url=flags.webhook_url(args),
         session_config=args.config,
         wait_seconds=args.wait,
         apply_policy=args.apply_policy,

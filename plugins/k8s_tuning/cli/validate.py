@@ -19,6 +19,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("validate", help="check Job manifests without a cluster", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
     parser.add_argument("--strict", action="store_true", help="warnings are errors")
+    flags.add_report_file(parser, "--output-plan")
     flags.add_json(parser)
     parser.set_defaults(run=run)
 

@@ -26,10 +26,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser = commands.add_parser("watch", help="show the Jobs, their pods and logs (D32)", description=__doc__)
     flags.add_selection(parser)
     flags.add_cluster(parser)
-    parser.add_argument("--interval", type=_seconds, metavar="SECONDS", help="look again every SECONDS (default: once)")
-    parser.add_argument(
-        "--max-log-lines", type=_lines, default=100, metavar="N", help="lines of each log, 0 for none (default: 100)"
-    )
+    often = parser.add_mutually_exclusive_group()
+    often.add_argument("--interval", type=_seconds, metavar="SECONDS", help="again every SECONDS (default: once)")
+    often.add_argument("--one-shot", action="store_true", help="once (the default)")
+    flags.add_log_lines(parser, 100)
     flags.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -53,6 +53,7 @@ def _show_again(args: argparse.Namespace, snapshot: K8sMonitorSnapshot) -> None:
         text = (CLEAR_SCREEN if sys.stdout.isatty() else "") + generate_monitor_report_text(snapshot) + "\n"
     sys.stdout.write(text)
     sys.stdout.flush()
+    flags.write_files(args, snapshot, generate_monitor_report_text(snapshot))
 
 
 def _seconds(text: str) -> float:
@@ -63,9 +64,3 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds
-
-
-def _lines(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of lines (0 or more)")
-    return int(text)

@@ -8,7 +8,7 @@
     ├── ClusterError          the Kubernetes API did not do what was asked
     │   ├── Unreachable       no answer: no route, refused, timed out, TLS failed; retrying may help
     │   ├── Unauthorized      401: the credentials are missing, wrong or expired
-    │   ├── Forbidden         403: the account lacks a permission
+    │   ├── Forbidden         403: the account lacks a permission, or admission control (a quota, a policy) refuses
     │   ├── NotFound          404
     │   ├── Conflict          409: somebody else owns the field, or the object already exists
     │   ├── Invalid           400 and 422: the server refuses the object
@@ -63,7 +63,7 @@ class Unauthorized(ClusterError):
 
 
 class Forbidden(ClusterError):
-    """403: the account may not do this."""
+    """403: the account may not do this, or admission control refuses it (a quota may pass: `retryable`)."""
 
 
 class NotFound(ClusterError):

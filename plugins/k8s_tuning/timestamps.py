@@ -6,8 +6,11 @@ Every timestamp in this package is such a string; two of them compare as text in
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from k8s_tuning.errors import InputError
+
+LONGEST_RETRY_AFTER = 7 * 24 * 3600.0
 
 
 def now() -> str:
@@ -40,3 +43,21 @@ def to_datetime(text: str) -> datetime:
 def seconds_between(earlier: str, later: str) -> float:
     """Seconds from one timestamp to another; negative where `later` is the earlier one."""
     return (to_datetime(later) - to_datetime(earlier)).total_seconds()
+
+
+def retry_after(value: str | None, at: datetime | None = None) -> float | None:
+    """HTTP's Retry-After (RFC 9110: a number of seconds, or a date) in seconds from `at` (default: now), 0 to a week.
+
+    None where there is none, or one that is neither.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_RETRY_AFTER)
+    try:
+        instant = parsedate_to_datetime(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        seconds = (instant - (at or datetime.now(UTC))).total_seconds()
+    except (TypeError, ValueError, OverflowError):  # a year, a day or a zone that no calendar has
+        return None
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)

@@ -297,3 +297,52 @@ def test_a_throttled_apply_is_tried_again(api, jobs, tmp_path):
     api.answer = throttles_once
     assert execute(api.kubeconfig(tmp_path), jobs).successful_jobs == 2
     assert len(refused) == 2
+
+
+def answers_once(api, answer):
+    """Each Job's first apply gets `answer`; the applies that were sent."""
+    applied = []
+
+    def behave(request):
+        if request.method == "PATCH":
+            applied.append(request.path)
+            if applied.count(request.path) == 1:
+                return answer
+        return empty_cluster(request)
+
+    api.answer = behave
+    return applied
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(409, 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified; please apply'),
+        refusal(403, 'jobs.batch "a" is forbidden: status unknown for quota: q, resources: count/jobs.batch'),
+    ],
+    ids=["two creations at once", "a new quota"],
+)
+def test_a_collision_on_the_quotas_bookkeeping_is_tried_again(api, jobs, tmp_path, answer):
+    applied = answers_once(api, answer)
+    assert execute(api.kubeconfig(tmp_path), jobs).successful_jobs == 2
+    assert len(applied) == 4
+
+
+FINAL = {
+    "duplicate env": refusal(500, 'failed to create typed patch object: .env: duplicate entries for key [name="A"]'),
+    "integer quantity": refusal(500, "failed to create typed patch object: .cpu: expected string, got &value{}"),
+    "field conflict": refusal(409, 'Apply failed with 1 conflict: conflict with "kubectl": .spec.parallelism'),
+    "uid": refusal(409, 'Operation cannot be fulfilled on jobs.batch "a": uid mismatch: the provided object …'),
+    "quota": refusal(403, 'jobs.batch "a" is forbidden: exceeded quota: q, requested: count/jobs.batch=1'),
+    "webhook": refusal(403, 'admission webhook "a.b" denied the request: no'),
+    "terminating": refusal(403, "unable to create new content in namespace x because it is being terminated"),
+}
+
+
+@pytest.mark.parametrize("answer", FINAL.values(), ids=FINAL)
+def test_what_no_repetition_changes_is_asked_once(api, jobs, tmp_path, answer):
+    """It took 31 s a Job before."""
+    applied = answers_once(api, answer)
+    result = execute(api.kubeconfig(tmp_path), jobs)
+    assert result.failed_jobs == 2
+    assert len(applied) == 2

@@ -18,7 +18,7 @@ from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
 
 from k8s_tuning.cluster import connection as connection_module
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.faults import Call, from_answer, retry_after
+from k8s_tuning.cluster.faults import Call, from_answer
 from k8s_tuning.errors import (
     BadAnswer,
     ClusterError,
@@ -118,7 +118,9 @@ def test_no_patience_means_one_request(api: ApiDouble, access: ClusterAccess) ->
             Forbidden,
             ['User "bot" cannot list', "Role in trading-bots", "apiGroups [batch]", "resources [jobs]", "verbs [list]"],
         ),
-        (Answer(HTML, 403, {"Content-Type": "text/html"}), Forbidden, ["a proxy or gateway"]),
+        (Answer(HTML, 403, {"Content-Type": "text/html"}), Forbidden, ["a proxy or gateway", "NO_PROXY"]),
+        (Answer(b"Forbidden", 403, {"Content-Type": "text/plain"}), Forbidden, ["a proxy or gateway"]),
+        (Answer({"error": {"code": 403}}, 403), Forbidden, ["a proxy or gateway"]),
         (refusal(404, 'jobs.batch "x" not found'), NotFound, ["not found"]),
         (Answer(b"404 page not found\n", 404, {"Content-Type": "text/plain"}), NotFound, ["no such API"]),
         (Answer(HTML, 404, {"Content-Type": "text/html"}), BadAnswer, ["web page", "not as the Kubernetes API"]),
@@ -263,19 +265,17 @@ def test_every_status_and_body_becomes_an_error(status: int, body: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7.0),
-        ("0", 0.0),
-        ("", None),
-        ("soon", None),
-        ("-3", None),
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
-        ("٣", None),
-    ],
+    "value", ["Sun, 01 Jan 99999999999 00:00:00 GMT", "9" * 400, "-3", "", "٣", "soon"], ids=lambda value: value[:20]
 )
-def test_retry_after_is_a_number_or_a_date(value: str, seconds: float | None) -> None:
-    assert retry_after({"retry-after": value}) == seconds
+def test_a_retry_after_of_any_form_leads_to_a_bounded_wait_and_no_traceback(
+    value: str, api: ApiDouble, access: ClusterAccess
+) -> None:
+    sleeps = Sleeps()
+    api.answer = lambda request: Answer(b"", 503, {"Retry-After": value.encode().decode("latin-1")})
+    with pytest.raises(BadAnswer, match="answered 503"):
+        ask(access, sleep=sleeps)
+    assert all(seconds <= access.retry_seconds for seconds in sleeps)
+    assert len(api.requests) <= connection_module.MOST_TRIES
 
 
 def test_secrets_are_in_no_repr(api: ApiDouble, tmp_path: Path) -> None:

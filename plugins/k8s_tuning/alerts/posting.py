@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
+from k8s_tuning import timestamps
 from k8s_tuning.alerts.credentials import check_url, place_of
 from k8s_tuning.alerts.markup import one_line
 from k8s_tuning.errors import DeliveryError
@@ -107,7 +107,7 @@ def check(answer: Answer, url: str, now: datetime | None = None) -> Answer:
     raise DeliveryError(
         f"{place}: answered {answer.status}{quote(answer.text)}{_cure(answer.status)}",
         retryable=retryable,
-        retry_after=retry_after(answer.headers.get("retry-after"), now) if retryable else None,
+        retry_after=timestamps.retry_after(answer.headers.get("retry-after"), now) if retryable else None,
     )
 
 
@@ -117,21 +117,6 @@ def quote(text: str) -> str:
     if not line:
         return ""
     return f": {line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + '…'}"
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Retry-After in seconds (RFC 9110: a number or a date); None where it is absent or neither."""
-    if not value:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
 
 
 def _cure(status: int) -> str:

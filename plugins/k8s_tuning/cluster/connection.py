@@ -35,6 +35,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from k8s_tuning import timestamps
 from k8s_tuning.cluster import faults, proxies
 from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
 from k8s_tuning.cluster.faults import Call
@@ -234,9 +235,10 @@ class Connection:
         if response.is_success:
             return Answer(response.status_code, response.headers, response.content)
         fault = faults.from_answer(response.status_code, response.headers, response.content, call, self.server)
-        if response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer)):
+        overloaded = response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer))
+        if overloaded or faults.is_collision(response.status_code, response.content, call):
             logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, call)
-            raise _Again(fault, faults.retry_after(response.headers))
+            raise _Again(fault, timestamps.retry_after(response.headers.get("retry-after")))
         raise fault
 
     def _url(self, path: str, params: Params | None) -> str:

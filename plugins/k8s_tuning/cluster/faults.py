@@ -9,13 +9,12 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import orjson
 
+from k8s_tuning.cluster import refusals
 from k8s_tuning.errors import (
     BadAnswer,
     ClusterError,
@@ -30,7 +29,7 @@ from k8s_tuning.errors import (
 )
 
 _EXCERPT = 500
-_UNKNOWN_FIELD = "field not declared in schema"
+_LONGEST_MESSAGE = 4_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Call:
 def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call, server: str) -> ClusterError:
     """The error for an answer other than 2xx. `server`: host and port, for the message."""
     said = _status_object(body)
-    message = str(said.get("message") or "") if said else ""
+    message = _message(said)
     html = said is None and ("html" in headers.get("content-type", "") or body[:200].lstrip().startswith(b"<"))
     if status == 401:
         return Unauthorized(
@@ -66,18 +65,21 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call
             status,
         )
     if status == 403:
-        group = call.group or '""'
-        where = f"a Role in {call.namespace}" if call.namespace else "a ClusterRole"
-        said_why = message or "a proxy or gateway refused, in its own words"
-        return Forbidden(
-            f"may not {call}: {said_why}; grant it with {where}: apiGroups [{group}], resources [{call.resource}], "
-            f"verbs [{call.verb}]",
-            status,
-        )
+        if not message:
+            return Forbidden(
+                f"may not {call}: {server} answered 403, but not as the Kubernetes API: a proxy or gateway between "
+                "refused; check HTTPS_PROXY, NO_PROXY and the server's address",
+                status,
+            )
+        asked = refusals.grant(call.verb, call.group, call.resource, call.namespace)
+        reading = call.verb in ("get", "list", "watch")
+        refusal = refusals.forbidden(message, asked, reading=reading)
+        return _refused(Forbidden, f"may not {call}: {message}", refusal, status)
     if status == 404:
         return NotFound(f"cannot {call}: {message or 'this cluster has no such API'} (404)", status)
     if status == 409:
-        return Conflict(f"cannot {call}: {message or 'conflict'}{_causes(said)} (409)", status)
+        told = f"cannot {call}: {message or 'conflict'}{_causes(said)} (409)"
+        return _refused(Conflict, told, refusals.conflict(message), status)
     if status == 410:
         return Expired(f"cannot {call}: {message or 'the resource version is too old'} (410); list again", status)
     if status in (400, 405, 406, 413, 415, 422):
@@ -86,10 +88,14 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call
         return Throttled(f"cannot {call}: {server} is throttling (429){_told(message)}; ask later", status)
     if 300 <= status < 400:
         return BadAnswer(f"{server} answered '{call}' with a redirect ({status}); check the address", status)
-    if _UNKNOWN_FIELD in message:
-        # Older servers (1.20) refuse a manifest's unknown field with a 500, which no retry would mend.
-        return Invalid(f"cannot {call}: {message}: this cluster is too old for the field; remove it ({status})", status)
+    if status >= 500 and (fault := refusals.manifest_fault(message)) is not None:
+        return _refused(Invalid, f"cannot {call}: {message} ({status})", fault, status)
     return BadAnswer(f"cannot {call}: {server} answered {status}{_told(message or _excerpt(body))}", status)
+
+
+def is_collision(status: int, body: bytes, call: Call) -> bool:
+    """Whether the server's own bookkeeping was in the way, and the same request may succeed at once."""
+    return status in (403, 409) and refusals.is_collision(status, _message(_status_object(body)), call.resource)
 
 
 def from_silence(error: Exception, call: Call, server: str) -> ClusterError:
@@ -134,26 +140,23 @@ def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:
     )
 
 
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the server asked to wait (RFC 9110: a number, or a date), None where it did not."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
-
-
 def _status_object(body: bytes) -> dict[str, Any] | None:
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
     return data if isinstance(data, dict) and data.get("kind") == "Status" else None
+
+
+def _message(said: dict[str, Any] | None) -> str:
+    message = str(said.get("message") or "") if said else ""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+
+
+def _refused(kind: type[ClusterError], told: str, refusal: refusals.Refusal, status: int) -> ClusterError:
+    error = kind(f"{told}; {refusal.cure}", status)
+    error.retryable = refusal.passing
+    return error
 
 
 def _causes(said: dict[str, Any] | None) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_password
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
 from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
-from k8s_tuning.alerts.posting import Request, check, post, retry_after
+from k8s_tuning.alerts.posting import Request, check, post
 from k8s_tuning.errors import DeliveryError
 
 BASE_URL = "https://slack.com/api"
@@ -125,7 +126,7 @@ def _call(base: str, method: str, body: bytes, token: str, timeout_seconds: floa
     raise DeliveryError(
         f"{place_of(url)}: {method} was refused: {code}{cure}",
         retryable=code in _PASSING,
-        retry_after=retry_after(answer.headers.get("retry-after")),
+        retry_after=timestamps.retry_after(answer.headers.get("retry-after")),
     )
 
 

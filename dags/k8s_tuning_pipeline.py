@@ -135,7 +135,8 @@ with DAG(
     doc_md=(
         "Runs one tuning session: D29 generate to D36 report. **Nothing is changed and nothing is sent** unless "
         "`apply_enabled` and `alerts_enabled` say so. The `report` task ends the run: exit code 0 succeeds; 1 (WARN, "
-        "strict) and 2 (ERROR) mean that the Jobs are ill; 3 that a stage itself broke."
+        "strict) and 2 (ERROR) mean that the Jobs are ill; 3 that a stage itself broke, or that the Jobs could not be "
+        "listed."
     ),
 ) as dag:
     generate = GenerateJobsOperator(

@@ -15,7 +15,7 @@ from tests.servers import RecordingServer, recording_server, status
 from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConfig, K8sTuningPipelineRunner
 from k8s_tuning.runner import LEDGER, RUNS
 from k8s_tuning.stages.looks import LookStore
-from k8s_tuning.stages.pipeline import K8sTuningPipelineResult
+from k8s_tuning.stages.pipeline import K8sTuningPipelineResult, generate_pipeline_report_text
 from k8s_tuning.stages.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions import SessionStore
 
@@ -218,13 +218,15 @@ def test_an_alert_that_is_not_delivered_fails_the_run_and_hides_no_health(
     assert (mended.exit_code, mended.incidents_sent) == (2, 1), mended.steps
 
 
-@pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
-def test_what_cannot_be_read_is_warn_and_the_exit_code_says_no_other(
-    cluster: Cluster, config: K8sTuningPipelineConfig, strict: bool, code: int
+@pytest.mark.parametrize("strict", [False, True])
+def test_jobs_that_cannot_be_listed_are_warn_recorded_and_exit_code_3(
+    cluster: Cluster, config: K8sTuningPipelineConfig, strict: bool
 ) -> None:
-    """Health comes from the evaluator: a WARN that exits with 0 is still a WARN."""
+    """Health comes from the evaluator: it is WARN, and nothing is known."""
     result = run(replace(config, kubeconfig=str(cluster.nobody_kubeconfig), strict_health=strict))
-    assert (result.exit_code, result.health_status) == (code, HealthLevel.WARN), result.steps
+    assert (result.exit_code, result.health_status, result.jobs_listed) == (3, HealthLevel.WARN, False), result.steps
+    assert steps(result)["health"] == "WARN, not known: the Jobs could not be listed"
+    assert "Health:           WARN, not known" in generate_pipeline_report_text(result)
     assert "NOT whole" in steps(result)["monitor"]
     assert "2 of 2 would fail" in steps(result)["apply"]
     assert K8sHealthHistoryStore(config.history_file).load_recent(1)[0].overall_health == HealthLevel.WARN

@@ -105,10 +105,16 @@ def command_line() -> Callable[..., int]:
         ([RUNNING, PENDING], ["--strict", "--no-warn-on-pending"], 0, "OK"),
         ([RUNNING, FAILED], [], 2, "ERROR"),
         ([RUNNING], ["--expect", "arb-tuning-a-1-1", "--expect", "arb-tuning-a-1-9"], 2, "ERROR"),
-        (403, [], 0, "WARN"),
-        (403, ["--strict"], 1, "WARN"),
+        (401, [], 3, "WARN"),
+        (403, [], 3, "WARN"),
+        (403, ["--strict"], 3, "WARN"),
+        (403, ["--expect", "arb-tuning-a-1-9"], 3, "WARN"),
+        (500, [], 3, "WARN"),
     ],
-    ids=["none", "ok", "warn", "warn strict", "pending allowed", "error", "missing", "unread", "unread strict"],
+    ids=[
+        *("none", "ok", "warn", "warn strict", "pending allowed", "error", "missing"),
+        *("login refused", "may not list", "may not list, strict", "may not list what is expected", "server broken"),
+    ],
 )
 def test_the_exit_code_is_the_health(
     command: str,
@@ -137,9 +143,46 @@ def test_health_as_json_has_the_snapshots_fields(
     assert run("health", "--json") == 2
     out = capsys.readouterr().out
     shown = json.loads(out)
-    assert list(shown) == ["namespace", "selector", "jobs_health", "errors", "overall_health", "timestamp"]
+    fields = ["namespace", "selector", "jobs_health", "errors", "overall_health", "timestamp", "jobs_listed"]
+    assert list(shown) == fields
     assert shown["jobs_health"][0]["reasons"] == ["job_failed", "deadline_exceeded"]
     assert "너무 오래" in out
+
+
+def test_jobs_that_could_not_be_listed_are_not_known_anywhere(
+    cluster: tuple[Path, Answers],
+    run: Callable[..., int],
+    command_line: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No count stands where nothing was counted: in the reports, the record, the table, the summary, the snapshot."""
+    file = tmp_path / "h.jsonl"
+    cluster[1]["jobs"] = 403
+
+    def shown(command: str, *flags: object) -> str:
+        (command_line if command == "history" else run)(command, *flags)
+        return capsys.readouterr().out
+
+    assert "Health: WARN (not known: the Jobs could not be listed)" in shown("health")
+    assert "Jobs: not known\n" in shown("health")
+    assert json.loads(shown("health", "--json"))["jobs_listed"] is False
+    assert "Jobs: not known, they could not be listed" in shown("record", "--history-file", file)
+    assert "  WARN    ?   ?     ?      Jobs not known; Jobs not read" in shown("history", "--history-file", file)
+    assert "(jobs: not known, they could not be listed)" in shown("history", "--history-file", file, "--summary")
+    line = json.loads(file.read_text())
+    assert (line["jobs_ok"], line["jobs_warn"], line["jobs_error"]) == (None, None, None)
+    look = LookStore(tmp_path / "looks").read("trading-bots", "app=arbitrage-tuning")
+    assert look is not None
+    assert not look.jobs_listed
+
+
+def test_pods_that_could_not_be_read_leave_the_jobs_counted(
+    cluster: tuple[Path, Answers], run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster[1].update(jobs=[RUNNING], pods=403)
+    assert run("health") == 0
+    assert "Health: WARN\n" in capsys.readouterr().out
 
 
 def test_health_takes_a_policy(cluster: tuple[Path, Answers], run: Callable[..., int], tmp_path: Path) -> None:

@@ -61,11 +61,10 @@ def test_json_is_alone_on_standard_output(
     assert "K8s Alert: CRITICAL" in captured.err
 
 
-def test_strict_makes_a_warning_1(cluster: Cluster, words: list[str]) -> None:
-    """An account that may not look is a warning at least."""
-    words = [*words, f"--kubeconfig={cluster.nobody_kubeconfig}"]
-    assert main(words) == 0
-    assert main([*words, "--strict"]) == 1
+@pytest.mark.parametrize("more", [[], ["--strict"]], ids=["lenient", "strict"])
+def test_jobs_that_could_not_be_listed_are_3(cluster: Cluster, words: list[str], more: list[str]) -> None:
+    """An account that may not look knows nothing of the Jobs."""
+    assert main([*words, f"--kubeconfig={cluster.nobody_kubeconfig}", *more]) == 3
 
 
 @pytest.mark.parametrize(

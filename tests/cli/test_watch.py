@@ -12,7 +12,7 @@ from tests.clusters import Cluster, job_manifest
 
 from k8s_tuning.cli import watch
 from k8s_tuning.cluster import monitor as monitor_module
-from k8s_tuning.errors import ConfigError
+from k8s_tuning.errors import ConfigError, Forbidden
 
 
 def run(*argv: str) -> int:
@@ -47,9 +47,22 @@ def test_one_look_prints_json(cluster: Cluster, capsys: pytest.CaptureFixture[st
     assert snapshot["errors"] == []
 
 
-def test_what_could_not_be_read_is_exit_code_1(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(*where(cluster, cluster.nobody_kubeconfig)) == 1
-    assert "NOT whole" in capsys.readouterr().out
+def test_jobs_that_could_not_be_listed_are_exit_code_3(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*where(cluster, cluster.nobody_kubeconfig)) == 3
+    out = capsys.readouterr().out
+    assert "NOT whole" in out
+    assert "Jobs:       not known\n" in out
+
+
+def test_pods_that_could_not_be_read_are_exit_code_1(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> list[object]:
+        raise Forbidden("may not list pods")
+
+    monkeypatch.setattr("k8s_tuning.cluster.reader.ClusterReader.pods", refused)
+    assert run(*where(cluster)) == 1
+    assert "Jobs:       0\n" in capsys.readouterr().out
 
 
 class Enough(Exception):  # noqa: N818

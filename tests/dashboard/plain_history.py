@@ -29,7 +29,9 @@ class Timed:
 
     @property
     def badness(self) -> tuple[int, int]:
-        return self.record.jobs_error, self.record.jobs_warn
+        """A record that knows no counts has the fewest."""
+        error, warn = self.record.jobs_error, self.record.jobs_warn
+        return (-1, -1) if error is None or warn is None else (error, warn)
 
 
 def read(path: Path, key: tuple[str, str] | None = None) -> list[Timed]:

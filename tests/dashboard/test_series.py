@@ -39,7 +39,10 @@ _append = st.fixed_dictionaries(
         "target": st.sampled_from([None, "demo", "데모"]),
     }
 )
-_debris = st.sampled_from([b"\n", b"torn{", b"\0\0\n", b"[1]\n", line()[:40], line(), line(jobs_ok=10**15)])
+UNKNOWN = {"jobs_ok": None, "jobs_warn": None, "jobs_error": None}
+_debris = st.sampled_from(
+    [b"\n", b"torn{", b"\0\0\n", b"[1]\n", line()[:40], line(), line(jobs_ok=10**15), line("WARN", **UNKNOWN)]
+)
 _steps = st.one_of(
     _append,
     _append,

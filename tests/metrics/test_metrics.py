@@ -114,6 +114,14 @@ def test_counts_that_could_not_be_read_in_full_are_absent(files: Files) -> None:
     assert files.value("target_health", level="WARN", **TARGET) == 1
 
 
+def test_counts_that_are_not_known_are_absent(files: Files) -> None:
+    """The record of a check that could not list the Jobs holds none."""
+    files.record("WARN", jobs_ok=None, jobs_warn=None, jobs_error=None)
+    assert files.value("jobs", health="OK", **TARGET) is None
+    assert files.value("target_health", level="WARN", **TARGET) == 1
+    assert files.value("target_health", level="OK", **TARGET) == 0
+
+
 def test_an_incident_is_open_from_the_first_record_of_the_unbroken_run(files: Files) -> None:
     """It keeps its id and start while WARN turns to ERROR, and goes with the recovery."""
     for minute, health in enumerate(("ERROR", "OK", "WARN", "ERROR")):
@@ -163,7 +171,7 @@ def test_a_target_unheard_of_for_a_week_is_no_longer_known(files: Files) -> None
 
 @pytest.mark.parametrize(
     "line",
-    [{}, {"timestamp": 5}, {"namespace": None}, {"overall_health": "FINE"}, {"jobs_ok": "many"}, {"jobs_ok": None}],
+    [{}, {"timestamp": 5}, {"namespace": None}, {"overall_health": "FINE"}, {"jobs_ok": "many"}],
     ids=str,
 )
 def test_a_line_that_is_no_health_record_changes_nothing(files: Files, line: dict[str, Any]) -> None:

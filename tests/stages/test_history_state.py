@@ -44,7 +44,9 @@ def reference(data: bytes) -> list[dict[str, Any]]:
             isinstance(value, dict)
             and all(isinstance(value.get(name), str) for name in strings)
             and value.get("overall_health") in ("OK", "WARN", "ERROR")
-            and all(type(value.get(name)) is int and 0 <= value[name] <= 10**15 for name in counts)
+            and all(
+                value.get(name) is None or (type(value[name]) is int and 0 <= value[name] <= 10**15) for name in counts
+            )
         ):
             records.append(value)
     return records

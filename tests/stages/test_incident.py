@@ -29,10 +29,7 @@ def records(levels: str, **more: object) -> list[K8sHealthHistoryRecord]:
             NAMESPACE,
             SELECTOR,
             HealthLevel(NAMES[level]),
-            1,
-            int(level == "W"),
-            int(level == "E"),
-            **more,  # type: ignore[arg-type]
+            **{"jobs_ok": 1, "jobs_warn": int(level == "W"), "jobs_error": int(level == "E")} | more,  # type: ignore[arg-type]
         )
         for minute, level in enumerate(levels)
     ]
@@ -115,10 +112,24 @@ def test_the_last_three_events_of_its_namespace_are_told() -> None:
             {"monitor_errors": ["파드: 403"]},
             "Health transitioned from OK to WARN. 1 job(s) in WARN state. Not everything could be read: 파드: 403.",
         ),
+        (
+            "OW",
+            {"jobs_ok": None, "jobs_warn": None, "jobs_error": None, "monitor_errors": ["Jobs not read: 403"]},
+            (
+                "Health transitioned from OK to WARN. The Jobs could not be listed, so their health is not known. "
+                "Not everything could be read: Jobs not read: 403."
+            ),
+        ),
     ],
 )
 def test_the_summary_says_what_changed_and_why(levels: str, more: dict[str, object], summary: str) -> None:
     assert incident(levels, **more).summary == summary
+
+
+def test_counts_that_are_not_known_are_not_in_the_incident() -> None:
+    unknown: dict[str, object] = {"jobs_ok": None, "jobs_warn": None, "jobs_error": None}
+    assert incident("W", **unknown).job_counts == {}
+    assert "**Job Counts:** not known" in build_alert_payload(incident("W", **unknown)).text
 
 
 @pytest.mark.parametrize(

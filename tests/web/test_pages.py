@@ -1,5 +1,6 @@
 """The pages over real files, as a browser gets them."""
 
+import math
 import re
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,9 @@ from k8s_tuning.stages.looks import JobEvent, JobLook, LookStore, PodLogTail, Ta
 from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
 
 
-def record(board, level="ERROR", *, minutes_ago=1, target=None, run_id=None, errors=(), namespace=NAMESPACE):
+def record(
+    board, level="ERROR", *, minutes_ago=1, target=None, run_id=None, errors=(), namespace=NAMESPACE, listed=True
+):
     at = timestamps.to_text(timestamps.to_datetime(timestamps.now()) - timedelta(minutes=minutes_ago))
     jobs = [
         K8sJobHealth(
@@ -26,7 +29,7 @@ def record(board, level="ERROR", *, minutes_ago=1, target=None, run_id=None, err
             health=level, reasons=[] if level == "OK" else ["oom_killed"], labels={},
         )
     ]  # fmt: skip
-    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs, list(errors), level, at)
+    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs if listed else [], list(errors), level, at, listed)
     K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
     return at
 
@@ -62,6 +65,23 @@ def test_an_ill_target_tells_its_health_in_words_and_a_shape(board, get):
     assert "4 min ago" in page.text
     assert "arbitrage" in page.text
     assert any("is-ERROR" in one.get("class", "") for one in page.all("svg"))
+
+
+def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(board, get):
+    at = record(board, "WARN", listed=False, errors=["Jobs not read: 403"])
+    look = TargetLook(NAMESPACE, SELECTOR, at, errors=["Jobs not read: 403"], jobs_listed=False)
+    LookStore(board.folder / "looks").keep(look)
+    overview = Page(get("").text)
+    assert "WARN not known: the Jobs could not be listed" in overview.text
+    assert not any("is-OK" in one.get("class", "") and "level" in one.get("class", "") for one in overview.all("span"))
+    target = Page(get(TARGET).text).text
+    assert "Jobs: not known, they could not be listed" in target
+    assert "WARN not known not known Jobs not read: 403" in target, "the record's row: health, Jobs, why"
+    assert "The selector found no Job" not in target
+    key = (NAMESPACE, SELECTOR)
+    assert board.records(*key, 0, math.inf).items[0].jobs_ok is None, "what the API answers with"
+    assert board.series(*key, 0, math.inf).jobs_error == [None]
+    assert board.jobs(*key).total is None
 
 
 def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, get):

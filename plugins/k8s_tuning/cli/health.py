@@ -1,6 +1,6 @@
 """`k8s-tuning health`: D33, one look at the Jobs and what it means.
 
-Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2. A cluster that could not be read is WARN at best.
+Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 where the Jobs could not be listed, so that nothing is known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Look, judge, report."""
     health = judge(args, look(args))
     flags.show(args, health, generate_health_report_text(health))
-    return health_exit_code(health.overall_health, args.strict)
+    return health_exit_code(health.overall_health, args.strict, jobs_listed=health.jobs_listed)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

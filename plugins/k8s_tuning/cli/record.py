@@ -3,7 +3,8 @@
 Beside the history the whole snapshot is kept for the health page, with log lines where --max-log-lines asks for them,
 and what it says of tuning sessions.
 
-Exit code as `health`: OK 0; WARN 0, or 1 with --strict; ERROR 2. 3 where the history could not be written.
+Exit code as `health`: OK 0; WARN 0, or 1 with --strict; ERROR 2. 3 where the Jobs could not be listed (that, too, is
+recorded) or the history could not be written.
 """
 
 from __future__ import annotations
@@ -46,4 +47,4 @@ def run(args: argparse.Namespace) -> int:
     LookStore(history.with_name(LOOKS)).keep(make_look(health, snapshot, None, args.run_id, args.target))
     SessionStore(history.with_name(SESSIONS)).looked(snapshot, selectors.parse(snapshot.selector).matches, args.run_id)
     flags.show(args, record, generate_record_text(record, args.history_file))
-    return health_exit_code(record.overall_health, args.strict)
+    return health_exit_code(record.overall_health, args.strict, jobs_listed=record.jobs_ok is not None)

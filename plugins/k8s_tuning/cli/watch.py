@@ -1,7 +1,8 @@
 """`k8s-tuning watch`: D32, the Jobs as they are, once or again and again.
 
-Exit code: 0 where the snapshot could be read in full, 1 where it has errors (the report names them). With --interval it
-runs until it is interrupted; an API server that goes away shows as errors and comes back by itself.
+Exit code: 0 where the snapshot could be read in full, 1 where it has errors (the report names them), 3 where the Jobs
+could not be listed. With --interval it runs until it is interrupted; an API server that goes away shows as errors and
+comes back by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import orjson
 
 from k8s_tuning import wire
-from k8s_tuning.cli import flags
+from k8s_tuning.cli import CANNOT, flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot, generate_monitor_report_text
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.interval is None:
         snapshot = monitor.load_snapshot()
         flags.show(args, snapshot, generate_monitor_report_text(snapshot))
-        return 1 if snapshot.errors else 0
+        return int(bool(snapshot.errors)) if snapshot.jobs_listed else CANNOT
     for snapshot in monitor.watch(args.interval):
         _show_again(args, snapshot)
     return 0

@@ -12,11 +12,16 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Places: TypeAlias = npt.NDArray[np.intp]
 
 
+# In a column of counts: less than any count, so that a record that has one goes before it.
+UNKNOWN = -1
+
+
 @dataclass(frozen=True)
 class Rows:
     """Records in columns of one length.
 
-    `at`: microseconds since the epoch. `health`: 0 OK, 1 WARN, 2 ERROR. `offset` and `length`: where the line stands in
+    `at`: microseconds since the epoch. `health`: 0 OK, 1 WARN, 2 ERROR. `ok`, `warn`, `error`: Jobs, UNKNOWN in all
+    three where the Jobs could not be listed. `offset` and `length`: where the line stands in
     the file, in bytes. `run`: a hash of the run's id. `name`: the number of the target's name.
     """
 

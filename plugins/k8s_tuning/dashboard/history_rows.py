@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from k8s_tuning.dashboard import instants
-from k8s_tuning.dashboard.columns import GrowingRows, Places, Rows
+from k8s_tuning.dashboard.columns import UNKNOWN, GrowingRows, Places, Rows
 from k8s_tuning.dashboard.shapes import Level
 from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.health import HealthLevel
@@ -18,6 +18,7 @@ from k8s_tuning.stages.history_record import Line, read_block, read_line
 LEVELS: tuple[Level, ...] = ("OK", "WARN", "ERROR")
 # By the value: hashing a member of an Enum is Python code, and this is asked a million times.
 _NUMBERS = {level.value: LEVELS.index(level.value) for level in HealthLevel}
+_NO_COUNTS = (UNKNOWN, UNKNOWN, UNKNOWN)
 Key = tuple[str, str]
 
 
@@ -77,12 +78,13 @@ def run_hash(run_id: str | None) -> int:
 
 
 def _rows(history: HistoryRows, lines: list[Line], offsets: Places, lengths: Places) -> Rows:
+    counts = np.array([line.counts() or _NO_COUNTS for line in lines], np.int64)
     return Rows(
         at=instants.read([line.timestamp for line in lines]),
         health=np.array([_NUMBERS[line.overall_health._value_] for line in lines], np.int8),
-        ok=np.array([line.jobs_ok for line in lines], np.int64),
-        warn=np.array([line.jobs_warn for line in lines], np.int64),
-        error=np.array([line.jobs_error for line in lines], np.int64),
+        ok=counts[:, 0],
+        warn=counts[:, 1],
+        error=counts[:, 2],
         offset=offsets.astype(np.int64),
         length=lengths.astype(np.int32),
         run=np.array([run_hash(run_id) for run_id in _texts([line.run_id for line in lines])], np.int64),

@@ -54,7 +54,7 @@ def jobs_of(
     return Jobs(
         at=look.timestamp,
         run=run_ref(look.run_id),
-        total=len(look.jobs),
+        total=len(look.jobs) if look.jobs_listed else None,
         matching=len(chosen),
         errors=list(look.errors),
         items=ordered[offset : offset + limit],

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from k8s_tuning.dashboard import instants, stretches
-from k8s_tuning.dashboard.columns import Rows
+from k8s_tuning.dashboard.columns import UNKNOWN, Ints, Rows
 from k8s_tuning.dashboard.history_rows import LEVELS, HistoryRows, Key, add_block, run_hash
 from k8s_tuning.dashboard.runs import run_ref
 from k8s_tuning.dashboard.shapes import Level, Record, Records, Series, StripCell
@@ -139,9 +139,9 @@ class HistoryColumns:
                 records_ok=told.counts[0].tolist() if told else [],
                 records_warn=told.counts[1].tolist() if told else [],
                 records_error=told.counts[2].tolist() if told else [],
-                jobs_ok=worst_rows.ok.tolist(),
-                jobs_warn=worst_rows.warn.tolist(),
-                jobs_error=worst_rows.error.tolist(),
+                jobs_ok=_known(worst_rows.ok),
+                jobs_warn=_known(worst_rows.warn),
+                jobs_error=_known(worst_rows.error),
             )
 
     def since(self, namespace: str, selector: str) -> str | None:
@@ -238,6 +238,10 @@ class HistoryColumns:
                 # The file was replaced between the two looks, or somebody wrote over it: read it afresh.
                 self._begin()
         raise StoreError(f"{self.path}: is being rewritten again and again; see which process does")
+
+
+def _known(counts: Ints) -> list[int | None]:
+    return [None if count == UNKNOWN else count for count in counts.tolist()]
 
 
 def _range(since: float, until: float) -> tuple[int, int]:

@@ -112,8 +112,8 @@ class Series(Shape):
 
     `at`: when each stretch begins, seconds since the epoch. `seconds`: how long each is; 0 where each column is one
     record. `worst`: 0 OK, 1 WARN, 2 ERROR: the worst record, so that no ERROR is lost. `records_*`: how many records.
-    `jobs_*`: of the record with the most Jobs in ERROR, then WARN, so that the three belong together. `gap_seconds`:
-    two neighbours further apart than this have nothing known between them.
+    `jobs_*`: of the record with the most Jobs in ERROR, then WARN, so that the three belong together; null where the
+    Jobs could not be listed. `gap_seconds`: two neighbours further apart than this have nothing known between them.
     """
 
     namespace: str
@@ -129,9 +129,9 @@ class Series(Shape):
     records_ok: list[int]
     records_warn: list[int]
     records_error: list[int]
-    jobs_ok: list[int]
-    jobs_warn: list[int]
-    jobs_error: list[int]
+    jobs_ok: list[int | None]
+    jobs_warn: list[int | None]
+    jobs_error: list[int | None]
 
 
 class Incidents(Shape):
@@ -142,16 +142,16 @@ class Incidents(Shape):
 
 
 class Record(Shape):
-    """One line of the history."""
+    """One line of the history. `jobs_*`: null where the Jobs could not be listed."""
 
     at: str
     namespace: str
     selector: str
     target: str | None
     health: Level
-    jobs_ok: int
-    jobs_warn: int
-    jobs_error: int
+    jobs_ok: int | None
+    jobs_warn: int | None
+    jobs_error: int | None
     reasons: dict[str, int]
     monitor_errors: list[str]
     run: RunRef | None
@@ -210,11 +210,11 @@ class Job(Shape):
 
 
 class Jobs(Shape):
-    """The Jobs of a target's newest snapshot. `at` is null where no snapshot was kept."""
+    """The Jobs of a target's newest snapshot. `at` is null where no snapshot was kept, `total` where it has no list."""
 
     at: str | None
     run: RunRef | None
-    total: int = Field(description="Jobs in the snapshot.")
+    total: int | None = Field(description="Jobs in the snapshot; null where they could not be listed.")
     matching: int = Field(description="Jobs that the search leaves.")
     errors: list[str]
     items: list[Job]

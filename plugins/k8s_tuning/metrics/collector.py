@@ -154,7 +154,8 @@ def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) 
         # Where something could not be read, the counts are of the rest: not this target's.
         if not last.monitor_errors:
             for level, count in zip(HealthLevel, (last.jobs_ok, last.jobs_warn, last.jobs_error), strict=True):
-                jobs.add_metric([*labels, level.value], count)
+                if count is not None:
+                    jobs.add_metric([*labels, level.value], count)
         for reason, count in sorted(last.reasons.items()):
             reasons.add_metric([*labels, reason], count)
         errors.add_metric(labels, len(last.monitor_errors))

@@ -82,9 +82,14 @@ class ReportPipelineOperator(StageOperator):
         self._journal(result, tasks, context)
         self._tell_of_broken_stage(result, tasks, context)
         if result.exit_code == PIPELINE_FAILED:
-            broken = ", ".join(name for name, row in tasks.items() if row["state"] == "failed") or "a stage"
+            broken = ", ".join(name for name, row in tasks.items() if row["state"] == "failed")
+            if not broken and result.health_status is not None:
+                raise AirflowFailException(
+                    f"exit code 3: the Jobs could not be listed; health is {result.health_status}, not known"
+                )
             raise AirflowFailException(
-                f"exit code 3: the pipeline itself failed ({broken}); health is {result.health_status or 'not known'}"
+                f"exit code 3: the pipeline itself failed ({broken or 'a stage'}); "
+                f"health is {result.health_status or 'not known'}"
             )
         if result.exit_code:
             raise AirflowFailException(
@@ -105,11 +110,13 @@ class ReportPipelineOperator(StageOperator):
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
         broken = any(row["state"] in _BROKEN for row in tasks.values())
-        health = take(K8sHealthSnapshot, self.health).overall_health if self.health else None
-        if broken:
+        judged = take(K8sHealthSnapshot, self.health) if self.health else None
+        health = judged.overall_health if judged else None
+        if broken or judged is None:
             health_code = PIPELINE_FAILED
         else:
-            health_code = health_exit_code(health, is_true(self.strict_health, "strict_health"))
+            strict = is_true(self.strict_health, "strict_health")
+            health_code = health_exit_code(health, strict, jobs_listed=judged.jobs_listed)
         sent = [one for one in self.sent or () if one and one["outcome"] in ("sent", "already_sent")]
         applied = self.applied or {}
         return K8sTuningPipelineResult(
@@ -124,6 +131,7 @@ class ReportPipelineOperator(StageOperator):
             history_appended=self.record is not None,
             exit_code=health_code,
             steps=[f"{name}: {row['state']}" for name, row in tasks.items()],
+            jobs_listed=judged is None or judged.jobs_listed,
         )
 
     def _journal(self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context) -> None:

@@ -66,7 +66,9 @@ class K8sTuningPipelineRunner:
                 start = self._clock()
                 result.steps.append(f"{step}: {work()}")
                 seconds[step] = self._clock() - start
-            result.exit_code = health_exit_code(result.health_status, config.strict_health)
+            result.exit_code = health_exit_code(
+                result.health_status, config.strict_health, jobs_listed=result.jobs_listed
+            )
         except TuningError as error:
             result.steps.append(f"{step}: failed: {error}")
             result.exit_code = PIPELINE_FAILED

@@ -193,12 +193,17 @@ class Steps:
         phases = Counter(job.phase for job in self.snapshot.jobs)
         counts = ", ".join(f"{count} {phase}" for phase, count in sorted(phases.items()))
         outcome = f"{len(self.snapshot.jobs)} Job(s){f': {counts}' if counts else ''}"
+        if not self.snapshot.jobs_listed:
+            outcome = "Jobs not known"
         return outcome + _unread(self.snapshot.errors)
 
     def _judge(self) -> str:
         expected = [name for name in self.in_cluster if name not in self.succeeded]
         self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, expected)
         self.result.health_status = self.health.overall_health
+        self.result.jobs_listed = self.health.jobs_listed
+        if not self.health.jobs_listed:
+            return f"{self.health.overall_health}, not known: the Jobs could not be listed"
         counts = ", ".join(f"{level} {count}" for level, count in count_levels(self.health.jobs_health).items())
         reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(self.health.jobs_health).items())
         ill = [job.job_name for job in self.health.jobs_health if job.health is not HealthLevel.OK]

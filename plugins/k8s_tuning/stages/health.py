@@ -49,7 +49,11 @@ class K8sJobHealth:
 
 @dataclass
 class K8sHealthSnapshot:
-    """The health of every selected Job. `errors`: what monitoring could not read."""
+    """The health of every selected Job. `errors`: what monitoring could not read.
+
+    `jobs_listed`: False where the Jobs themselves could not be listed: nothing is known of them, neither their health
+    nor their number, and `overall_health` is WARN.
+    """
 
     namespace: str
     selector: str
@@ -57,6 +61,7 @@ class K8sHealthSnapshot:
     errors: list[str]
     overall_health: HealthLevel
     timestamp: str
+    jobs_listed: bool = True
 
 
 class K8sHealthEvaluator:
@@ -96,6 +101,8 @@ class K8sHealthEvaluator:
             errors=errors,
             overall_health=worst([job.health for job in jobs] + unread),
             timestamp=snapshot.timestamp,
+            # A snapshot that was made by hand may have Jobs and say nothing of how they were listed.
+            jobs_listed=snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors,
         )
 
     def _judge(self, job: K8sJobStatus, at: str) -> K8sJobHealth:
@@ -175,12 +182,13 @@ def count_reasons(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
 def generate_health_report_text(health: K8sHealthSnapshot) -> str:
     """The report that a person reads: what is wrong first, then the Jobs that are well."""
     counts = count_levels(health.jobs_health)
+    number = f"{len(health.jobs_health)} ({', '.join(f'{level} {count}' for level, count in counts.items())})"
     lines = [
-        f"Health: {health.overall_health}",
+        f"Health: {health.overall_health}{'' if health.jobs_listed else ' (not known: the Jobs could not be listed)'}",
         f"Namespace: {health.namespace}",
         f"Selector: {health.selector}",
         f"Time: {health.timestamp}",
-        f"Jobs: {len(health.jobs_health)} ({', '.join(f'{level} {count}' for level, count in counts.items())})",
+        f"Jobs: {number if health.jobs_listed else 'not known'}",
     ]
     if health.errors:
         lines += ["", "Not everything could be read:", *(f"  ! {error}" for error in health.errors)]

@@ -64,15 +64,15 @@ class K8sHealthHistoryStore:
         nothing and returns the record that is there; one that finds something else is recorded. `keep_snapshot` puts
         the whole snapshot into `raw_snapshot`, where it fits into a line.
         """
-        counts = count_levels(snapshot.jobs_health)
+        counts = count_levels(snapshot.jobs_health) if snapshot.jobs_listed else {}
         record = K8sHealthHistoryRecord(
             timestamp=snapshot.timestamp,
             namespace=snapshot.namespace,
             selector=snapshot.selector,
             overall_health=HealthLevel(snapshot.overall_health),
-            jobs_ok=counts["OK"],
-            jobs_warn=counts["WARN"],
-            jobs_error=counts["ERROR"],
+            jobs_ok=counts.get("OK"),
+            jobs_warn=counts.get("WARN"),
+            jobs_error=counts.get("ERROR"),
             run_id=run_id,
             target=target,
             reasons=count_reasons(snapshot.jobs_health),
@@ -177,7 +177,7 @@ def generate_record_text(record: K8sHealthHistoryRecord, path: str | Path) -> st
         f"Selector: {record.selector}",
         f"Timestamp: {record.timestamp}",
         f"Overall health: {record.overall_health}",
-        f"Jobs: OK {record.jobs_ok}, WARN {record.jobs_warn}, ERROR {record.jobs_error}",
+        f"Jobs: {_counts(record.jobs_ok, record.jobs_warn, record.jobs_error)}",
     ]
     if record.reasons:
         lines.append(f"Reasons: {_reasons(record.reasons)}")
@@ -191,13 +191,18 @@ def generate_history_text(records: list[K8sHealthHistoryRecord]) -> str:
         return "No records.\n"
     rows = [("TIMESTAMP", "NAMESPACE", "SELECTOR", "HEALTH", "OK", "WARN", "ERROR", "REASONS")]
     for record in records:
-        counts = (str(record.jobs_ok), str(record.jobs_warn), str(record.jobs_error))
+        ok, warn, error = (
+            "?" if count is None else str(count) for count in (record.jobs_ok, record.jobs_warn, record.jobs_error)
+        )
         unread = (
             error if len(error) <= _WIDEST_ERROR else error[: _WIDEST_ERROR - 1] + "…"
             for error in record.monitor_errors
         )
-        why = "; ".join(filter(None, [_reasons(record.reasons), *unread]))
-        rows.append((record.timestamp, record.namespace, record.selector, str(record.overall_health), *counts, why))
+        unknown = "Jobs not known" if record.jobs_ok is None else ""
+        why = "; ".join(filter(None, [unknown, _reasons(record.reasons), *unread]))
+        rows.append(
+            (record.timestamp, record.namespace, record.selector, str(record.overall_health), ok, warn, error, why)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
@@ -215,7 +220,7 @@ def generate_history_summary_text(summary: dict[str, Any]) -> str:
     ]
     if summary["last_timestamp"] is None:
         return "\n".join([*lines, "Last record: none"]) + "\n"
-    counts = ", ".join(f"{level} {summary[f'last_jobs_{level.lower()}']}" for level in HealthLevel)
+    counts = _counts(*(summary[f"last_jobs_{level.lower()}"] for level in HealthLevel))
     last = f"Last record: {summary['last_timestamp']} {summary['last_overall_health']} (jobs: {counts})"
     return "\n".join([*lines, last]) + "\n"
 
@@ -242,6 +247,10 @@ def _with_snapshot(values: dict[str, Any], snapshot: K8sHealthSnapshot) -> dict[
         log.warning("recorded without the snapshot of %s: %s", snapshot.namespace, error)
         return values
     return whole
+
+
+def _counts(ok: int | None, warn: int | None, error: int | None) -> str:
+    return "not known, they could not be listed" if ok is None else f"OK {ok}, WARN {warn}, ERROR {error}"
 
 
 def _reasons(reasons: dict[str, int]) -> str:

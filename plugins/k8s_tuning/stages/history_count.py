@@ -49,7 +49,8 @@ def count_lines(path: Path, size: int) -> dict[tuple[str, str], tuple[int, int, 
         # A quote sorts before every other beginning of a JSON value: where the largest has one, all have.
         if records != timestamps or not newest.startswith('"'):
             return None
-        if not all(job is not None and job.isdigit() and int(job) <= MAX_COUNT for job in jobs):
+        # NULL: the count is null or left out, so not known.
+        if not all(job is None or (job.isdigit() and int(job) <= MAX_COUNT) for job in jobs):
             return None
         key = _text(namespace), _text(selector)
         level = _text(health)

@@ -22,15 +22,16 @@ class K8sHealthHistoryRecord:
     `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
     `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in
     records of versions before it.
+    `jobs_ok`, `jobs_warn`, `jobs_error`: all None where the Jobs could not be listed.
     """
 
     timestamp: str
     namespace: str
     selector: str
     overall_health: HealthLevel
-    jobs_ok: int
-    jobs_warn: int
-    jobs_error: int
+    jobs_ok: int | None
+    jobs_warn: int | None
+    jobs_error: int | None
     raw_snapshot: dict[str, Any] | None = None
     run_id: str | None = None
     target: str | None = None
@@ -47,16 +48,17 @@ _ABSENT = msgspec.Raw(b"null")
 class Line(msgspec.Struct, gc=False):
     """A line that is a record: the contract's fields have their types. The others are read when they are asked for.
 
-    Unknown fields, of a later version, are passed over; an optional one of an unknown form counts as absent.
+    Unknown fields, of a later version, are passed over; an optional one of an unknown form counts as absent. A count
+    that is null or left out is not known.
     """
 
     timestamp: str
     namespace: str
     selector: str
     overall_health: HealthLevel
-    jobs_ok: _Count
-    jobs_warn: _Count
-    jobs_error: _Count
+    jobs_ok: _Count | None = None
+    jobs_warn: _Count | None = None
+    jobs_error: _Count | None = None
     raw_snapshot: msgspec.Raw = _ABSENT
     run_id: msgspec.Raw = _ABSENT
     target: msgspec.Raw = _ABSENT
@@ -64,16 +66,22 @@ class Line(msgspec.Struct, gc=False):
     monitor_errors: msgspec.Raw = _ABSENT
     look: msgspec.Raw = _ABSENT
 
+    def counts(self) -> tuple[int, int, int] | None:
+        """Jobs in OK, WARN and ERROR; None where one of them is not known."""
+        ok, warn, error = self.jobs_ok, self.jobs_warn, self.jobs_error
+        return None if ok is None or warn is None or error is None else (ok, warn, error)
+
     def record(self, with_snapshot: bool = True) -> K8sHealthHistoryRecord:
         """The whole record; `with_snapshot=False` leaves out the largest field."""
+        ok, warn, error = self.counts() or (None, None, None)
         return K8sHealthHistoryRecord(
             timestamp=self.timestamp,
             namespace=self.namespace,
             selector=self.selector,
             overall_health=self.overall_health,
-            jobs_ok=self.jobs_ok,
-            jobs_warn=self.jobs_warn,
-            jobs_error=self.jobs_error,
+            jobs_ok=ok,
+            jobs_warn=warn,
+            jobs_error=error,
             raw_snapshot=_read(self.raw_snapshot, dict[str, Any], None) if with_snapshot else None,
             run_id=_read(self.run_id, str, None),
             target=_read(self.target, str, None),

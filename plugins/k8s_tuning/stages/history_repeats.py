@@ -17,12 +17,12 @@ Values = dict[str, Any]
 
 
 def finding(snapshot: K8sHealthSnapshot) -> str:
-    """A digest of what a check found: each Job's phase, health and reasons, and whether all could be read.
+    """A digest of what a check found: each Job's phase, health and reasons, and what could be read.
 
     Neither times nor the wording of causes and errors are in it: they differ each time.
     """
     jobs = sorted((job.job_name, job.phase, job.health, sorted(job.reasons)) for job in snapshot.jobs_health)
-    found = [snapshot.overall_health, bool(snapshot.errors), jobs]
+    found = [snapshot.overall_health, bool(snapshot.errors), snapshot.jobs_listed, jobs]
     return blake2b(orjson.dumps(found), digest_size=8).hexdigest()
 
 

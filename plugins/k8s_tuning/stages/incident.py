@@ -24,7 +24,10 @@ class IncidentSeverity(StrEnum):
 
 @dataclass
 class K8sIncident:
-    """One unbroken run of non-OK health of one target. The id stays the same while it lasts."""
+    """One unbroken run of non-OK health of one target. The id stays the same while it lasts.
+
+    `job_counts`: {OK, WARN, ERROR}; empty where the Jobs could not be listed.
+    """
 
     id: str
     severity: IncidentSeverity
@@ -105,7 +108,7 @@ def build_incident(
         started_at=first.timestamp,
         detected_at=detected_at,
         summary=_summary(newest, previous, events),
-        job_counts={"OK": newest.jobs_ok, "WARN": newest.jobs_warn, "ERROR": newest.jobs_error},
+        job_counts=_job_counts(newest),
         recent_events=events,
         reasons=dict(newest.reasons),
         target=newest.target,
@@ -137,6 +140,11 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
     )
 
 
+def _job_counts(record: K8sHealthHistoryRecord) -> dict[str, int]:
+    counts = {"OK": record.jobs_ok, "WARN": record.jobs_warn, "ERROR": record.jobs_error}
+    return {level: count for level, count in counts.items() if count is not None}
+
+
 def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, events: Sequence[K8sEvent]) -> str:
     now = newest.overall_health
     if previous is None:
@@ -145,6 +153,7 @@ def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, event
         sentences = [f"Health remains {now}."]
     else:
         sentences = [f"Health transitioned from {previous} to {now}."]
+    sentences += ["The Jobs could not be listed, so their health is not known."] if newest.jobs_ok is None else []
     sentences += [f"{newest.jobs_error} job(s) in ERROR state."] if newest.jobs_error else []
     sentences += [f"{newest.jobs_warn} job(s) in WARN state."] if newest.jobs_warn else []
     if newest.reasons:
@@ -170,7 +179,7 @@ def _text(incident: K8sIncident) -> str:
             f"**Severity:** {incident.severity}",
             f"**Current Health:** {incident.current_health}",
             f"**Previous Health:** {incident.previous_health or 'not recorded'}",
-            f"**Job Counts:** {counts}",
+            f"**Job Counts:** {counts or 'not known'}",
             "",
             *(["**Recent Events:**", *events] if events else ["**Recent Events:** none"]),
             "",

@@ -84,7 +84,7 @@ class JobLook:
 class TargetLook:
     """One look at a target. `run_id`: `DAG_ID/RUN_ID` of the run that recorded it; `target`: its name for people.
 
-    `errors`: what could not be read, and what was left out here for its size.
+    `errors`: what could not be read, and what was left out here for its size. `jobs_listed`: as in K8sHealthSnapshot.
     """
 
     namespace: str
@@ -94,6 +94,7 @@ class TargetLook:
     target: str | None = None
     jobs: list[JobLook] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    jobs_listed: bool = True
 
 
 class LookStore:
@@ -141,7 +142,9 @@ def make_look(
     errors = list(dict.fromkeys([*health.errors, *(events.errors if events else [])]))
     errors += _put_logs(looks, logs)
     errors += _put_events(looks, facts, events.events if events else [])
-    return TargetLook(health.namespace, health.selector, health.timestamp, run_id, target, looks, errors)
+    return TargetLook(
+        health.namespace, health.selector, health.timestamp, run_id, target, looks, errors, health.jobs_listed
+    )
 
 
 def _job_look(job: K8sJobHealth, facts: K8sJobStatus | None) -> JobLook:

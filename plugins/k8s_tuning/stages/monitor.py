@@ -103,13 +103,15 @@ def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:
     """The snapshot for a person: errors on top, then the Jobs, troubled ones first, with pods and last log lines."""
     phases = Counter(job.phase for job in snapshot.jobs)
     known = [phase for phase in _ORDER if phases[phase]]
-    counts = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
+    told = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
+    counts = f" ({told})" if told else ""
+    is_known = snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors
     lines = [
         "=== Kubernetes Jobs ===",
         f"Namespace:  {snapshot.namespace}",
         f"Selector:   {snapshot.selector or '(every Job)'}",
         f"Read at:    {snapshot.timestamp}",
-        f"Jobs:       {len(snapshot.jobs)}{f' ({counts})' if counts else ''}",
+        f"Jobs:       {f'{len(snapshot.jobs)}{counts}' if is_known else 'not known'}",
     ]
     if snapshot.errors:
         lines += ["", f"ERRORS: {len(snapshot.errors)}; this snapshot is NOT whole"]

@@ -42,8 +42,8 @@ class K8sTuningPipelineResult:
 
     `generated_jobs`: manifests of this session, or, where the run generates none, those that stood ready.
     `applied_jobs`: Jobs that a real apply created. `incidents_sent`: incidents that a channel took in this run.
-    `health_status` is None where the run broke before health was known: unknown is never OK. A stage that was not
-    reached is not in `steps`.
+    `health_status` is None where the run broke before health was known: unknown is never OK. `jobs_listed`: False where
+    the Jobs could not be listed; the exit code is then 3. A stage that was not reached is not in `steps`.
     """
 
     mode: str
@@ -55,11 +55,12 @@ class K8sTuningPipelineResult:
     history_appended: bool = False
     exit_code: int = PIPELINE_FAILED
     steps: list[str] = field(default_factory=list)
+    jobs_listed: bool = True
 
 
-def health_exit_code(health: HealthLevel | None, strict: bool = False) -> int:
-    """OK 0; WARN 0, or 1 with strict; ERROR 2; unknown 3 (contract, D33 and D36)."""
-    if health is None:
+def health_exit_code(health: HealthLevel | None, strict: bool = False, *, jobs_listed: bool = True) -> int:
+    """OK 0; WARN 0, or 1 with strict; ERROR 2; unknown, or Jobs that could not be listed, 3 (contract, D33, D36)."""
+    if health is None or not jobs_listed:
         return PIPELINE_FAILED
     return {HealthLevel.OK: 0, HealthLevel.WARN: int(strict), HealthLevel.ERROR: 2}[health]
 
@@ -77,13 +78,18 @@ def generate_pipeline_report_text(result: K8sTuningPipelineResult) -> str:
         0: "the run did its work",
         1: "health is WARN, and strict",
         2: "health is ERROR: look at the Jobs",
-        PIPELINE_FAILED: "the pipeline itself failed: look at the step that says so",
+        PIPELINE_FAILED: "the pipeline itself failed: look at the step that says so"
+        if result.jobs_listed
+        else "the Jobs could not be listed: look at the step that says why",
     }
+    health = result.health_status or "not known"
+    if result.health_status and not result.jobs_listed:
+        health = f"{health}, not known"
     lines = [
         "=== Tuning pipeline ===",
         f"Mode:             {result.mode}",
         f"Exit code:        {result.exit_code} ({meaning.get(result.exit_code, 'unknown')})",
-        f"Health:           {result.health_status or 'not known'}",
+        f"Health:           {health}",
         f"Generated Jobs:   {result.generated_jobs}",
         f"Validated Jobs:   {result.validated_jobs}",
         f"Applied Jobs:     {result.applied_jobs}",

@@ -85,7 +85,8 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
                 self.close_connection = True
                 return
             body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
+            # send_response says the date itself; an answer that has its own, or "" for none, is to be believed.
+            (self.send_response_only if "Date" in answer.headers else self.send_response)(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))

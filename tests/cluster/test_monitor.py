@@ -78,6 +78,31 @@ def test_jobs_pods_and_logs_come_together(api: ApiDouble, access: ClusterAccess)
     assert not any(log.truncated or log.previous for log in snapshot.pods_logs)
 
 
+@pytest.mark.parametrize(
+    ("dates", "server_time"),
+    [
+        (["Sun, 16 Nov 2025 10:00:07 GMT"], "2025-11-16T10:00:07Z"),
+        (["Sun, 16 Nov 2025 10:00:07 GMT", "Sun, 16 Nov 2025 10:00:05 GMT"], "2025-11-16T10:00:07Z"),
+        (["Sun, 16 Nov 2025 10:00:07 GMT", "soon"], "2025-11-16T10:00:07Z"),
+        (["Sun, 16 Nov 99999999999 10:00:07 GMT"], None),
+        ([""], None),
+    ],
+    ids=["one clock", "two replicas, the later clock", "one unreadable", "a year that is none", "no date"],
+)
+def test_the_servers_clock_comes_along(
+    api: ApiDouble, access: ClusterAccess, dates: list[str], server_time: str | None
+) -> None:
+    whole = Namespace([job("a")], [pod("a", "a-1")])
+
+    def answer(request: Request) -> Answer:
+        given = whole(request)
+        given.headers["Date"] = dates[0] if request.path == JOBS else dates[-1]
+        return given
+
+    api.answer = answer
+    assert load(access, max_log_lines=0).server_time == server_time
+
+
 def test_pods_without_labels_are_found_by_their_job(api: ApiDouble, access: ClusterAccess) -> None:
     """A Job's template may carry none of the Job's own labels; the owner reference tells whose pod it is."""
 

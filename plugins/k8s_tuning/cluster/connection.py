@@ -17,6 +17,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
@@ -125,6 +127,7 @@ class Connection:
         self._base = target.server.rstrip("/")
         self.context = target.context
         self.server = _host(target.server)
+        self.server_time: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -233,6 +236,8 @@ class Connection:
         except (LightkubeConfigError, OSError) as error:
             raise ConfigError(f"the credentials cannot be read: {error}") from error
         if response.is_success:
+            # The replicas of an API server have a clock each: by the latest one no object is of the future.
+            self.server_time = max(filter(None, (self.server_time, _date(response.headers))), default=None)
             return Answer(response.status_code, response.headers, response.content)
         fault = faults.from_answer(response.status_code, response.headers, response.content, call, self.server)
         overloaded = response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer))
@@ -285,6 +290,15 @@ def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _date(headers: Mapping[str, str]) -> str | None:
+    """The Date header as a timestamp; None where there is none, or none that can be read."""
+    try:
+        instant = parsedate_to_datetime(headers.get("Date", ""))
+        return timestamps.to_text(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _host(server: str) -> str:

@@ -19,8 +19,9 @@ from k8s_tuning.cluster import selectors
 from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.reader import ClusterReader, check_namespace
 from k8s_tuning.errors import ClusterError
+from k8s_tuning.stages.api_values import Json
 from k8s_tuning.stages.events import KINDS, K8sEventSnapshot, Selected, belongs, select_events
-from k8s_tuning.stages.job_reading import Json, owner_uids
+from k8s_tuning.stages.pod_reading import owner_uids
 
 
 class K8sEventCollector:

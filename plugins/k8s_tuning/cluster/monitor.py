@@ -20,17 +20,10 @@ from k8s_tuning.cluster import selectors
 from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.reader import ClusterReader, check_namespace
 from k8s_tuning.errors import ClusterError, Forbidden, InputError, Invalid, NotFound, Unauthorized, Unreachable
-from k8s_tuning.stages.job_reading import (
-    Json,
-    LogWanted,
-    job_status,
-    log_lines,
-    logs_wanted,
-    owner_uids,
-    pod_status,
-    usage_by_pod,
-)
+from k8s_tuning.stages.api_values import Json
+from k8s_tuning.stages.job_reading import job_status
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
+from k8s_tuning.stages.pod_reading import LogWanted, log_lines, logs_wanted, owner_uids, pod_status, usage_by_pod
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +87,7 @@ class K8sJobMonitor:
         snapshot = K8sMonitorSnapshot(self.namespace, self.label_selector, [], [], self._now())
         async with ClusterReader(self.access) as reader:
             pods = await self._load_jobs(reader, snapshot)
+            snapshot.server_time = reader.server_time
             await asyncio.gather(self._load_logs(reader, pods, snapshot), self._load_usage(reader, pods))
         return snapshot
 

@@ -45,6 +45,11 @@ class ClusterReader:
     async def __aexit__(self, *_: object) -> None:
         await self._connection.__aexit__()
 
+    @property
+    def server_time(self) -> str | None:
+        """The API server's clock at its latest answer (the Date header), None where it has not said."""
+        return self._connection.server_time
+
     async def jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every Job that the label selector selects ("" selects all)."""
         return await self._list(_jobs_path(namespace), _jobs_call("list", namespace), {"labelSelector": selector}, keep)

@@ -15,7 +15,12 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclass
 class K8sContainerStatus:
-    """One container of a pod. Absent facts are None: a pod may lack container statuses altogether."""
+    """One container of a pod. Absent facts are None: a pod may lack container statuses altogether.
+
+    `kind`: container; init; or sidecar, a native one (an init container with restartPolicy Always). `state`: waiting,
+    running or terminated. `terminated_*`, `exit_code`, `started_at` and `finished_at` are of the present run where that
+    has ended (`state` terminated), else of the run before it. `restart_policy`: its own, else its pod's.
+    """
 
     name: str
     restart_count: int = 0
@@ -25,11 +30,35 @@ class K8sContainerStatus:
     terminated_message: str | None = None
     exit_code: int | None = None
     finished_at: str | None = None
+    kind: str = "container"
+    state: str | None = None
+    started_at: str | None = None
+    running_since: str | None = None
+    ready: bool | None = None
+    started: bool | None = None
+    restart_policy: str | None = None
+
+
+@dataclass
+class K8sPodCondition:
+    """One condition of a pod. `status`: True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str | None = None
+    message: str | None = None
+    last_transition_time: str | None = None
 
 
 @dataclass
 class K8sPodStatus:
-    """One pod of a Job. `phase` is the pod's own (Pending, Running, Succeeded, Failed, Unknown)."""
+    """One pod of a Job. `phase` is the pod's own (Pending, Running, Succeeded, Failed, Unknown).
+
+    `containers`: init containers first, each kind in the order of the pod's spec. `conditions`: those that are not as
+    in a pod that is well: DisruptionTarget where it is True, any other where it is not; of a pod that has ended,
+    DisruptionTarget alone. `deleted_at`: its deletionTimestamp, by which it should be gone. `scheduling_gates`: what
+    holds it before the scheduler. `completion_index`: an Indexed Job's. `default_container`: kubectl's annotation.
+    """
 
     pod_name: str
     namespace: str
@@ -42,6 +71,12 @@ class K8sPodStatus:
     containers: list[K8sContainerStatus] = field(default_factory=list)
     cpu_millicores: int | None = None
     memory_bytes: int | None = None
+    conditions: list[K8sPodCondition] = field(default_factory=list)
+    deleted_at: str | None = None
+    deletion_grace_seconds: int | None = None
+    scheduling_gates: list[str] = field(default_factory=list)
+    completion_index: int | None = None
+    default_container: str | None = None
 
 
 @dataclass
@@ -49,6 +84,11 @@ class K8sJobStatus:
     """One Job. `phase`: PENDING, RUNNING, SUCCEEDED, FAILED or UNKNOWN; its conditions decide first.
 
     `condition_time`: since when the condition that decided has been so. A Job that failed has no `completion_time`.
+    `suspended`: held by spec.suspend. `managed_by`: another controller than Kubernetes' own. `template_containers`:
+    those of its own template; a pod may have more, injected. `ready`, `terminating`: None where the server does
+    not count them (before 1.24 and 1.28). `uncounted`: pods that have ended and are not in `succeeded` or `failed`
+    yet. `completed_indexes`, `failed_indexes`: of an Indexed Job, as "1,3-5". `deleted_at`: since when it is being
+    deleted; its `finalizers` hold it until then.
     """
 
     job_name: str
@@ -68,6 +108,19 @@ class K8sJobStatus:
     condition_message: str | None = None
     condition_time: str | None = None
     pods: list[K8sPodStatus] = field(default_factory=list)
+    parallelism: int | None = None
+    backoff_limit: int | None = None
+    suspended: bool = False
+    managed_by: str | None = None
+    has_success_policy: bool = False
+    template_containers: list[str] = field(default_factory=list)
+    ready: int | None = None
+    terminating: int | None = None
+    uncounted: int = 0
+    completed_indexes: str | None = None
+    failed_indexes: str | None = None
+    deleted_at: str | None = None
+    finalizers: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -87,7 +140,8 @@ class K8sMonitorSnapshot:
     """Everything read in one look. `errors` is not empty where anything could not be read: then it is not whole.
 
     `jobs_listed`: the list of Jobs itself was read, so that a Job that is not in `jobs` is not in the cluster; what the
-    errors tell of then is pods or logs.
+    errors tell of then is pods or logs. `timestamp`: this machine's clock; `server_time`: the API server's at that
+    moment (its answers' Date), against which ages count; None where it did not say.
     """
 
     namespace: str
@@ -97,6 +151,7 @@ class K8sMonitorSnapshot:
     timestamp: str
     errors: list[str] = field(default_factory=list)
     jobs_listed: bool = False
+    server_time: str | None = None
 
 
 def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:

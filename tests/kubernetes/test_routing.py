@@ -19,7 +19,7 @@ NAMESPACES = {
     "staging": ("trading-bots-staging", "monitoring-staging", "kube-system"),
     "production": ("trading-bots-prod", "trading-bots", "monitoring-prod", "kube-system"),
 }
-PAGED = {"dev": "pagerduty-dev", "staging": "slack-alerts-staging", "production": "pagerduty-production"}
+PAGED = {"dev": "slack-alerts-dev", "staging": "slack-alerts-staging", "production": "pagerduty-production"}
 
 # (environment, labels, receiver)
 TABLE = [
@@ -131,7 +131,7 @@ def test_secrets_come_by_file_and_never_by_value(environment: str) -> None:
     text = config_file(environment).read_text()
     assert not re.search(r"https?://|hooks\.slack|routing_key:|api_url:", text)
     files = re.findall(r"(?:api_url_file|routing_key_file): /etc/alertmanager/config/(\S+)", text)
-    keys = ["slack-alerts-url", "slack-low-url"] + (["pagerduty-routing-key"] if environment != "staging" else [])
+    keys = ["slack-alerts-url", "slack-low-url"] + (["pagerduty-routing-key"] if environment == "production" else [])
     assert files == keys
     assert all(
         slack["send_resolved"]

@@ -122,8 +122,8 @@ class Stack:
     urls: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, folder: Path) -> Stack:
-        """Write every configuration file; nothing is started yet."""
+    def prepare(cls, folder: Path, rules_of: str = "dev") -> Stack:
+        """Write every configuration file; nothing is started yet. `rules_of`: the environment that Prometheus is of."""
         for binary, package in PACKAGES.items():
             if not shutil.which(binary):
                 pytest.skip(f"{binary} is missing: apt-get install {package}")
@@ -145,7 +145,7 @@ class Stack:
                 "--cluster.listen-address=",
             ]
             stack._add(environment, command, "/-/ready")
-        config = stack._prometheus_files(metrics, {"dev": dev, "production": prod})
+        config = stack._prometheus_files(metrics, {"dev": dev, "production": prod}, rules_of)
         command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
         # Alerts sent before the Alertmanagers are discovered are lost; by default they are sent again after a minute.
         command.append("--rules.alert.resend-delay=5s")
@@ -169,12 +169,13 @@ class Stack:
         shutil.copy(ROOT / "include/kubernetes/source/k8s-tuning.tmpl", home)
         for key in ("slack-alerts-url", "slack-low-url"):
             (home / key).write_text(f"{self.receivers.url}/{key.removesuffix('-url')}/{environment}")
-        (home / "pagerduty-routing-key").write_text(f"key-of-{environment}")
+        if "pagerduty-routing-key" in text:
+            (home / "pagerduty-routing-key").write_text(f"key-of-{environment}")
         return home
 
-    def _prometheus_files(self, metrics: str, alertmanagers: dict[str, str]) -> Path:
-        """dev's rules with `for` in seconds, and every Alertmanager told of every alert: routing keeps them apart."""
-        rules = yaml.safe_load((OVERLAYS / "dev/generated/prometheus-rules.yaml").read_text())["spec"]
+    def _prometheus_files(self, metrics: str, alertmanagers: dict[str, str], rules_of: str) -> Path:
+        """An environment's rules with `for` in seconds; every Alertmanager gets every alert, routing keeps them apart."""
+        rules = yaml.safe_load((OVERLAYS / rules_of / "generated/prometheus-rules.yaml").read_text())["spec"]
         for group in rules["groups"]:
             for rule in group["rules"]:
                 if "for" in rule and rule["alert"] == "K8sTuningTargetUnhealthy":
@@ -186,7 +187,7 @@ class Stack:
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers.values())}]}]},
             "scrape_configs": [
                 {"job_name": "k8s-tuning", "honor_labels": True, "static_configs": [{"targets": [metrics]}]},
-                {"job_name": "alertmanager", "static_configs": [{"targets": [alertmanagers["dev"]]}]},
+                {"job_name": "alertmanager", "static_configs": [{"targets": [alertmanagers[rules_of]]}]},
             ],
         }
         path = self.folder / "prometheus.yaml"

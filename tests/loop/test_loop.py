@@ -1,4 +1,4 @@
-"""The loop closed: a Job that dies reaches the right person, in dev and not in production, and its recovery too.
+"""The loop closed: a Job that dies reaches the right person, in production and not in dev, and its recovery too.
 
 Sandbox → `k8s-tuning record` → metrics endpoint → Prometheus → Alertmanager → a server in place of Slack and PagerDuty.
 """
@@ -19,13 +19,13 @@ from k8s_tuning.sandbox import Sandbox
 
 pytestmark = pytest.mark.servers
 
-NAMESPACE = "trading-bots-dev"
-PAGER, SLACK = "/pagerduty/dev", "/slack-alerts/dev"
+NAMESPACE = "trading-bots"
+PAGER, SLACK = "/pagerduty/production", "/slack-alerts/production"
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack.prepare(tmp_path)
+    made = Stack.prepare(tmp_path, rules_of="production")
     try:
         yield made
     finally:
@@ -58,27 +58,25 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
     wait(lambda: '"Failed"' in _kubectl(bots, "get", "job", "arb-tuning-oom", "-o", "json"), "the Job has failed")
     assert _record(bots, stack.history) == 2
     stack.start()
-    (page,) = wait(lambda: got(PAGER), "dev is paged")
-    assert (page["event_action"], page["routing_key"]) == ("trigger", "key-of-dev")
-    assert page["payload"]["summary"] == (
-        "[DEV] K8sTuningTargetUnhealthy – Tuning Jobs in trading-bots-dev are in ERROR"
-    )
+    (page,) = wait(lambda: got(PAGER), "production is paged")
+    assert (page["event_action"], page["routing_key"]) == ("trigger", "key-of-production")
+    assert page["payload"]["summary"] == ("[PROD] K8sTuningTargetUnhealthy – Tuning Jobs in trading-bots are in ERROR")
     text = page["payload"]["custom_details"]["text"]
     for line in (
-        "*Namespace:* trading-bots-dev",
+        "*Namespace:* trading-bots",
         "*Severity:* critical",
         "oom_killed (1)",
         "*Started:* 20",
         "*Runbook:* https",
     ):
         assert line in text
-    # Production's Alertmanager heard of it, and told nobody.
-    wait(lambda: stack.alerts("production", "K8sTuningTargetUnhealthy"), "production's Alertmanager knows the alert")
+    # dev's Alertmanager has the alert, too, and notifies nobody.
+    wait(lambda: stack.alerts("dev", "K8sTuningTargetUnhealthy"), "dev's Alertmanager knows the alert")
     assert {path for path, _ in stack.receivers.requests} == {PAGER}
 
     # Everything restarts; the alert still stands and nobody is paged twice.
     stack.restart()
-    wait(lambda: stack.alerts("dev", "K8sTuningTargetUnhealthy"), "the alert is back after the restart")
+    wait(lambda: stack.alerts("production", "K8sTuningTargetUnhealthy"), "the alert is back after the restart")
 
     # The dead Job is cleared away: the page resolves, by its own key.
     _kubectl(bots, "delete", "job", "arb-tuning-oom")
@@ -93,10 +91,10 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
     assert _record(bots, stack.history) == 0
     (warning,) = wait(lambda: got(SLACK), "Slack is told")
     message = warning["attachments"][0]
-    assert warning["channel"] == "#alerts-dev"
-    assert (message["title"], message["color"]) == ("[FIRING][DEV] K8sTuningTargetUnhealthy", "warning")
+    assert warning["channel"] == "#alerts-prod"
+    assert (message["title"], message["color"]) == ("[FIRING][PROD] K8sTuningTargetUnhealthy", "warning")
     for line in (
-        "*Namespace:* trading-bots-dev",
+        "*Namespace:* trading-bots",
         "*Severity:* warning",
         "*Summary:* ",
         "*Description:* ",
@@ -113,17 +111,17 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
     wait(lambda: stack.query(failed), "Alertmanager counts the failure")
     wait(
         lambda: [event for event in got(PAGER) if "K8sTuningAlertmanagerFailing" in event["payload"]["summary"]],
-        "dev is paged about Slack",
+        "production is paged about Slack",
     )
     # Slack works again: what it missed is told.
     stack.receivers.broken.clear()
     wait(
         lambda: (
-            "[RESOLVED][DEV] K8sTuningTargetUnhealthy" in [body["attachments"][0]["title"] for body in got(SLACK)[-1:]]
+            "[RESOLVED][PROD] K8sTuningTargetUnhealthy" in [body["attachments"][0]["title"] for body in got(SLACK)[-1:]]
         ),
         "Slack is told of the recovery",
     )
-    assert {path for path, _ in stack.receivers.requests} == {PAGER, SLACK}, "something reached production"
+    assert {path for path, _ in stack.receivers.requests} == {PAGER, SLACK}, "something reached dev"
 
 
 def test_alerts_posted_by_hand_take_their_routes(stack: Stack) -> None:
@@ -151,3 +149,16 @@ def test_alerts_posted_by_hand_take_their_routes(stack: Stack) -> None:
     assert low["channel"] == "#alerts-prod-low"
     assert {path for path, _ in stack.receivers.requests} == {"/pagerduty/production", "/slack-low/production"}
     assert got("/pagerduty/production")[0]["routing_key"] == "key-of-production"
+
+
+def test_a_critical_alert_of_dev_goes_to_slack_at_once_and_pages_nobody(stack: Stack) -> None:
+    """Only production has a pager; here there is not even a key for one."""
+    for environment in ("dev", "production"):
+        stack.processes[environment].start()
+    end = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    labels = {"alertname": "Smoke", "service": "k8s-tuning", "namespace": "trading-bots-dev", "severity": "critical"}
+    for environment in ("dev", "production"):
+        post(f"{stack.urls[environment]}/api/v2/alerts", [{"labels": labels, "endsAt": end}])
+    (message,) = wait(lambda: stack.receivers.got("/slack-alerts/dev"), "dev's Slack channel is notified")
+    assert message["attachments"][0]["title"] == "[FIRING][DEV] Smoke"
+    assert {path for path, _ in stack.receivers.requests} == {"/slack-alerts/dev"}

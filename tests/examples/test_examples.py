@@ -63,10 +63,11 @@ def test_the_workflow_is_valid_for_github() -> None:
     jsonschema.validate(workflow, json.loads(schema.read_text()))
 
 
-def test_the_cronjob_is_valid_for_kubernetes() -> None:
+@pytest.mark.parametrize("file", ["monitor-cronjob.yaml", "pipeline-cronjob.yaml"])
+def test_the_cronjobs_are_valid_for_kubernetes(file: str) -> None:
     """By the API's own schema, unknown fields refused."""
-    document = yaml.safe_load((ROOT / "examples/kubernetes/monitor-cronjob.yaml").read_text())
-    kubernetes_validate.validate(document, "1.34", strict=True)
+    for document in yaml.safe_load_all((ROOT / "examples/kubernetes" / file).read_text()):
+        kubernetes_validate.validate(document, "1.34", strict=True)
 
 
 def test_each_crontab_line_is_five_fields_a_command_or_a_setting() -> None:

@@ -174,7 +174,7 @@ class Stack:
         return home
 
     def _prometheus_files(self, metrics: str, alertmanagers: dict[str, str], rules_of: str) -> Path:
-        """An environment's rules with `for` in seconds; every Alertmanager gets every alert, routing keeps them apart."""
+        """An environment's rules, `for` in seconds; every Alertmanager gets each alert: routing keeps them apart."""
         rules = yaml.safe_load((OVERLAYS / rules_of / "generated/prometheus-rules.yaml").read_text())["spec"]
         for group in rules["groups"]:
             for rule in group["rules"]:

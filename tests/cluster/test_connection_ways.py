@@ -96,24 +96,20 @@ def test_a_proxy_of_the_kubeconfig_is_used(api: ApiDouble, tmp_path: Path) -> No
     assert api.requests[0].headers["host"] == "kubernetes.invalid:8080"
 
 
-@pytest.mark.parametrize(
-    ("no_proxy", "server", "proxied"),
-    [
-        ("", "http://10.0.0.1:8080", True),
-        ("10.0.0.0/8", "http://10.0.0.1:8080", False),
-        (".cluster.local", "http://api.cluster.local", False),
-        ("", "http://127.0.0.1:8080", False),
-        ("", "http://localhost:8080", False),
-    ],
-)
-def test_the_environments_proxy_is_used_as_kubectl_does(
-    no_proxy: str, server: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from k8s_tuning.cluster.proxies import proxy_for
+def test_the_environments_proxy_is_used_too(api: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", api.url.removeprefix("http://"))
+    ask(ClusterAccess(kubeconfig=ApiDouble("http://kubernetes.invalid:8080").kubeconfig(tmp_path)))
+    assert api.requests[0].headers["host"] == "kubernetes.invalid:8080"
 
-    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
-    monkeypatch.setenv("no_proxy", no_proxy)
-    assert (proxy_for(server, None, "here") is not None) == proxied
+
+def test_the_netrc_file_is_not_read(api: ApiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kubeconfig whose user has no credentials is anonymous, not whoever ~/.netrc knows for that host."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login another password systems\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    ask(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {})))
+    assert "authorization" not in api.requests[0].headers
 
 
 def test_a_socks_proxy_is_refused_by_name(api: ApiDouble, tmp_path: Path) -> None:

@@ -55,6 +55,22 @@ def test_the_token_that_a_plugin_prints_is_used(version: str, api: ApiDouble, pl
     assert rest == "--for me"
 
 
+@pytest.mark.parametrize("entry", [{"name": "EXTRA"}, {"name": "EXTRA", "value": None}], ids=["absent", "null"])
+def test_a_variable_without_a_value_is_empty(
+    entry: dict[str, Any], api: ApiDouble, plugin: Path, tmp_path: Path
+) -> None:
+    ask(api, tmp_path, command=str(plugin), args=["end"], env=[entry])
+    assert (tmp_path / "runs").read_text().strip().endswith("}  end")
+
+
+@pytest.mark.parametrize(
+    "entry", [{"name": "EXTRA", "value": True}, {"name": "EXTRA", "value": 5}, {"value": "x"}, "x"]
+)
+def test_a_variable_that_go_would_refuse_is_refused(entry: Any, api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="exec env"):
+        ask(api, tmp_path, command=str(plugin), env=[entry])
+
+
 def test_many_requests_at_once_start_one_plugin(api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
     ask(api, tmp_path, requests=20, command=str(plugin))
     assert len((tmp_path / "runs").read_text().splitlines()) == 1

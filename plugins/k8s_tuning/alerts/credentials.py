@@ -119,8 +119,9 @@ def check_url(url: str, where: str) -> str:
 def place_of(url: str) -> str:
     """The part of a URL that is no secret: scheme, host and port."""
     parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def _forms(text: str) -> set[str]:

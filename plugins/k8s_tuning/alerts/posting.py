@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from k8s_tuning import timestamps
+from k8s_tuning import certificates, proxies, timestamps
 from k8s_tuning.alerts.credentials import check_url, place_of
 from k8s_tuning.alerts.markup import one_line
 from k8s_tuning.errors import DeliveryError
@@ -22,11 +22,12 @@ _LONGEST_QUOTE = 200
 
 @dataclass(frozen=True)
 class Request:
-    """One POST. Its URL and headers may hold secrets."""
+    """One POST. Its URL, headers and proxy may hold secrets. `proxy`: what the connection names, if it does."""
 
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,19 @@ async def _post(request: Request, timeout_seconds: float) -> Answer:
 
     place = place_of(request.url)
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+    proxy = proxies.proxy_for(request.url, request.proxy, place)
+    tls = certificates.trusting_system() if request.url.lower().startswith("https:") else True
+    # Without trust_env aiohttp reads no ~/.netrc, which would send another system's credentials to the receiver.
     try:
-        # trust_env: HTTPS_PROXY and NO_PROXY count, as for every other client on the machine.
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.post(
-                request.url, data=request.body, headers=dict(request.headers), allow_redirects=False
+                request.url,
+                data=request.body,
+                headers=dict(request.headers),
+                allow_redirects=False,
+                proxy=proxy,
+                ssl=tls,
             ) as response,
         ):
             body = b""
@@ -77,6 +85,16 @@ async def _post(request: Request, timeout_seconds: float) -> Answer:
         ) from None
     except aiohttp.ClientSSLError:
         raise DeliveryError(f"{place}: no TLS connection; is it an http address?", retryable=True) from None
+    except aiohttp.ClientProxyConnectionError as error:
+        cause = error.os_error.strerror or type(error.os_error).__name__
+        raise DeliveryError(
+            f"{place}: its proxy {proxies.place_of(proxy or '')} cannot be connected to: {one_line(cause)}",
+            retryable=True,
+        ) from None
+    except aiohttp.ClientHttpProxyError as error:
+        raise DeliveryError(
+            f"{place}: its proxy {proxies.place_of(proxy or '')} answered {error.status}", retryable=error.status >= 500
+        ) from None
     except aiohttp.ClientConnectorError as error:
         cause = error.os_error.strerror or type(error.os_error).__name__
         raise DeliveryError(f"{place}: cannot be connected to: {one_line(cause)}", retryable=True) from None

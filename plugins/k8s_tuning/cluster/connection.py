@@ -19,13 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
 import orjson
-from lightkube.config.client_adapter import user_auth, verify_cluster
 from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError as LightkubeConfigError
 from tenacity import (
@@ -37,8 +35,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from k8s_tuning import timestamps
-from k8s_tuning.cluster import faults, proxies
+from k8s_tuning import proxies, timestamps
+from k8s_tuning.cluster import faults
+from k8s_tuning.cluster.credentials import authentication, tls_context
 from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
@@ -267,13 +266,10 @@ def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.
     where = f"{target.source}: context {target.context!r}"
     config = target.config
     user = config.user or User()
-    for file in (config.cluster.certificate_auth, user.client_cert, user.client_key):
-        if file and not Path(file).is_file():  # OpenSSL's error would not say which
-            raise ConfigError(f"{where}: {file}, a certificate or key that it names, is not there")
+    auth = authentication(user, where)
     try:
-        tls = verify_cluster(config.cluster, user, config.abs_file)
-        auth = user_auth(user)
-    except (OSError, ssl.SSLError, ValueError, TypeError, LightkubeConfigError) as error:
+        tls = tls_context(config.cluster, user, where)
+    except (OSError, ssl.SSLError, ValueError, TypeError) as error:
         # No text of `error`: a broken base64 or PEM is quoted in some of them.
         raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({type(error).__name__})") from error
     if access.skip_tls_verify:

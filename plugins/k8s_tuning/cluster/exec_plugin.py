@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import orjson
 
+from k8s_tuning.cluster.credentials import clean_token
 from k8s_tuning.errors import ConfigError, Unauthorized
 
 API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
@@ -99,15 +100,23 @@ def _prepared(plugin: Mapping[str, Any], where: str) -> tuple[list[str], dict[st
     arguments, variables = plugin.get("args") or [], plugin.get("env") or []
     if not isinstance(arguments, list) or not isinstance(variables, list):
         raise ConfigError(f"{where}: exec args and env must be lists")
-    try:
-        environment = {str(variable["name"]): str(variable["value"]) for variable in variables}
-    except (TypeError, KeyError) as error:
-        raise ConfigError(f"{where}: exec env must be a list of {{name, value}}") from error
+    environment = dict(_variable(variable, where) for variable in variables)
     # spec.cluster (provideClusterInfo) is left out: none of the common plugins reads it.
     info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
     environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(info).decode()
     hint = plugin.get("installHint")
     return [plugin["command"], *map(str, arguments)], environment, hint.strip() if isinstance(hint, str) else None
+
+
+def _variable(variable: Any, where: str) -> tuple[str, str]:
+    """One environment variable; without a value, or with a null one, it is empty, as in Go."""
+    name = variable.get("name") if isinstance(variable, Mapping) else None
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{where}: exec env must be a list of {{name, value}}")
+    value = variable.get("value")
+    if not isinstance(value, str | None):
+        raise ConfigError(f"{where}: exec env {name!r}: its value is not a text; put it in quotes")
+    return name, value or ""
 
 
 def _credential(output: bytes, where: str, api_version: str) -> tuple[str, datetime | None]:
@@ -125,11 +134,12 @@ def _credential(output: bytes, where: str, api_version: str) -> tuple[str, datet
     status = answer.get("status")
     status = status if isinstance(status, dict) else {}
     token = status.get("token")
-    if not isinstance(token, str) or not token:
+    if not isinstance(token, str) or not token.strip():
         found = (
             "a client certificate, which is not supported here" if status.get("clientCertificateData") else "no token"
         )
         raise Unauthorized(f"{where}: the exec plugin gave {found}; log in again, or use a user with a token")
+    token = clean_token(token, f"{where}: the exec plugin's token")
     try:
         expires = datetime.fromisoformat(status["expirationTimestamp"])
     except (KeyError, TypeError, ValueError):

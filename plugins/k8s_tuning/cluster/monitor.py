@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from k8s_tuning import timestamps
 from k8s_tuning.cluster import selectors
 from k8s_tuning.cluster.connection import ClusterAccess, run
+from k8s_tuning.cluster.job_events import load_events
 from k8s_tuning.cluster.reader import ClusterReader, check_namespace
 from k8s_tuning.errors import ClusterError, Forbidden, InputError, Invalid, NotFound, Unauthorized, Unreachable
-from k8s_tuning.stages.api_values import Json
+from k8s_tuning.stages.api_values import Json, mapping, text
 from k8s_tuning.stages.job_reading import job_status
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
 from k8s_tuning.stages.pod_reading import LogWanted, log_lines, logs_wanted, owner_uids, pod_status, usage_by_pod
@@ -37,6 +38,7 @@ ANY_JOBS_POD = "job-name"
 
 @dataclass(frozen=True)
 class _Pod:
+    uid: str
     status: K8sPodStatus
     owners: set[str]
     logs: list[LogWanted]
@@ -88,7 +90,11 @@ class K8sJobMonitor:
         async with ClusterReader(self.access) as reader:
             pods = await self._load_jobs(reader, snapshot)
             snapshot.server_time = reader.server_time
-            await asyncio.gather(self._load_logs(reader, pods, snapshot), self._load_usage(reader, pods))
+            await asyncio.gather(
+                self._load_logs(reader, pods, snapshot),
+                self._load_usage(reader, pods),
+                load_events(reader, snapshot, {pod.uid: pod.status for pod in pods}),
+            )
         return snapshot
 
     async def _load_jobs(self, reader: ClusterReader, snapshot: K8sMonitorSnapshot) -> list[_Pod]:
@@ -194,7 +200,7 @@ class K8sJobMonitor:
 
 
 def _pod(pod: Json) -> _Pod:
-    return _Pod(pod_status(pod), owner_uids(pod), logs_wanted(pod))
+    return _Pod(text(mapping(pod, "metadata"), "uid") or "", pod_status(pod), owner_uids(pod), logs_wanted(pod))
 
 
 def _take(pods: list[_Pod], jobs: Mapping[str, K8sJobStatus], owned: dict[str, _Pod]) -> None:

@@ -61,8 +61,8 @@ def belongs(event: Json, selected: Selected) -> bool:
     An event knows its object by kind, name and mostly uid, never by labels. Where it has a uid that decides: an object
     of the same name that was deleted and made anew is another one. Kind and name are for events without a uid.
     """
-    involved = _involved(event)
-    kind, name, uid = (_text(involved, key) for key in ("kind", "name", "uid"))
+    about = involved(event)
+    kind, name, uid = (_text(about, key) for key in ("kind", "name", "uid"))
     if kind not in KINDS or not name:
         return False
     if name.startswith(NAME_PREFIX):
@@ -78,21 +78,26 @@ def select_events(raw_events: Iterable[Json], selected: Selected, limit: int | N
     """
     if limit is not None and limit < 0:
         raise InputError(f"the limit of events is {limit}; give 0 or more")
-    found = sorted((event for event in raw_events if belongs(event, selected)), key=_age_order)
+    found = oldest_first(event for event in raw_events if belongs(event, selected))
     newest = found if limit is None else found[len(found) - min(limit, len(found)) :]
     return [read_event(event) for event in newest]
 
 
+def oldest_first(raw_events: Iterable[Json]) -> list[Json]:
+    """Events as the API gives them, by when they were last seen."""
+    return sorted(raw_events, key=_age_order)
+
+
 def read_event(event: Json) -> K8sEvent:
     """One event as the API gives it. A timestamp that it lacks is None."""
-    involved = _involved(event)
+    about = involved(event)
     return K8sEvent(
         type=_text(event, "type"),
         reason=_text(event, "reason"),
         message=_text(event, "message") or _text(event, "note"),
-        involved_kind=_text(involved, "kind"),
-        involved_name=_text(involved, "name"),
-        involved_namespace=_text(involved, "namespace") or _text(_dict(event, "metadata"), "namespace"),
+        involved_kind=_text(about, "kind"),
+        involved_name=_text(about, "name"),
+        involved_namespace=_text(about, "namespace") or _text(_dict(event, "metadata"), "namespace"),
         first_timestamp=_text_of(_first(event)),
         last_timestamp=_text_of(_last(event)),
         count=_count(event),
@@ -171,7 +176,8 @@ def _text_of(instant: datetime | None) -> str | None:
     return None if instant is None else timestamps.to_text(instant)
 
 
-def _involved(event: Json) -> Json:
+def involved(event: Json) -> Json:
+    """What an event is about, in the core and in the newer API's word."""
     return _dict(event, "involvedObject") or _dict(event, "regarding")
 
 

@@ -112,7 +112,11 @@ class K8sHealthEvaluator:
             level = self._phase_level(reasons[0])
         # What failed on the way to a success is over.
         if job.phase != "SUCCEEDED":
-            for sign in read_signs(job, at):
+            found = read_signs(job, at)
+            if job.phase != "FAILED" and any(sign.reason == "pods_refused" for sign in found):
+                # That there is no start time, or nothing to go by, is its consequence.
+                level, reasons = HealthLevel.OK, []
+            for sign in found:
                 sign_level = self._sign_level(sign)
                 if sign_level is None:
                     continue

@@ -60,6 +60,12 @@ DEFAULT_RULES: Mapping[str, ReasonRule] = MappingProxyType(
         "unschedulable": ReasonRule(_ERROR, 300),
         # Mounting volumes and starting init containers is normal at first.
         "not_starting": ReasonRule(_WARN, 300, _OK),
+        # A quota that others use up, a service account or a webhook that comes a moment after the Job.
+        "pods_refused": ReasonRule(_ERROR, 60),
+        # A cloud's volume is first taken off the node that had it.
+        "volume_not_mounted": ReasonRule(_ERROR, 120),
+        # A new node's network takes a while.
+        "sandbox_not_created": ReasonRule(_ERROR, 120),
         "node_lost": ReasonRule(_WARN),
         "deadline_exceeded": ReasonRule(_ERROR),
         "backoff_limit_exceeded": ReasonRule(_ERROR),

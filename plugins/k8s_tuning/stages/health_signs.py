@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from k8s_tuning.errors import InputError
+from k8s_tuning.stages.health_events import pod_waits_for, pods_refused, pull_failure
 from k8s_tuning.stages.monitor import K8sContainerStatus, K8sJobStatus, K8sPodStatus
 from k8s_tuning.timestamps import seconds_between
 
@@ -59,7 +60,11 @@ class Sign:
 
 def read_signs(job: K8sJobStatus, at: str) -> list[Sign]:
     """The signs of one Job, the most telling first; `at` is the snapshot's timestamp, against which ages count."""
-    signs = [sign for pod in job.pods for sign in _pod_signs(pod, at, retried=job.active > 0)]
+    signs = [sign for pod in job.pods for sign in _pod_signs(pod, job, at, retried=job.active > 0)]
+    if (refused := pods_refused(job)) is not None:
+        cause = f"no pod can be created: {_shortened(refused.text)}"
+        # A Job some of whose pods run goes on.
+        signs.append(Sign("pods_refused", cause, _age(refused.since, at), past=job.active > 0))
     if job.phase == "FAILED":
         said = _said(job.condition_reason, job.condition_message)
         reason = _CONDITIONS.get(job.condition_reason or "")
@@ -71,12 +76,15 @@ def read_signs(job: K8sJobStatus, at: str) -> list[Sign]:
 
 _MOST_TELLING_FIRST = (
     "oom_killed",
+    "pods_refused",
     "image_pull",
     "config_error",
     "evicted",
     "deadline_exceeded",
     "crash_loop",
     "unschedulable",
+    "volume_not_mounted",
+    "sandbox_not_created",
     None,
     "backoff_limit_exceeded",
     "node_lost",
@@ -90,7 +98,7 @@ def _rank(sign: Sign) -> float:
     return _MOST_TELLING_FIRST.index(sign.reason) + (0.5 if is_condition else 0)
 
 
-def _pod_signs(pod: K8sPodStatus, at: str, retried: bool) -> list[Sign]:
+def _pod_signs(pod: K8sPodStatus, job: K8sJobStatus, at: str, retried: bool) -> list[Sign]:
     if pod.phase == "Succeeded":
         return []
     age = _age(pod.created_at, at)
@@ -109,26 +117,34 @@ def _pod_signs(pod: K8sPodStatus, at: str, retried: bool) -> list[Sign]:
             Sign("node_lost", f"{where} does not tell of pod {pod.pod_name}: {_said(pod.reason, pod.message)}", age)
         )
     if pod.phase == "Pending":
-        if pod.unschedulable:
-            signs.append(
-                Sign("unschedulable", f"no node takes pod {pod.pod_name}: {_shortened(pod.unschedulable)}", age)
-            )
-        elif not any(_is_stuck(container) for container in pod.containers):
-            signs.append(Sign("not_starting", f"pod {pod.pod_name} has not started: {_waiting_for(pod)}", age))
+        signs += _waiting_signs(pod, job, age)
     for container in pod.containers:
-        signs += _container_signs(container, pod, at, age, past)
+        signs += _container_signs(container, pod, job, at, age, past)
     if ended and not signs:
         signs.append(Sign(None, f"pod {pod.pod_name} failed: {_said(pod.reason, pod.message)}", age, past=past))
     return signs
 
 
+def _waiting_signs(pod: K8sPodStatus, job: K8sJobStatus, age: float | None) -> list[Sign]:
+    if any(_is_stuck(container) for container in pod.containers):
+        return []
+    evidence = pod_waits_for(job, pod)
+    reason = evidence.reason if evidence else None
+    if reason == "unschedulable" or pod.unschedulable:
+        told = evidence.text if evidence and reason else pod.unschedulable or ""
+        return [Sign("unschedulable", f"no node takes pod {pod.pod_name}: {_shortened(told)}", age)]
+    waits_for = _shortened(evidence.text) if evidence else _waiting_for(pod)
+    return [Sign(reason or "not_starting", f"pod {pod.pod_name} has not started: {waits_for}", age)]
+
+
 def _container_signs(
-    container: K8sContainerStatus, pod: K8sPodStatus, at: str, age: float | None, past: bool
+    container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str, age: float | None, past: bool
 ) -> list[Sign]:
     name, waiting, code = container.name, container.waiting_reason, container.exit_code
     signs = []
     if waiting in _IMAGE_PULL:
-        cause = f"container {name} cannot pull its image: {_said(waiting, container.waiting_message)}"
+        told = pull_failure(job, pod, container.waiting_message) or container.waiting_message
+        cause = f"container {name} cannot pull its image: {_said(waiting, told)}"
         signs.append(Sign("image_pull", cause, age, hopeless=waiting in _HOPELESS))
     elif waiting in _CONFIG_ERROR:
         cause = f"container {name} cannot start: {_said(waiting, container.waiting_message)}"

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from k8s_tuning.stages.events import K8sEvent
+
 _ORDER = ("FAILED", "UNKNOWN", "PENDING", "RUNNING", "SUCCEEDED")
 _WIDEST_LINE = 200
 _TAIL_OF_TROUBLE, _TAIL = 5, 1
@@ -58,6 +60,7 @@ class K8sPodStatus:
     in a pod that is well: DisruptionTarget where it is True, any other where it is not; of a pod that has ended,
     DisruptionTarget alone. `deleted_at`: its deletionTimestamp, by which it should be gone. `scheduling_gates`: what
     holds it before the scheduler. `completion_index`: an Indexed Job's. `default_container`: kubectl's annotation.
+    `claims`: the PersistentVolumeClaims that it mounts.
     """
 
     pod_name: str
@@ -77,6 +80,7 @@ class K8sPodStatus:
     scheduling_gates: list[str] = field(default_factory=list)
     completion_index: int | None = None
     default_container: str | None = None
+    claims: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -89,6 +93,8 @@ class K8sJobStatus:
     not count them (before 1.24 and 1.28). `uncounted`: pods that have ended and are not in `succeeded` or `failed`
     yet. `completed_indexes`, `failed_indexes`: of an Indexed Job, as "1,3-5". `deleted_at`: since when it is being
     deleted; its `finalizers` hold it until then.
+    `events`: of a Job that does not run as it should, its own, its
+    waiting pods' and their claims', oldest first and without `raw`; none were asked for where all is well.
     """
 
     job_name: str
@@ -121,6 +127,7 @@ class K8sJobStatus:
     failed_indexes: str | None = None
     deleted_at: str | None = None
     finalizers: list[str] = field(default_factory=list)
+    events: list[K8sEvent] = field(default_factory=list)
 
 
 @dataclass
@@ -195,9 +202,16 @@ def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
         if job.condition_reason or job.condition_message:
             told = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
             lines.append(f"           {_shown(told)}")
+        lines += [f"           {_shown(told)}" for told in _warnings(job)]
         for pod in job.pods:
             lines += _pod(pod, job, logs.get(pod.pod_name, []))
     return lines
+
+
+def _warnings(job: K8sJobStatus) -> list[str]:
+    """The newest warning of each reason and object."""
+    newest = {(event.involved_name, event.reason): event for event in job.events if event.type == "Warning"}
+    return [f"{event.reason} ({event.involved_kind} {name}): {event.message}" for (name, _), event in newest.items()]
 
 
 def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[str]:

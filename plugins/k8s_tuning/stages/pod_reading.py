@@ -54,7 +54,19 @@ def pod_status(pod: Json) -> K8sPodStatus:
         scheduling_gates=_gates(spec, scheduled),
         completion_index=_index(metadata),
         default_container=texts(metadata, "annotations").get(DEFAULT_CONTAINER),
+        claims=_claims(metadata, spec),
     )
+
+
+def _claims(metadata: Json, spec: Json) -> list[str]:
+    """The claims that a pod names, and those that its ephemeral volumes are given: POD-VOLUME."""
+    claims = []
+    for volume in mappings(spec, "volumes"):
+        if (claim := text(mapping(volume, "persistentVolumeClaim"), "claimName")) is not None:
+            claims.append(claim)
+        elif "ephemeral" in volume:
+            claims.append(f"{text(metadata, 'name')}-{text(volume, 'name')}")
+    return claims
 
 
 def owner_uids(pod: Json) -> set[str]:

@@ -151,6 +151,14 @@ def test_without_the_right_to_events_the_snapshot_says_so(api: ApiDouble, access
     assert K8sHealthEvaluator().evaluate(snapshot).overall_health == "WARN"
 
 
+def test_a_server_that_keeps_no_events_is_no_error(api: ApiDouble, access: ClusterAccess) -> None:
+    """Another implementation of the API, or a proxy before it, may have none."""
+    namespace = Namespace([job("a")], [], [])
+    del namespace.lists["events"]
+    api.answer = namespace
+    assert load(access).errors == []
+
+
 def test_a_flood_of_events_is_bounded_and_told(
     api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

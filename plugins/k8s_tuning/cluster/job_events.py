@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
 from k8s_tuning.cluster.reader import ClusterReader
-from k8s_tuning.errors import BadAnswer, ClusterError
+from k8s_tuning.errors import BadAnswer, ClusterError, NotFound
 from k8s_tuning.stages.events import Json, involved, oldest_first, read_event
 from k8s_tuning.stages.health_events import CLAIM, JOB, POD, wants_events
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodStatus
+
+logger = logging.getLogger(__name__)
 
 MOST_EVENTS_READ = 10_000
 # A Job's share of what a snapshot may hold.
@@ -48,11 +51,15 @@ async def load_events(reader: ClusterReader, snapshot: K8sMonitorSnapshot, pods:
     answers = await asyncio.gather(
         *(reader.events(snapshot.namespace, kind, take) for kind in kinds), return_exceptions=True
     )
+    problems = []
     for answer in answers:
-        if isinstance(answer, BaseException) and not isinstance(answer, ClusterError):
+        if isinstance(answer, NotFound):
+            logger.info("this server keeps no events: %s", answer)
+        elif isinstance(answer, ClusterError):
+            problems.append(f"events not read: {answer}")
+        elif isinstance(answer, BaseException):
             raise answer
-    problems = dict.fromkeys(f"events not read: {answer}" for answer in answers if isinstance(answer, ClusterError))
-    snapshot.errors += problems
+    snapshot.errors += dict.fromkeys(problems)
     share = max(LEAST_OF_A_JOB, min(MOST_OF_A_JOB, MOST_EVENTS_KEPT // len(unwell)))
     for job in unwell:
         newest = oldest_first(found[job.job_name])[-share:]

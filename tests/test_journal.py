@@ -277,10 +277,101 @@ class TestFaults:
         with pytest.raises(InputError, match="at most 8,388,608"):
             Journal(tmp_path / "j.jsonl").append({"text": "x" * jsonl.MAX_LINE_BYTES})
 
+    @pytest.mark.parametrize("event", ["renamed", "replaced", "the lock's folder is gone"])
+    def test_what_happens_to_the_name_while_a_line_is_written_makes_no_failure_of_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str
+    ) -> None:
+        """As logrotate does: the line is on disk, in the file that was renamed."""
+        file, moved = Journal(tmp_path / "logs" / "j.jsonl"), tmp_path / "logs" / "j.jsonl.1"
+        file.append({"n": 1})
+        fsync = os.fsync
+
+        def rotate(descriptor: int) -> None:
+            fsync(descriptor)
+            if event == "the lock's folder is gone":
+                file.path.parent.rename(tmp_path / "moved")
+            else:
+                file.path.rename(moved)
+            if event == "replaced":
+                file.path.touch()
+
+        monkeypatch.setattr(os, "fsync", rotate)
+        assert file.append({"n": 2})[1]
+        monkeypatch.undo()
+        found = tmp_path / "moved" / "j.jsonl" if "folder" in event else moved
+        assert [record["n"] for record in Journal(found).oldest_first()] == [1, 2]
+
+    def test_a_file_that_is_deleted_while_a_line_is_written_is_made_again_with_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = Journal(tmp_path / "j.jsonl")
+        file.append({"n": 1})
+        fsync, deleted = os.fsync, []
+
+        def delete(descriptor: int) -> None:
+            fsync(descriptor)
+            if not deleted:
+                deleted.append(file.path.unlink())
+
+        monkeypatch.setattr(os, "fsync", delete)
+        assert file.append({"n": 2})[1]
+        assert list(file.oldest_first()) == [{"n": 2}]
+
+    def test_a_file_that_is_deleted_each_time_is_said_to_be(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = Journal(tmp_path / "j.jsonl")
+        fsync = os.fsync
+
+        def delete(descriptor: int) -> None:
+            fsync(descriptor)
+            file.path.unlink(missing_ok=True)
+
+        monkeypatch.setattr(os, "fsync", delete)
+        with pytest.raises(StoreError, match="deleted again and again"):
+            file.append({"n": 2})
+
+    def test_a_close_that_fails_is_no_failure_of_what_is_on_disk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """NFS tells of a quota at close; after fsync it has told of all there is."""
+        file, close = Journal(tmp_path / "j.jsonl"), os.close
+
+        def failing(descriptor: int) -> None:
+            is_journal = Path(f"/proc/self/fd/{descriptor}").readlink() == file.path
+            close(descriptor)
+            if is_journal:
+                raise OSError(5, "Input/output error")
+
+        file.append({"n": 1})
+        monkeypatch.setattr(os, "close", failing)
+        assert file.append({"n": 2})[1]
+        monkeypatch.undo()
+        assert [record["n"] for record in file.oldest_first()] == [1, 2]
+
+    def test_a_folder_whose_names_cannot_be_made_to_last_gets_no_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A failure is told only of what is not there."""
+        file, fsync = Journal(tmp_path / "j.jsonl"), os.fsync
+
+        def failing(descriptor: int) -> None:
+            if Path(f"/proc/self/fd/{descriptor}").is_dir():
+                raise OSError(5, "Input/output error")
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", failing)
+        with pytest.raises(StoreError, match="Input/output error"):
+            file.append({"n": 1})
+        assert file.path.read_bytes() == b""
+
     def test_a_fifo_in_the_files_place_does_not_hang_the_reader(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "j.jsonl")
         with pytest.raises(StoreError, match="not a regular file"):
             list(Journal(tmp_path / "j.jsonl").newest_first())
+        for path in (tmp_path / "j.jsonl", Path("/dev/null")):
+            with pytest.raises(StoreError, match="not a regular file"):
+                Journal(path).append({"n": 1})
 
 
 def test_a_line_of_a_hundred_megabytes_is_skipped_in_bounded_memory(

@@ -269,6 +269,11 @@ def _unwritable_history(config: K8sTuningPipelineConfig, folder: Path) -> K8sTun
     return config
 
 
+def _foreign_history(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuningPipelineConfig:
+    (folder / "x.py").write_text("import os\n")
+    return replace(config, history_file=str(folder / "x.py"))
+
+
 def _allow_list(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuningPipelineConfig:
     (folder / "apply.yaml").write_text("allowed_namespaces: [dev-*]")
     return replace(config, apply_policy=str(folder / "apply.yaml"))
@@ -292,6 +297,7 @@ FAILURES: dict[str, tuple[Change, str, str]] = {
     "not watched": (_foreign_session, "validate", "would not watch them"),
     "context": (lambda config, _: replace(config, context="없다"), "apply", "없다"),
     "allow-list": (_allow_list, "apply", "not on the allow-list (dev-*)"),
+    "another file for the history": (_foreign_history, "config", "x.py: is no history"),
     "history": (_unwritable_history, "history", "name a file, not a folder"),
 }
 

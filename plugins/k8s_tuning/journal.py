@@ -17,6 +17,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import filelock
 import orjson
 
 from k8s_tuning import jsonl
-from k8s_tuning.errors import StoreError
+from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.jsonl import BrokenLines, decode, encode
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,29 @@ log = logging.getLogger(__name__)
 Find = Callable[[Sequence[str]], dict[str, Any] | None]
 
 _LOCK_SECONDS = 60.0
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file holds: its name in words (`history`), and whether a line is one of its records."""
+
+    name: str
+    is_record: Callable[[bytes], bool]
 
 
 class Journal:
-    """One JSONL file. It need not exist: reading it then yields nothing, the first append makes it and its folders."""
+    """One JSONL file. It need not exist: reading it then yields nothing, the first append makes it and its folders.
 
-    def __init__(self, path: str | Path) -> None:
+    `kind`: what it holds; nothing is then written into a file that holds something else. `mode`: of a file that is
+    made, less the umask.
+    """
+
+    def __init__(self, path: str | Path, kind: Kind | None = None, mode: int = 0o666) -> None:
         self.path = Path(path)
+        self._kind = kind
+        self._mode = mode
+        self._checked: tuple[int, int] | None = None
 
     def append(
         self, record: Mapping[str, Any], *, unless: Callable[[Find], dict[str, Any] | None] | None = None
@@ -49,27 +66,46 @@ class Journal:
         `unless` is asked under the writers' lock: where it returns a record, nothing is written and that record is
         returned. It is given a function from names of fields to the newest record in the file that has the values of
         `record` in all of them, None where there is none. StoreError where the file cannot be written; the file is
-        then as it was.
+        then as it was. InputError where it is a file of another kind. Whatever fails once the line is on disk fails
+        no append.
         """
+        self.check()
         line = encode(record)
         stored: dict[str, Any] = orjson.loads(line)
         with self._locked(), self._told("written to"):
-            descriptor, created = self._open_for_append()
-            try:
-                size = os.fstat(descriptor).st_size
-                if unless and (existing := unless(partial(jsonl.find, descriptor, size, stored))) is not None:
-                    return existing, False
-                if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    log.warning(
-                        "%s: the line before byte %d is torn; the next one starts on its own line", self.path, size
-                    )
-                    line = b"\n" + line
-                _write_whole(descriptor, line, size)
-                if created:
-                    _sync_folder(self.path.parent)
-            finally:
-                os.close(descriptor)
-        return stored, True
+            for _ in range(_ATTEMPTS):
+                descriptor = self._open_for_append()
+                try:
+                    size = os.fstat(descriptor).st_size
+                    if unless and (existing := unless(partial(jsonl.find, descriptor, size, stored))) is not None:
+                        return existing, False
+                    torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+                    if torn:
+                        log.warning(
+                            "%s: the line before byte %d is torn; the next one starts on its own line", self.path, size
+                        )
+                    _write_whole(descriptor, b"\n" + line if torn else line, size)
+                    # Renamed meanwhile (logrotate), the line is on disk in the renamed file. Deleted, it is nowhere.
+                    if os.fstat(descriptor).st_nlink:
+                        return stored, True
+                finally:
+                    _close(descriptor)
+        raise StoreError(f"{self.path}: deleted again and again while it was written to; see which process does so")
+
+    def check(self) -> None:
+        """Refuse a file that holds something else: InputError. StoreError where it cannot be read, or is no file."""
+        with self._opened() as descriptor:
+            if descriptor is None or self._kind is None:
+                return
+            state = os.fstat(descriptor)
+            if (state.st_dev, state.st_ino) == self._checked:
+                return
+            if not jsonl.holds(descriptor, state.st_size, self._kind.is_record):
+                raise InputError(
+                    f"{self.path}: is no {self._kind.name}, for no line of it is a record of one; nothing was written. "
+                    "Name another file"
+                )
+            self._checked = state.st_dev, state.st_ino
 
     def newest_first(self) -> Iterator[dict[str, Any]]:
         """The records from the last to the first, read as they are asked for; broken lines are skipped and logged."""
@@ -218,14 +254,23 @@ class Journal:
         try:
             yield
         finally:
-            lock.release()
+            # What was done under the lock is done; a lock that cannot be given back goes with its process.
+            with contextlib.suppress(OSError):
+                lock.release()
 
-    def _open_for_append(self) -> tuple[int, bool]:
+    def _open_for_append(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         try:
-            return os.open(self.path, flags), False
+            return os.open(self.path, flags)
         except FileNotFoundError:
-            return os.open(self.path, flags | os.O_CREAT, 0o666), True
+            descriptor = os.open(self.path, flags | os.O_CREAT, self._mode)
+        try:
+            # Before the line: where the name cannot be made to last, nothing has been written yet.
+            _sync_folder(self.path.parent)
+        except OSError:
+            _close(descriptor)
+            raise
+        return descriptor
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int | None]:
@@ -239,10 +284,10 @@ class Journal:
             try:
                 # A FIFO has size 0 and would read as an empty history; a folder and a device likewise.
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StoreError(f"{self.path}: not a regular file; name a JSONL file")
+                    raise StoreError(f"{self.path}: not a regular file; name a file, not a folder, pipe or device")
                 yield descriptor
             finally:
-                os.close(descriptor)
+                _close(descriptor)
 
     @contextlib.contextmanager
     def _told(self, done: str) -> Iterator[None]:
@@ -275,6 +320,12 @@ def _write_whole(descriptor: int, line: bytes, size: int) -> None:
         with contextlib.suppress(OSError):  # what stays is a torn tail, which the next append isolates
             os.ftruncate(descriptor, size)
         raise
+
+
+def _close(descriptor: int) -> None:
+    # After fsync a failing close tells of nothing that is not on disk.
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

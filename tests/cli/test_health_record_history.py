@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -193,6 +194,23 @@ def test_health_takes_a_policy(cluster: tuple[Path, Answers], run: Callable[...,
     policy.write_text("reasons: {job_faild: WARN}")
     with pytest.raises(ConfigError, match="job_faild"):
         run("health", "--policy", policy)
+
+
+@pytest.mark.parametrize("name", ["x.py", "folder", "pipe", "binary"])
+def test_recording_into_what_is_no_history_is_refused_and_changes_nothing(
+    cluster: tuple[Path, Answers], run: Callable[..., int], tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "there" / name
+    file.parent.mkdir()
+    if name == "folder":
+        file.mkdir()
+    elif name == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_bytes(b"import os\n" if name == "x.py" else bytes(range(256)))
+    with pytest.raises((InputError, StoreError), match=f"there/{name}: .*[Nn]ame a"):
+        run("record", "--history-file", file)
+    assert [path.name for path in file.parent.iterdir()] == [name]
 
 
 def test_recording_prints_the_record_and_the_file(

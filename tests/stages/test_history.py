@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
@@ -64,6 +65,74 @@ class TestAppend:
         assert wire.load(K8sHealthSnapshot, kept.raw_snapshot) == snapshot
         monkeypatch.setattr("k8s_tuning.jsonl.MAX_LINE_BYTES", 500)
         assert store.append(snapshot, keep_snapshot=True).raw_snapshot is None
+
+    @pytest.mark.parametrize("event", ["renamed", "deleted", "unreadable"])
+    def test_what_happens_to_the_file_once_the_record_is_on_disk_fails_no_append(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, event: str
+    ) -> None:
+        """Between the write and the look at the file's size, which decides about the checkpoint."""
+        append = journal.Journal.append
+
+        def then(self: journal.Journal, *args: Any, **more: Any) -> tuple[dict[str, Any], bool]:
+            stored = append(self, *args, **more)
+            if event == "renamed":
+                self.path.rename(self.path.with_name("history.jsonl.1"))
+            elif event == "deleted":
+                self.path.unlink()
+            else:
+                self.path.unlink()
+                self.path.mkdir()
+            return stored
+
+        monkeypatch.setattr(journal.Journal, "append", then)
+        monkeypatch.setattr("k8s_tuning.stages.history._CHECKPOINT_EVERY_BYTES", 1)
+        assert store.append(check("ERROR"), run_id="r").overall_health == HealthLevel.ERROR
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"import os\n\nprint('hello')\n",
+            b'{\n  "name": "app"\n}\n',
+            b'{"name": "app"}\n',
+            b'{"at": "2025-11-16T10:00:00Z", "run_id": "r"}\n',
+            b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 20,
+            b"timestamp,namespace\n2025-11-16T10:00:00Z,a\n",
+            b"no line break at all",
+            "한국어 문서\n".encode(),
+        ],
+        ids=["x.py", "package.json", "JSONL of others", "a ledger", "binary", "CSV", "text", "Korean"],
+    )
+    def test_a_file_that_is_no_history_is_refused_and_left_as_it_is(self, store: Store, content: bytes) -> None:
+        store.path.parent.mkdir()
+        store.path.write_bytes(content)
+        with pytest.raises(InputError, match=r"history\.jsonl: is no history.* Name another file"):
+            store.append(check("OK"))
+        assert store.path.read_bytes() == content
+        assert [path.name for path in store.path.parent.iterdir()] == ["history.jsonl"]
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\n",
+            b"\0" * 5000,
+            b'{"timestamp": "2025-11-1',
+            b'{"timestamp": "2025\n' + line(),
+            b"\0" * 20_000 + b"\n" + line(),
+            b"torn\n" * 5000 + line(),
+        ],
+        ids=["empty", "blank", "NULs", "torn at its first record", "torn before", "NULs before", "damaged before"],
+    )
+    def test_a_history_that_is_damaged_is_still_one(self, store: Store, content: bytes) -> None:
+        store.path.parent.mkdir()
+        store.path.write_bytes(content)
+        store.append(check("OK"))
+        assert store.load_recent(1)[0].jobs_ok == 1
+
+    def test_a_timestamp_that_no_reader_could_read_is_not_written(self, store: Store) -> None:
+        with pytest.raises(InputError, match="'yesterday' is not a timestamp"):
+            store.append(check("OK", at="yesterday"))
+        assert not store.path.exists()
 
     def test_a_file_that_cannot_be_written_is_a_store_error(self, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="name a file, not a folder"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,18 @@ def reference(data: bytes) -> list[dict[str, Any]]:
             and all(
                 value.get(name) is None or (type(value[name]) is int and 0 <= value[name] <= 10**15) for name in counts
             )
+            and (at := in_utc(value["timestamp"])) is not None
         ):
-            records.append(value)
+            records.append(value | {"timestamp": at})
     return records
+
+
+def in_utc(text: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        return f"{moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError):
+        return None
 
 
 def reference_targets(records: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[Any, ...]]:
@@ -93,7 +103,7 @@ def told(store: Store) -> dict[tuple[str, str], tuple[Any, ...]]:
 GOOD = st.builds(
     line,
     st.sampled_from(["OK", "WARN", "ERROR"]),
-    at=st.integers(0, 10**9).map(lambda number: f"t{number}"),
+    at=st.integers(0, 10**9).map(lambda number: f"{datetime.fromtimestamp(number, UTC):%Y-%m-%dT%H:%M:%SZ}"),
     namespace=st.sampled_from(["a", "b", "이름"]),
     later=st.sampled_from([None, [1], {"overall_health": "ERROR"}]),
 )
@@ -113,6 +123,12 @@ ODD = st.sampled_from(
         line("FINE"),
         line(namespace=5),  # type: ignore[arg-type]
         line(at=7),  # type: ignore[arg-type]
+        line(at="yesterday"),
+        line(at="2025-02-30T10:00:00Z"),
+        line(at="2025-11-16T24:61:00Z"),
+        line(at="2025-11-16T10:00:00"),
+        line("ERROR", at="2025-11-16T10:00:00.123456"),
+        line(at="2025-11-16 19:00:00+09:00"),
         line().strip(),
         line().replace(b", ", b",\n", 1),
         b"\0" + line(),
@@ -154,6 +170,10 @@ def test_duckdb_takes_part_only_where_every_line_is_a_record(tmp_path: Path, mon
         b"torn\n",
         line(namespace=None),
         line(at=1),
+        line(at="yesterday"),
+        line(at="2025-02-30T10:00:00Z"),
+        line(at="0000-01-01T10:00:00Z"),
+        line(at="2025-11-16T10:00:00"),
         b"{}\n",
         line()[:-1],
     ):  # type: ignore[arg-type]
@@ -199,7 +219,7 @@ class TestCheckpoint:
         [
             lambda cache: cache.write_bytes(b'{"inode": 1'),
             lambda cache: cache.write_bytes(b""),
-            lambda cache: cache.write_bytes(cache.read_bytes().replace(b'"version":1', b'"version":99')),
+            lambda cache: cache.write_bytes(cache.read_bytes().replace(b'"version":', b'"version":99')),
             lambda cache: cache.unlink(),
         ],
         ids=["torn", "empty", "of another version", "gone"],

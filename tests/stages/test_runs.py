@@ -49,5 +49,8 @@ def test_a_line_that_is_no_run_hides_no_other(tmp_path: Path) -> None:
     store.append(_run(1))
     with path.open("a") as handle:
         handle.write('{"run_id": 5}\ntorn{\n')
+    undated = _run(3)
+    undated.timestamp = "yesterday"
+    store.append(undated)
     store.append(_run(2))
     assert store.recent() == [_run(1), _run(2)]

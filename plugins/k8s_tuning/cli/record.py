@@ -38,12 +38,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, record, report."""
+    history = Path(args.history_file)
+    store = K8sHealthHistoryStore(history)
+    store.check()
     snapshot = look(args, args.max_log_lines)
     health = judge(args, snapshot)
-    history = Path(args.history_file)
-    record = K8sHealthHistoryStore(history).append(
-        health, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
-    )
+    record = store.append(health, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot)
     LookStore(history.with_name(LOOKS)).keep(make_look(health, snapshot, None, args.run_id, args.target))
     SessionStore(history.with_name(SESSIONS)).looked(snapshot, selectors.parse(snapshot.selector).matches, args.run_id)
     flags.show(args, record, generate_record_text(record, args.history_file))

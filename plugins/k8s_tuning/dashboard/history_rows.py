@@ -33,14 +33,12 @@ class _Numbers(dict[str | None, int]):
 class HistoryRows:
     """The rows of each target, by namespace and selector; the state that a Fold keeps.
 
-    `names`: the targets' names, by their numbers. `undated`: records that cannot be placed, for their timestamp is
-    none; `broken`: lines that are no record.
+    `names`: the targets' names, by their numbers. `broken`: lines that are no record.
     """
 
     def __init__(self, path: Path) -> None:
         self.targets: dict[Key, GrowingRows] = {}
         self.names = _Numbers()
-        self.undated = 0
         self.broken = BrokenLines(path)
 
     def rows(self, key: Key) -> Rows:
@@ -61,15 +59,8 @@ def add_block(history: HistoryRows, block: bytes, begin: int) -> None:
     rows = _rows(history, lines, starts + begin, ends - starts)
     numbers: dict[Key, int] = {}
     of_target = np.array([numbers.setdefault((line.namespace, line.selector), len(numbers)) for line in lines])
-    is_dated = rows.at != instants.NO_TIME
-    if not is_dated.all():
-        history.undated += int((~is_dated).sum())
-        for offset in rows.offset[~is_dated].tolist():
-            history.broken.note(offset, "its timestamp cannot be read")
     for key, number in numbers.items():
-        mine = np.flatnonzero((of_target == number) & is_dated)
-        if len(mine):
-            history.targets.setdefault(key, GrowingRows()).add(rows[mine])
+        history.targets.setdefault(key, GrowingRows()).add(rows[np.flatnonzero(of_target == number)])
 
 
 def run_hash(run_id: str | None) -> int:

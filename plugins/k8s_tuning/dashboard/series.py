@@ -78,16 +78,10 @@ class HistoryColumns:
         """What of the file is in no answer, and the cure; a sentence each."""
         with self._lock:
             history = self._fold.state()
-            unread = history.broken.count - history.undated
-        notes = []
-        if unread:
-            notes.append(f"{self.path.name}: {unread} lines are no health record and were skipped; the log names them")
-        if history.undated:
-            notes.append(
-                f"{self.path.name}: {history.undated} records have a timestamp that cannot be read and were skipped; "
-                "write it as 2025-11-16T10:00:00Z"
-            )
-        return notes
+            unread = history.broken.count
+        if not unread:
+            return []
+        return [f"{self.path.name}: {unread} lines are no health record and were skipped; the log names them"]
 
     def strip(self, namespace: str, selector: str, since: float, until: float, cells: int) -> list[StripCell]:
         """The range in so many cells of one length, each with the worst health in it."""

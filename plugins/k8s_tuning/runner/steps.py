@@ -85,6 +85,8 @@ class Steps:
         )
         AlertChannelConfig(config.channel_type, config.webhook_url, dry_run=not config.alerts_enabled)
         self.store = K8sHealthHistoryStore(config.history_file)
+        with contextlib.suppress(StoreError):  # a volume that is away now may be back when the record is written
+            self.store.check()
         self.looks = LookStore(Path(config.history_file).with_name(LOOKS))
         self.sessions = SessionStore(Path(config.history_file).with_name(SESSIONS))
         self.applied: list[TuningSession] = []

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning import timestamps, wire
-from k8s_tuning.errors import InputError
-from k8s_tuning.journal import Journal
+from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.journal import Journal, Kind
 from k8s_tuning.jsonl import BrokenLines, encode
 from k8s_tuning.stages import retention
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons
-from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, read_line
+from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history_repeats import finding, recorded_already
 from k8s_tuning.stages.history_state import HistoryState, TargetHistory
 from k8s_tuning.stages.retention import RetentionPolicy, RetentionResult
@@ -41,13 +41,13 @@ _WIDEST_ERROR = 60  # in a table; --json has all of it
 class K8sHealthHistoryStore:
     """The history in one file, of any number of targets (a namespace and a selector). Safe for many processes.
 
-    StoreError where the file cannot be read or written. Lines that are no record are skipped, and logged with their
-    place.
+    StoreError where the file cannot be read or written, InputError where it would be written and is no history. Lines
+    that are no record are skipped, and logged with their place.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._journal = Journal(self.path)
+        self._journal = Journal(self.path, Kind("history", lambda line: read_line(line) is not None))
         self._state = HistoryState(self._journal)
 
     def append(
@@ -64,9 +64,12 @@ class K8sHealthHistoryStore:
         nothing and returns the record that is there; one that finds something else is recorded. `keep_snapshot` puts
         the whole snapshot into `raw_snapshot`, where it fits into a line.
         """
+        at = instant(snapshot.timestamp)
+        if at is None:
+            raise InputError(f"{snapshot.timestamp!r} is not a timestamp; write one as 2025-11-16T10:00:00Z")
         counts = count_levels(snapshot.jobs_health) if snapshot.jobs_listed else {}
         record = K8sHealthHistoryRecord(
-            timestamp=snapshot.timestamp,
+            timestamp=at,
             namespace=snapshot.namespace,
             selector=snapshot.selector,
             overall_health=HealthLevel(snapshot.overall_health),
@@ -84,11 +87,23 @@ class K8sHealthHistoryStore:
             values = _with_snapshot(values, snapshot)
         repeat = partial(recorded_already, values) if run_id is not None else None
         stored, _ = self._journal.append(values, unless=repeat)
-        size = self.path.stat().st_size
-        if size // _CHECKPOINT_EVERY_BYTES != (size - len(encode(stored))) // _CHECKPOINT_EVERY_BYTES:
-            self._state.read()
-        line = read_line(encode(stored))
+        data = encode(stored)
+        self._keep_checkpoint(len(data))
+        line = read_line(data)
         return line.record() if line else record
+
+    def check(self) -> None:
+        """Whether `append` would write there, before anything is done: InputError where the file is no history."""
+        self._journal.check()
+
+    def _keep_checkpoint(self, written: int) -> None:
+        try:
+            size = self.path.stat().st_size
+            if size // _CHECKPOINT_EVERY_BYTES != (size - written) // _CHECKPOINT_EVERY_BYTES:
+                self._state.read()
+        except (OSError, StoreError) as error:
+            # The record is on disk. The checkpoint only saves reading; the next reader makes it anew.
+            log.debug("%s: no checkpoint was made: %s", self.path, error)
 
     def load_recent(
         self, limit: int = 50, *, namespace: str | None = None, selector: str | None = None

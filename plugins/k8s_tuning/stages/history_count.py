@@ -15,9 +15,12 @@ WORTH_BYTES = 64 * 1024 * 1024
 
 _COLUMNS = ("timestamp", "namespace", "selector", "overall_health", "jobs_ok", "jobs_warn", "jobs_error")
 _LEVELS = ("OK", "WARN", "ERROR")
+# As this package writes it; the cast then refuses a 31st of February. The year 0 is none.
+_INSTANT = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ"
 _COUNT = f"""
     SELECT namespace, selector, overall_health, jobs_ok, jobs_warn, jobs_error,
-           count(*), count(timestamp), max(timestamp::VARCHAR)
+           count(*), count_if(regexp_full_match(timestamp::VARCHAR, '"{_INSTANT}"')
+                              AND try_cast(substr(timestamp::VARCHAR, 2, 19) AS TIMESTAMP) IS NOT NULL)
     FROM read_json(?, format = 'newline_delimited', compression = 'none', hive_partitioning = false,
                    ignore_errors = true, maximum_object_size = {MAX_LINE_BYTES},
                    columns = {{{", ".join(f"{column}: 'JSON'" for column in _COLUMNS)}}})
@@ -45,9 +48,8 @@ def count_lines(path: Path, size: int) -> dict[tuple[str, str], tuple[int, int, 
     except (duckdb.Error, OSError):
         return None
     counts: dict[tuple[str, str], list[int]] = {}
-    for namespace, selector, health, *jobs, records, timestamps, newest in rows:
-        # A quote sorts before every other beginning of a JSON value: where the largest has one, all have.
-        if records != timestamps or not newest.startswith('"'):
+    for namespace, selector, health, *jobs, records, dated in rows:
+        if records != dated:
             return None
         # NULL: the count is null or left out, so not known.
         if not all(job is None or (job.isdigit() and int(job) <= MAX_COUNT) for job in jobs):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from k8s_tuning import timestamps
 from k8s_tuning.jsonl import PADDING, BrokenLines
 from k8s_tuning.stages.health_policy import HealthLevel
 
@@ -48,6 +50,7 @@ _ABSENT = msgspec.Raw(b"null")
 class Line(msgspec.Struct, gc=False):
     """A line that is a record: the contract's fields have their types. The others are read when they are asked for.
 
+    `timestamp` is as every timestamp of this package (timestamps.py), whatever form of it stands in the file.
     Unknown fields, of a later version, are passed over; an optional one of an unknown form counts as absent. A count
     that is null or left out is not known.
     """
@@ -96,12 +99,31 @@ _DECODER = msgspec.json.Decoder(Line)
 _NO_RECORD = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
+def instant(text: str) -> str | None:
+    """A record's timestamp in this package's form, None where it is no instant.
+
+    One without a zone is UTC: files of other programs and of older versions have such.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if _is_plain(text):
+            return text
+        return timestamps.to_text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
 def read_line(line: bytes) -> Line | None:
     """One line, None where it is no record."""
     try:
-        return _DECODER.decode(line.strip(PADDING))
+        record = _DECODER.decode(line.strip(PADDING))
     except _NO_RECORD:
         return None
+    at = instant(record.timestamp)
+    if at is None:
+        return None
+    record.timestamp = at
+    return record
 
 
 def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
@@ -114,7 +136,7 @@ def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
             records = _DECODER.decode_lines(block)
         except _NO_RECORD:
             records = []
-        if len(records) == lines:
+        if len(records) == lines and _all_plain(records):
             return records
     records = []
     for line in block.split(b"\n"):
@@ -125,6 +147,23 @@ def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
             broken.note(offset, "not a health record")
         offset += len(line) + 1
     return records
+
+
+def _all_plain(records: list[Line]) -> bool:
+    """Whether every timestamp is an instant in this package's form."""
+    try:
+        for record in records:
+            datetime.fromisoformat(record.timestamp)
+            if not _is_plain(record.timestamp):
+                return False
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(text: str) -> bool:
+    """Of what fromisoformat reads, only 2025-11-16T10:00:00Z has these."""
+    return len(text) == 20 and text[19] == "Z" and text[10] == "T" and text[7] == "-"
 
 
 def _read(raw: msgspec.Raw, kind: type[T], otherwise: Any) -> Any:

@@ -26,7 +26,7 @@ from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, Line, read_
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION = 2
 _FINGERPRINT_BYTES = 4096
 # Less than this is read again faster than a cache file is written.
 _WORTH_SAVING_BYTES = 256 * 1024

@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning import wire
+from k8s_tuning import timestamps, wire
 from k8s_tuning.errors import InputError
-from k8s_tuning.journal import Find, Journal
+from k8s_tuning.journal import Find, Journal, Kind
+from k8s_tuning.jsonl import decode
 from k8s_tuning.stages.health import HealthLevel
 
 
@@ -34,7 +35,7 @@ class K8sPipelineRunStore:
     """A JSONL file of runs, on the volume that holds the history. It need not exist before the first append."""
 
     def __init__(self, path: str | Path) -> None:
-        self._journal = Journal(path)
+        self._journal = Journal(path, Kind("journal of runs", lambda line: _read(decode(line)) is not None))
 
     def append(self, record: K8sPipelineRunRecord) -> K8sPipelineRunRecord:
         """Write the run's outcome, unless the newest line of this run_id has the same exit code: that is returned then.
@@ -56,7 +57,16 @@ class K8sPipelineRunStore:
 
     def _newest_first(self) -> Iterator[K8sPipelineRunRecord]:
         for line in self._journal.newest_first():
-            try:
-                yield wire.load(K8sPipelineRunRecord, line)
-            except InputError:
-                continue
+            record = _read(line)
+            if record is not None:
+                yield record
+
+
+def _read(values: dict[str, Any] | None) -> K8sPipelineRunRecord | None:
+    """A line's values as a run, None where they are none."""
+    try:
+        record = wire.load(K8sPipelineRunRecord, values)
+        timestamps.to_datetime(record.timestamp)
+    except InputError:
+        return None
+    return record

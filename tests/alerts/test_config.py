@@ -138,9 +138,9 @@ def test_a_route_behind_one_that_takes_everything_is_refused(routes: str, line: 
         ("route: [a]\nreceivers: [{name: a}]", "expected `key: value`"),
         ("route: {receiver: a}\nreceivers: {name: a}", "expected a list"),
         ("route: {receiver: 5}\nreceivers: [{name: a}]", "expected a text"),
-        ("a: &x [1]\nb: *x", "aliases"),
+        ("a: &x [1]\nb: &y [" + "*x, " * 1000 + "]\nc: [" + "*y, " * 1000 + "]", "aliases"),
         ("route: {receiver: a", "not YAML"),
-        ("1: 2", "unknown key 1"),
+        ("1: 2", "the key is not a text"),
         (
             _one_channel("{type: email, connection: c, from: me, to: [x@y.z]}"),
             "'me' is not an e-mail address",

@@ -56,6 +56,13 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not_believed(tmp_path:
         ("- a", "expected `outcomes:`"),
         ("faults: [{answer: shout}]", "unknown answer 'shout'; known are drop, hang, html, status, torn"),
         ("outcomes: [a, ]]", "line 1: not YAML"),
+        ("metrics: no", "metrics: 'no' is none of true, false"),
+        ("default: [1]", "default: expected an outcome"),
+        ("outcomes: [{match: 5}]", "match: 5 is not a text; put it in quotes"),
+        ("outcomes: [{match: a, outcome: [oom]}]", "outcome: ['oom'] is not a text"),
+        ("outcomes: [{match: a, seconds: 12:30}]", "seconds: '12:30' is not a number"),
+        ("faults: [{times: no}]", "times: 'no' is not a whole number"),
+        ("faults: [{status: true}]", "status: True is not a whole number"),
     ],
 )
 def test_a_file_that_is_wrong_names_itself_and_the_cure(tmp_path: Path, text: str, says: str) -> None:

@@ -1,16 +1,20 @@
 """D29: names, shares, labels, annotations, hashes, search spaces, and the files."""
 
+import json
 import re
+import shutil
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8s_tuning import kubernetes_names as names
+from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError, StoreError
 from k8s_tuning.stages.generate import (
     K8sTuningJobFactory,
@@ -24,6 +28,7 @@ from k8s_tuning.stages.job_identity import job_name, spec_hash
 from k8s_tuning.stages.manifests import to_yaml
 from k8s_tuning.stages.search import Parameter, SearchSpace
 from k8s_tuning.stages.session import K8sOrchestratorConfig, load_session
+from k8s_tuning.yamlfile import Dialect
 
 CONFIGS = Path(__file__).parents[2] / "include/configs"
 GOLDEN = Path(__file__).parents[1] / "golden/manifests"
@@ -320,8 +325,26 @@ AWKWARD = st.one_of(
 def test_any_text_comes_back_from_the_yaml_as_it_was(texts):
     job = build_k8s_jobs_from_orchestrator(session(extra_env={f"V{n}": text for n, text in enumerate(texts)}))[0]
     written = to_yaml(job_manifest(job))
-    assert yaml.safe_load(written) == job_manifest(job)
+    for dialect in Dialect:
+        assert yamlfile.parse(written, "job.yaml", dialect) == job_manifest(job)
     assert not [event for event in yaml.parse(written) if getattr(event, "anchor", None)]
+
+
+@given(st.lists(AWKWARD | st.text("0123456789abefoxABEFOX+-._:~ynT=<", max_size=8), min_size=50, max_size=80))
+@settings(max_examples=10)
+def test_kubectl_reads_each_text_as_it_was(texts):
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("kubectl is not installed")
+    pairs = {f"{text}-{index}"[-60:]: text for index, text in enumerate(texts)}
+    written = to_yaml(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "texts": texts, "pairs": pairs}
+    )
+    command = [kubectl, "patch", "--local", "-f", "-", "-p", "{}", "--type", "merge", "-o", "json"]
+    done = subprocess.run(command, input=written.encode(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout)
+    assert (read["texts"], read["pairs"]) == (texts, pairs)
 
 
 @pytest.mark.parametrize("text", ["1e3", "0o17", "y", "no", "1_000"])

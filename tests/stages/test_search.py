@@ -91,6 +91,8 @@ GOLDEN = [{"n": 7, "x": 0.633185}, {"n": 3, "x": 0.929493}, {"n": 2, "x": 0.6020
         (grid(a=Parameter(values=[])), "search.parameters.a.values: is empty"),
         (grid(a=Parameter(values=[1, 1])), "1 is there twice"),
         (grid(a=Parameter(values=[1, "1"])), "1 is there twice"),
+        (grid(a=Parameter(values=[1000, 1e3])), "1000.0 is there twice"),
+        (grid(a=Parameter(values=[0.1, 1e-1])), "0.1 is there twice"),
         (grid(a=Parameter(values=[1], min=0)), "both `values` and a range"),
         (grid(a=Parameter(min=2, max=1, step=1)), "min 2 is above max 1"),
         (grid(a=Parameter(min=0, max=1)), "a grid needs"),

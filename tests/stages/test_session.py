@@ -3,6 +3,7 @@
 import pytest
 
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.stages.search import combinations
 from k8s_tuning.stages.session import load_session
 
 GOOD = """
@@ -28,7 +29,7 @@ def test_reads_a_session(tmp_path):
     assert (config.session_id, config.workers, config.extra_env, config.resources) == ("demo", 2, {}, None)
 
 
-BOMB = "a: &a [x,x,x,x]\n" + "".join(f"b{n}: &b{n} [*{'a' if n == 0 else f'b{n - 1}'},*a]\n" for n in range(9))
+BOMB = "b0: &b0 [x,x,x,x]\n" + "".join(f"b{n}: &b{n} [*b{n - 1},*b{n - 1},*b{n - 1},*b{n - 1}]\n" for n in range(1, 12))
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,60 @@ def test_a_value_that_may_be_a_password_is_never_repeated(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_session(write(tmp_path, GOOD + "extra_env: {DB_PASSWORD: 998877665544}\n"))
     assert "998877" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["12:30", "1:30:00", "no", "on", "yes", "Off", "y", "n", "2025-11-16", "2025-11-16T10:00:00Z", "="]
+)
+def test_a_text_that_older_yaml_takes_for_something_else_is_the_text(tmp_path, text):
+    config = load_session(
+        write(
+            tmp_path,
+            GOOD
+            + f"extra_env: {{A: {text}}}\nnode_selector: {{a: {text.replace(':', '').strip('=')}x}}\n"
+            + f"search: {{strategy: grid, parameters: {{n: {{values: [{text}]}}}}}}\n",
+        )
+    )
+    assert config.extra_env == {"A": text}
+    assert config.search.parameters["n"].values == [text]
+
+
+def test_numbers_are_numbers_however_they_are_written(tmp_path):
+    values = "[1e-4, 1e3, .5, 5., +1, 0x1F, 0o10]"
+    config = load_session(
+        write(tmp_path, GOOD + f"search: {{strategy: grid, parameters: {{y: {{values: {values}}}}}}}\n")
+    )
+    assert config.search.parameters["y"].values == [0.0001, 1000.0, 0.5, 5.0, 1, 31, 8]
+
+
+@pytest.mark.parametrize("text", ["010", "08", "1_000", "0b11", "0X1F"])
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("extra_env.A", "extra_env: {{A: {}}}"),
+        ("search.parameters.n.values[0]", "search: {{strategy: grid, parameters: {{n: {{values: [{}]}}}}}}"),
+        ("backoff_limit", "backoff_limit: {}"),
+        ("resources.limits.cpu", "resources: {{limits: {{cpu: {}}}}}"),
+    ],
+)
+def test_a_number_that_older_yaml_takes_for_another_is_refused_with_key_line_and_cure(tmp_path, text, key, line):
+    with pytest.raises(ConfigError) as caught:
+        load_session(write(tmp_path, GOOD + line.format(text) + "\n"))
+    assert f"session.yaml: {key}: this number is one value" in str(caught.value)
+    assert "put it in quotes if it is a text" in str(caught.value)
+    assert "(line 10)" in str(caught.value)
+
+
+def test_one_value_in_two_notations_is_one_value(tmp_path):
+    """1e-3 was a text, so that two Jobs ran with one and the same value."""
+    config = load_session(
+        write(tmp_path, GOOD + "search: {strategy: grid, parameters: {a: {values: [1e-3, 0.001]}}}\n")
+    )
+    with pytest.raises(ConfigError, match=r"0\.001 is there twice"):
+        combinations(config.search, 2, config.session_id)
+
+
+def test_anchors_and_merge_keys_spare_the_writer_a_repetition(tmp_path):
+    text = GOOD + "resources:\n  requests: &amounts {cpu: '1', memory: 1Gi}\n  limits: {<<: *amounts, memory: 2Gi}\n"
+    config = load_session(write(tmp_path, text))
+    assert config.resources["limits"] == {"cpu": "1", "memory": "2Gi"}

@@ -86,7 +86,7 @@ def read_file(path: Path) -> Node:
 
 def read_text(text: str, name: str) -> Node:
     """The whole text; `name` is for the errors."""
-    value = yamlfile.parse(text, name)  # refuses bombs and duplicate keys before they are composed here
+    value, node = yamlfile.parse_with_nodes(text, name)
     if not isinstance(value, dict):
         raise ConfigError(f"{name}, line 1: expected `key: value` lines at the top level")
-    return Node(value, name, 1, "", True, yaml.compose(text, Loader=yaml.SafeLoader))
+    return Node(value, name, 1, "", True, node)

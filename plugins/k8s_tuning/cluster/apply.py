@@ -249,7 +249,10 @@ class _Run:
         if item.digest:
             if text_digest(text) != item.digest:
                 raise InputError(f"{path}: changed since the plan was made; plan and validate again")
-            return self._manifests.get(item.digest) or dict(yamlfile.parse(text, item.yaml_path))
+            if (known := self._manifests.get(item.digest)) is not None:
+                return known
+            parsed: dict[str, Any] = yamlfile.parse(text, item.yaml_path, yamlfile.Dialect.MANIFEST)
+            return parsed
         checked = K8sJobValidator().validate_job_yaml(text, item.yaml_path)
         if not checked.valid or checked.job_data is None:
             raise InputError("; ".join(checked.errors))

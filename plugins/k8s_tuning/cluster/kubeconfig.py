@@ -96,7 +96,7 @@ def _paths(kubeconfig: str | None) -> list[Path] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yamlfile.read_mapping(path, max_bytes=MAX_BYTES)
+        data = yamlfile.read_mapping(path, max_bytes=MAX_BYTES, dialect=yamlfile.Dialect.KUBECTL)
     except ConfigError as error:
         raise ConfigError(f"kubeconfig {error}") from error
     return _checked(data, f"kubeconfig {path}", path.absolute().parent)

@@ -53,6 +53,6 @@ def read_yaml(body: bytes, kind: str) -> Any:
     except ValueError:
         pass
     try:
-        return yamlfile.parse(body.decode(), "body")
+        return yamlfile.parse(body.decode(), "body", yamlfile.Dialect.KUBECTL)
     except (ConfigError, UnicodeDecodeError) as error:
         raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {error}") from error

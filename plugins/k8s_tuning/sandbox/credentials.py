@@ -8,7 +8,7 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import yaml
+from k8s_tuning.stages.manifests import to_yaml
 
 
 def write_certificate(directory: Path, now: datetime) -> tuple[Path, Path]:
@@ -65,7 +65,7 @@ def write_kubeconfig(path: Path, url: str, certificate: Path, token: str, namesp
         "users": [{"name": "sandbox", "user": {"token": token}}],
         "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox", "namespace": namespace}}],
     }
-    write_private(path, yaml.safe_dump(config, sort_keys=False).encode())
+    write_private(path, to_yaml(config).encode())
 
 
 def write_private(path: Path, data: bytes) -> None:

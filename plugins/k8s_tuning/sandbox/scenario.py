@@ -14,6 +14,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from k8s_tuning import yamlfile
@@ -25,6 +26,17 @@ OUTCOMES = frozenset(("succeed", "fail", "oom", "image-pull", "crashloop", "conf
 ANSWERS = frozenset(("status", "html", "hang", "drop", "torn"))
 _OUTCOME_KEYS = {"match", "outcome", "seconds", "exit_code", "log", "log_lines", "last_log", "cpu", "memory"}
 _FAULT_KEYS = {"path", "method", "times", "answer", "status", "retry_after", "message"}
+_NUMBER = (int, float), "a number"
+_TYPES: dict[str, tuple[Any, str]] = {
+    "seconds": _NUMBER,
+    "exit_code": (int, "a whole number"),
+    "status": (int, "a whole number"),
+    "retry_after": ((int, float, NoneType), "a number"),
+    "log_lines": (int, "a whole number"),
+    "cpu": ((str, int, float), "a quantity"),
+    "memory": ((str, int, float), "a quantity"),
+    "times": ((int, NoneType), "a whole number"),
+}
 
 
 @dataclass
@@ -101,10 +113,15 @@ class Scenario:
     def _take(self, data: Any) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"{self.path}: expected `outcomes:` and a list of rules")
+        if not isinstance(metrics := data.get("metrics", False), bool):
+            raise ConfigError(f"{self.path}: metrics: {metrics!r} is none of true, false")
         self.outcomes = [self._outcome(rule) for rule in self._rules(data, "outcomes", _OUTCOME_KEYS)]
         self.faults = [self._fault(rule) for rule in self._rules(data, "faults", _FAULT_KEYS)]
-        self.default = data.get("default") or {}
-        self.metrics = bool(data.get("metrics", False))
+        default = data.get("default") or {}
+        if not isinstance(default, dict):
+            raise ConfigError(f"{self.path}: default: expected an outcome such as {{seconds: 2}}")
+        self.default = default
+        self.metrics = metrics
 
     def _rules(self, data: Mapping[str, Any], name: str, known: set[str]) -> list[Mapping[str, Any]]:
         rules = data.get(name) or []
@@ -114,6 +131,10 @@ class Scenario:
             if unknown := set(rule) - known:
                 listed = ", ".join(sorted(known))
                 raise ConfigError(f"{self.path}: {name}: unknown key {min(unknown)!r}; known are {listed}")
+            for key, value in rule.items():
+                wanted, words = _TYPES.get(key, (str, "a text; put it in quotes"))
+                if isinstance(value, bool) or not isinstance(value, wanted):
+                    raise ConfigError(f"{self.path}: {name}: {key}: {value!r} is not {words}")
         return rules
 
     def _outcome(self, rule: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,12 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
 from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox.access import ADMIN, NOBODY, READER, Tokens
 from k8s_tuning.sandbox.credentials import write_certificate, write_kubeconfig
 from k8s_tuning.sandbox.scenario import Scenario
+from k8s_tuning.stages.manifests import to_yaml
 
 if TYPE_CHECKING:
     import uvicorn
@@ -131,7 +130,7 @@ class Sandbox:
         """Write the scenario file anew; it holds from the next pod and the next request on."""
         data = {"outcomes": [dict(rule) for rule in outcomes], "faults": [dict(rule) for rule in faults]}
         draft = self.scenario_file.with_name(f".{self.scenario_file.name}.draft")
-        draft.write_text(yaml.safe_dump({**data, "metrics": metrics}, allow_unicode=True), encoding="utf-8")
+        draft.write_text(to_yaml({**data, "metrics": metrics}), encoding="utf-8")
         draft.replace(self.scenario_file)
 
     def compact(self) -> None:

@@ -98,10 +98,14 @@ def _check_parameter(parameter: Parameter, place: str, strategy: str) -> None:
             raise ConfigError(f"{place}: has both `values` and a range; keep one of them")
         if not parameter.values:
             raise ConfigError(f"{place}.values: is empty; list at least one value")
-        texts = [env_text(value) for value in parameter.values]
-        twice = {text for text in texts if texts.count(text) > 1}
-        if twice:
-            raise ConfigError(f"{place}.values: {', '.join(sorted(twice))} is there twice")
+        seen: set[object] = set()
+        for value in parameter.values:
+            # 1000 and 1e3 are one number in two notations; 1 and "1" are one text to the Job.
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            same = {env_text(value), *([_exact(value)] if is_number else [])}
+            if seen & same:
+                raise ConfigError(f"{place}.values: {env_text(value)} is there twice")
+            seen |= same
         return
     if low is None or high is None:
         raise ConfigError(f"{place}: needs either `values: [...]` or both `min` and `max`")

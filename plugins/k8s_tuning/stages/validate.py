@@ -66,11 +66,14 @@ class K8sJobValidator:
         try:
             if len(yaml_content) > yamlfile.MAX_BYTES:
                 raise ConfigError(f"{name}: larger than {yamlfile.MAX_BYTES:,} bytes, which no manifest needs")
-            job = yamlfile.parse(yaml_content, name)
+            job = yamlfile.parse(yaml_content, name, yamlfile.Dialect.MANIFEST)
+        except yamlfile.ValuesError as error:
+            return broken([f"{name}: {problem} [yaml]" for problem in error.problems], filename)
         except ConfigError as error:
-            return broken(f"{error} [yaml]", filename)
+            return broken([f"{error} [yaml]"], filename)
         if not isinstance(job, dict):
-            return broken(f"{name}: expected a Job's `key: value` lines, found {type(job).__name__} [yaml]", filename)
+            found = yamlfile.kind(job)
+            return broken([f"{name}: expected a Job's `key: value` lines, found {found} [yaml]"], filename)
         findings = check_job(job)
         errors = [_text(finding, name) for finding in findings if finding.error or self.strict_mode]
         warnings = [_text(finding, name) for finding in findings if not finding.error and not self.strict_mode]
@@ -100,7 +103,7 @@ class K8sExecutionPlanner:
             try:
                 text = read_manifest_text(path, jobs_dir)
             except ConfigError as error:
-                results.append(broken(f"{error} [file]", path.name))
+                results.append(broken([f"{error} [file]"], path.name))
             else:
                 results.append(self.validator.validate_job_yaml(text, path.name))
         return _mark_duplicates(results)
@@ -139,9 +142,9 @@ def validation_exit_code(plan: K8sExecutionPlan) -> int:
     return 1 if plan.errors else 0
 
 
-def broken(message: str, filename: str) -> K8sJobValidation:
+def broken(errors: list[str], filename: str) -> K8sJobValidation:
     """The validation of a file that gives no manifest at all."""
-    return K8sJobValidation(False, "", "", [message], [], None, filename)
+    return K8sJobValidation(False, "", "", errors, [], None, filename)
 
 
 def text_digest(text: str) -> str:

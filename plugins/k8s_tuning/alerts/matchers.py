@@ -1,7 +1,6 @@
 """Alertmanager's label matchers: `name="value"`, `!=`, `=~`, `!~`, and what a set of them can never match. Pure.
 
-Grammar and escapes are those of pkg/labels/parse.go in prometheus/alertmanager; a name that is no Prometheus label (a
-Kubernetes key such as app.kubernetes.io/name) is written in double quotes, as Alertmanager 0.27's UTF-8 mode has it.
+How one is written is matcher_text's. Expressions are RE2's, by RE2 itself: Go's regexp takes the same ones.
 
 A label that an alert lacks is the empty value. `reason` may have several values: an incident has every reason of its
 Jobs. `=` and `=~` ask whether one of them fits, `!=` and `!~` whether none is excluded.
@@ -13,7 +12,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+import re2
+
+from k8s_tuning.alerts import matcher_text
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.health_policy import DEFAULT_RULES
 from k8s_tuning.stages.incident import IncidentSeverity
@@ -31,11 +34,9 @@ DOMAINS: Mapping[str, tuple[str, ...]] = {
     "reason": ("", *DEFAULT_RULES, *OWN_REASONS),
 }
 
-_MATCHER = re.compile(
-    r"""^\s*(?:([a-zA-Z_:][a-zA-Z0-9_:]*)|"((?:[^"\\]|\\.)+)")\s*(=~|=|!=|!~)\s*(.*?)\s*$""", re.DOTALL
-)
-# What Python's expressions have and Go's (RE2) have not: the same file must mean the same to Alertmanager.
-_NOT_RE2 = re.compile(r"\\[1-9]|\(\?(?:[=!>(#]|<[=!]|P[=>])|[*+?}]\+")
+# RE2 has `\C`, one byte, and Go has not.
+_ONE_BYTE = re.compile(r"\\Q.*?(?:\\E|\Z)|\\(.)", re.DOTALL)
+_MOST_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,7 @@ class Matcher:
     value: str = field(compare=True)
 
     def __str__(self) -> str:
-        name = self.name if re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", self.name) else f'"{self.name}"'
-        value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{name}{self.operator}"{value}"'
+        return matcher_text.written(self.name, self.operator, self.value)
 
     @property
     def positive(self) -> bool:
@@ -57,13 +56,14 @@ class Matcher:
         return self.operator in ("=", "=~")
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile(self.value, re.ASCII)
+    def _pattern(self) -> Any:
+        return _compiled(self.value)
 
     def accepts(self, value: str) -> bool:
         """Whether one value fits."""
-        found = value == self.value if self.operator in ("=", "!=") else bool(self._pattern.fullmatch(value))
-        return found == self.positive
+        if self.operator in ("=", "!="):
+            return (value == self.value) == self.positive
+        return bool(self._pattern.search(value.encode("utf-8", "replace"))) == self.positive
 
     def matches(self, labels: Labels) -> bool:
         """Whether an alert's labels fit."""
@@ -83,61 +83,43 @@ def parse_matchers(text: str) -> list[Matcher]:
     if inner.startswith("{") != inner.endswith("}"):
         raise InputError(f"{text!r}: the braces do not match")
     inner = inner.removeprefix("{").removesuffix("}")
-    parts, inside, start, position = [], False, 0, 0
-    while position < len(inner):
-        sign = inner[position]
-        if sign == "\\" and inside:
-            position += 1
-        elif sign == '"':
-            inside = not inside
-        elif sign == "," and not inside:
-            parts.append(inner[start:position])
-            start = position + 1
-        position += 1
-    parts.append(inner[start:])
-    if len(parts) > 1 and not parts[-1].strip():
-        parts.pop()  # a trailing comma is allowed
-    return [parse_matcher(part) for part in parts]
+    try:
+        return [_matcher(*parts, text) for parts in matcher_text.classic(inner)]
+    except InputError:
+        if not (parts := matcher_text.utf8(inner)):
+            raise
+        return [_matcher(*one, text) for one in parts]
 
 
 def parse_matcher(text: str) -> Matcher:
     """One matcher."""
-    found = _MATCHER.match(text)
-    if not found:
-        raise InputError(f'{text!r} is not a matcher; write one as name="value", with =, !=, =~ or !~')
-    plain, quoted, operator, raw = found.groups()
-    name = plain or re.sub(r"\\(.)", r"\1", quoted)
-    value = _unquote(raw, text)
+    found = parse_matchers(text)
+    if len(found) != 1:
+        raise InputError(f"{text!r} is not a matcher but {len(found)} of them")
+    return found[0]
+
+
+def _matcher(name: str, operator: str, value: str, text: str) -> Matcher:
     if operator in ("=~", "!~"):
-        if _NOT_RE2.search(value):
-            raise InputError(f"{text!r}: look-arounds, back-references and possessive repeats are not in Go's RE2")
         try:
-            re.compile(value, re.ASCII)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise InputError(f"{text!r}: the expression does not compile: {error}") from error
+            _compiled(value)
+        except re2.error as error:
+            why = error.args[0] if error.args else "unknown"
+            why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+            raise InputError(f"{text!r}: the expression does not compile in RE2, Alertmanager's: {why}") from None
+        except UnicodeEncodeError:
+            raise InputError(f"{text!r}: the expression is not Unicode text") from None
     return Matcher(name, operator, value)
 
 
-def _unquote(raw: str, text: str) -> str:
-    is_quoted = raw.startswith('"')
-    raw = raw[1:] if is_quoted else raw
-    value, position, closed = [], 0, False
-    while position < len(raw):
-        sign = raw[position]
-        if sign == "\\" and position + 1 < len(raw):
-            position += 1
-            follow = raw[position]
-            value.append({"n": "\n", '"': '"', "\\": "\\"}.get(follow, "\\" + follow))
-        elif sign == '"':
-            if not is_quoted or position != len(raw) - 1:
-                raise InputError(f'{text!r}: a double quote inside the value; write it as \\"')
-            closed = True
-        else:
-            value.append(sign)
-        position += 1
-    if is_quoted and not closed:
-        raise InputError(f"{text!r}: the value's closing double quote is missing")
-    return "".join(value)
+def _compiled(expression: str) -> Any:
+    """The whole as Alertmanager compiles it: an expression with an odd `)` in it means there what it means here."""
+    if any(found[1] == "C" for found in _ONE_BYTE.finditer(expression)):
+        raise re2.error(r"invalid escape sequence: \C")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MOST_MEMORY
+    return re2.compile(f"^(?:{expression})$", options)
 
 
 def contradiction(matchers: Iterable[Matcher]) -> str | None:

@@ -64,7 +64,9 @@ with DAG(
             policy_file=str(CONFIGS / "health.yaml"),
             doc_md="**D33** OK, WARN or ERROR.",
         )
-        events = CollectEventsOperator(task_id="collect_events", doc_md="**D34** The newest events.", **cluster)
+        events = CollectEventsOperator(
+            task_id="collect_events", health=health.output, doc_md="**D34** The events that tell most.", **cluster
+        )
         record = RecordHistoryOperator(
             task_id="record_history",
             health=health.output,

@@ -81,7 +81,8 @@ PARAMS = {
         section="History and alerts",
     ),
     "events_limit": Param(
-        20, "How many events are read.", type="integer", minimum=1, maximum=1000, section="History and alerts",
+        20, "How many events are kept, the most telling.", type="integer", minimum=1, maximum=1000,
+        section="History and alerts",
     ),
     "history_limit": Param(
         20, "How many records record_history shows.", type="integer", minimum=1, maximum=1000,
@@ -187,7 +188,8 @@ with DAG(
     events = CollectEventsOperator(
         task_id="collect_events",
         events_limit="{{ params.events_limit }}",
-        doc_md="**D34** The selection's newest events. Read-only.",
+        health=evaluate.output,
+        doc_md="**D34** The selection's events, those that tell most. Read-only.",
         **CLUSTER,
     )
     record = RecordHistoryOperator(

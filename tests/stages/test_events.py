@@ -192,3 +192,45 @@ def test_no_event_is_too_odd_to_be_read(raws: list[dict[str, Any]], limit: int |
     selected = select_events(raws, SELECTED, limit)
     assert len(selected) == min(len(raws), len(raws) if limit is None else limit)
     assert all(event.count >= 1 for event in selected)
+
+
+def numbered(*, level: str = "Normal", of: str = "arb-tuning-ok", reason: str = "Pulled", second: int = 0) -> Any:
+    return event("Job", of, type=level, reason=reason, lastTimestamp=f"2025-11-16T10:00:{second:02}Z")
+
+
+@pytest.mark.parametrize(
+    "pushed_out",
+    [
+        pytest.param(numbered(level="Warning", reason="Failed", of="arb-tuning-bad"), id="by newer Normal events"),
+        pytest.param(
+            numbered(reason="Killing", of="arb-tuning-bad"), id="of a failing Job, by warnings of healthy ones"
+        ),
+    ],
+)
+def test_a_limit_pushes_out_what_tells_least(pushed_out: dict[str, Any]) -> None:
+    others = [numbered(second=number) for number in range(1, 30)]
+    others += [numbered(level="Warning", reason="Unhealthy", second=number) for number in range(30, 60)]
+    if pushed_out["type"] == "Warning":
+        others = others[:29]
+    found = select_events([pushed_out, *others], Selected(), 3, failing={"arb-tuning-bad"})
+    assert [one.involved_name for one in found] == ["arb-tuning-bad", "arb-tuning-ok", "arb-tuning-ok"]
+    assert [one.last_timestamp for one in found] == sorted(one.last_timestamp or "" for one in found)
+
+
+def test_a_reason_that_repeats_pushes_out_no_other() -> None:
+    once = numbered(level="Warning", reason="FailedMount", second=1)
+    again = [numbered(level="Warning", reason="BackOff", second=number) for number in range(2, 40)]
+    assert [one.reason for one in select_events([once, *again], Selected(), 2)] == ["FailedMount", "BackOff"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["Warning", "Normal", ""]), st.sampled_from("abc"), st.sampled_from("xyz"))),
+    st.integers(0, 12),
+)
+def test_whatever_the_limit_no_normal_event_is_kept_before_a_warning(made: list[Any], limit: int) -> None:
+    raws = [numbered(level=level, reason=reason, of=f"arb-tuning-{name}", second=second % 60)
+            for second, (level, reason, name) in enumerate(made)]  # fmt: skip
+    kept = select_events(raws, Selected(), limit)
+    warnings = sum(level == "Warning" for level, *_ in made)
+    assert len(kept) == min(limit, len(made))
+    assert sum(one.type == "Warning" for one in kept) == min(limit, warnings)

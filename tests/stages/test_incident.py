@@ -35,10 +35,14 @@ def records(levels: str, **more: object) -> list[K8sHealthHistoryRecord]:
     ]
 
 
-def event(reason: str = "BackoffLimitExceeded", kind: str = "Warning", namespace: str = NAMESPACE) -> K8sEvent:
-    return K8sEvent(
-        kind, reason, "Job has reached the specified\nbackoff limit", "Job", "arb-tuning-1", namespace, raw={"a": 1}
-    )
+def event(
+    reason: str = "BackoffLimitExceeded",
+    kind: str = "Warning",
+    namespace: str = NAMESPACE,
+    name: str = "arb-tuning-1",
+    of: str = "Job",
+) -> K8sEvent:
+    return K8sEvent(kind, reason, "Job has reached the specified\nbackoff limit", of, name, namespace, raw={"a": 1})
 
 
 def incident(levels: str, events: tuple[K8sEvent, ...] = (), **more: object) -> K8sIncident:
@@ -90,11 +94,42 @@ def test_other_targets_in_the_history_do_not_mix_in() -> None:
     assert build_incident(mixed, [], NOW) == build_incident(own, [], NOW)
 
 
-def test_the_last_three_events_of_its_namespace_are_told() -> None:
-    events = (event("A"), event("B"), event("X", namespace="other"), event("C", "Normal"), event("B"))
+def test_three_events_of_its_namespace_are_told_warnings_first_and_the_newest_of_each_reason() -> None:
+    events = (event("A"), event("B", name="old"), event("X", namespace="other"), event("C", "Normal"), event("B"))
     built = incident("OE", events)
-    assert [recent.reason for recent in built.recent_events] == ["B", "C", "B"]
-    assert built.summary == "Health transitioned from OK to ERROR. 1 job(s) in ERROR state. Recent warnings: B"
+    assert [(told.reason, told.involved_name) for told in built.recent_events] == [
+        ("B", "arb-tuning-1"),
+        ("A", "arb-tuning-1"),
+        ("C", "arb-tuning-1"),
+    ]
+    assert built.summary == "Health transitioned from OK to ERROR. 1 job(s) in ERROR state. Recent warnings: B, A"
+
+
+def pulled(number: int) -> K8sEvent:
+    return event("Pulled", "Normal", name=f"arb-tuning-9-{number:05}", of="Pod")
+
+
+CAUSE = "container tuning cannot pull its image: unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        pytest.param([event("Failed", name="arb-tuning-1-abcde", of="Pod")], ["Failed"], id="its pod's"),
+        pytest.param([event("Failed", name="arb-tuning-1-0-abcde", of="Pod")], ["Failed"], id="its indexed pod's"),
+        pytest.param([event("FailedScheduling", name="arb-tuning-9", of="Job")], [], id="a healthy Job's"),
+        pytest.param([event("BackOff", name="arb-tuning-12-abcde", of="Pod")], [], id="a Job's with a longer name"),
+        pytest.param([event("Failed"), *[event("BackOff")] * 9], ["BackOff", "Failed"], id="repeats"),
+        pytest.param([*(event(of, "Normal") for of in "abc"), event("Failed")], ["Failed", "c", "b"], id="Normal ones"),
+    ],
+)  # fmt: skip
+def test_where_the_failing_jobs_are_known_only_their_events_are_told(events: list[K8sEvent], told: list[str]) -> None:
+    noise = [pulled(number) for number in range(50)]
+    built = incident("OE", (*events, *noise), failing_jobs={"arb-tuning-1": CAUSE})
+    assert [one.reason for one in built.recent_events] == told
+    text = build_alert_payload(built).text
+    assert f"**Failing Jobs:**\n- arb-tuning-1: {CAUSE}\n" in text
+    assert "Pulled" not in text
 
 
 @pytest.mark.parametrize(

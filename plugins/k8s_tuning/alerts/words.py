@@ -152,4 +152,5 @@ def _own_text(incident: K8sIncident) -> str:
 def _clean(incident: K8sIncident) -> K8sIncident:
     """Without what UTF-8 cannot hold: events carry whatever a container printed."""
     events = [replace(event, message=sanitize(event.message), raw={}) for event in incident.recent_events]
-    return replace(incident, summary=sanitize(incident.summary), recent_events=events)
+    failing = {name: sanitize(cause) for name, cause in incident.failing_jobs.items()}
+    return replace(incident, summary=sanitize(incident.summary), recent_events=events, failing_jobs=failing)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--history-limit", type=_positive, default=20, metavar="N", help="records to look at (default: 20)"
     )
     parser.add_argument(
-        "--events-limit", type=_count, default=10, metavar="N", help="newest events to ask for; 0: none (default: 10)"
+        "--events-limit",
+        type=_count,
+        default=10,
+        metavar="N",
+        help="events to keep; 0: none (default: 10)",
     )
     parser.add_argument(
         "--channel", "--channel-type", choices=CHANNEL_TYPES, help="where to, without --config (default: console)"
@@ -92,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
     now = timestamps.now()
     if args.config is None and args.ledger_file is None:
         return _once(args, store)
+    target = {"namespace": args.namespace, "selector": args.label_selector}
+    failing = {name for record in store.load_recent(1, **target) for name in record.failing_jobs}
     situation = observe_target(
-        store, args.namespace, args.label_selector, _events(args), now, limit=max(args.history_limit, 1000)
+        store, args.namespace, args.label_selector, _events(args, failing), now, limit=max(args.history_limit, 1000)
     )
     config, resolve = load_config(args.config) if args.config else _single(args), from_environment
     if args.config is None:
@@ -131,7 +138,7 @@ def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
     if incident is None:
         flags.show(args, AlertResult(), "Health is OK: no incident, nothing to send.")
         return 0
-    incident = manager.build_incident_from_history(records, _events(args)) or incident
+    incident = manager.build_incident_from_history(records, _events(args, incident.failing_jobs)) or incident
     payload = manager.build_alert_payload(incident)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         done = manager.dispatch(payload)
@@ -141,15 +148,15 @@ def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
     return 0 if done else 1
 
 
-def _events(args: argparse.Namespace) -> list[K8sEvent]:
-    """The newest events; where the cluster cannot be read, none and a word about it: an alert goes out without."""
+def _events(args: argparse.Namespace, failing: Collection[str]) -> list[K8sEvent]:
+    """The events that tell most; where the cluster cannot be read, none and a word: an alert goes out without."""
     if args.events_limit == 0:
         return []
     collector = K8sEventCollector(
         args.namespace, args.label_selector, args.kubeconfig, args.context, limit=args.events_limit
     )
     try:
-        snapshot = collector.load_events()
+        snapshot = collector.load_events(failing)
     except TuningError as error:
         print(f"k8s-tuning alert: no events: {error}", file=sys.stderr)
         return []

@@ -11,7 +11,7 @@ used raises InputError.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from k8s_tuning import timestamps
@@ -27,8 +27,8 @@ from k8s_tuning.stages.pod_reading import owner_uids
 class K8sEventCollector:
     """Events of the Jobs that `label_selector` selects in `namespace`, and of those Jobs' pods.
 
-    `access` says which cluster in full; without it `kubeconfig` and `context` do. `limit` keeps the newest N events.
-    InputError where an argument cannot be used.
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `limit` keeps the N that tell most of
+    what is wrong (`stages.events.most_telling`). InputError where an argument cannot be used.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class K8sEventCollector:
         self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
         self._now = now
 
-    def load_events(self) -> K8sEventSnapshot:
+    def load_events(self, failing: Collection[str] = ()) -> K8sEventSnapshot:
         """One snapshot, for callers without an event loop (and for those inside one that may block)."""
-        return run(self.load())
+        return run(self.load(failing))
 
-    async def load(self) -> K8sEventSnapshot:
-        """One snapshot."""
+    async def load(self, failing: Collection[str] = ()) -> K8sEventSnapshot:
+        """One snapshot; `failing`: the Jobs whose events the limit keeps before others'."""
         snapshot = K8sEventSnapshot(self.namespace, self.label_selector, [], self._now())
         async with ClusterReader(self.access) as reader:
             selected = await self._selected(reader, snapshot)
@@ -71,7 +71,7 @@ class K8sEventCollector:
                 raise answer
             else:
                 events += answer
-        snapshot.events = select_events(events, selected, self.limit)
+        snapshot.events = select_events(events, selected, self.limit, failing)
         return snapshot
 
     async def _events(self, reader: ClusterReader, kind: str, selected: Selected) -> list[Json]:

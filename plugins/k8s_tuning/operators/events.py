@@ -7,17 +7,22 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning.addresses import target_address
-from k8s_tuning.operators.stage import ClusterStageOperator, give
+from k8s_tuning.operators.stage import ClusterStageOperator, give, take
 from k8s_tuning.stages.events import generate_events_report_text
+from k8s_tuning.stages.health import K8sHealthSnapshot, not_ok
 
 
 class CollectEventsOperator(ClusterStageOperator):
-    """Reads the selection's newest `events_limit` events; returns K8sEventSnapshot."""
+    """Reads the selection's events, the `events_limit` that tell most of what is wrong; returns K8sEventSnapshot.
 
-    template_fields = (*ClusterStageOperator.template_fields, "events_limit")
+    `health`: what EvaluateHealthOperator returned, where the events of Jobs that are not well go before others'.
+    """
 
-    def __init__(self, *, events_limit: int | str = 20, **kwargs: Any) -> None:
+    template_fields = (*ClusterStageOperator.template_fields, "events_limit", "health")
+
+    def __init__(self, *, events_limit: int | str = 20, health: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.health = health
         self.events_limit = events_limit
 
     def run_stage(self, context: Context) -> Any:
@@ -27,6 +32,9 @@ class CollectEventsOperator(ClusterStageOperator):
 
         access = self.hook().access()
         limit = int(self.events_limit)
-        snapshot = K8sEventCollector(self.namespace, self.label_selector, limit=limit, access=access).load_events()
+        health = take(K8sHealthSnapshot, self.health) if self.health else None
+        failing = not_ok(health.jobs_health) if health else ()
+        collector = K8sEventCollector(self.namespace, self.label_selector, limit=limit, access=access)
+        snapshot = collector.load_events(failing)
         self.report(generate_events_report_text(snapshot))
         return give(snapshot, context)

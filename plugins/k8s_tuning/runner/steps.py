@@ -34,12 +34,12 @@ from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.generate import generate_jobs
 from k8s_tuning.stages.health import (
-    HealthLevel,
     HealthPolicy,
     K8sHealthEvaluator,
     K8sHealthSnapshot,
     count_levels,
     count_reasons,
+    not_ok,
 )
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.job_reading import job_status
@@ -208,11 +208,11 @@ class Steps:
             return f"{self.health.overall_health}, not known: the Jobs could not be listed"
         counts = ", ".join(f"{level} {count}" for level, count in count_levels(self.health.jobs_health).items())
         reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(self.health.jobs_health).items())
-        ill = [job.job_name for job in self.health.jobs_health if job.health is not HealthLevel.OK]
+        ill = not_ok(self.health.jobs_health)
         return f"{self.health.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
 
     def _collect(self) -> str:
-        self.events: K8sEventSnapshot = self.collector.load_events()
+        self.events: K8sEventSnapshot = self.collector.load_events(not_ok(self.health.jobs_health))
         warnings = sum(event.type == "Warning" for event in self.events.events)
         return f"{len(self.events.events)} event(s), {warnings} Warning{_unread(self.events.errors)}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -70,17 +70,47 @@ def belongs(event: Json, selected: Selected) -> bool:
     return uid in selected.uids if uid else (kind, name) in selected.names
 
 
-def select_events(raw_events: Iterable[Json], selected: Selected, limit: int | None = None) -> list[K8sEvent]:
-    """The events that belong to the selection, oldest first by when they were last seen; `limit` keeps the newest N.
+def select_events(
+    raw_events: Iterable[Json], selected: Selected, limit: int | None = None, failing: Collection[str] = ()
+) -> list[K8sEvent]:
+    """The events that belong to the selection, oldest first by when they were last seen.
 
-    Both core/v1 events and those of events.k8s.io, which leave the core timestamps null. InputError where `limit` is
+    `limit` keeps the N that tell most (`most_telling`); `failing`: the Jobs whose events go before the others'. Both
+    core/v1 events and those of events.k8s.io, which leave the core timestamps null. InputError where `limit` is
     negative.
     """
     if limit is not None and limit < 0:
         raise InputError(f"the limit of events is {limit}; give 0 or more")
     found = oldest_first(event for event in raw_events if belongs(event, selected))
-    newest = found if limit is None else found[len(found) - min(limit, len(found)) :]
-    return [read_event(event) for event in newest]
+    events = [read_event(event) for event in found]
+    if limit is None or len(events) <= limit:
+        return events
+    kept = {id(event) for event in most_telling(events, failing)[:limit]}
+    return [event for event in events if id(event) in kept]
+
+
+def most_telling(events: Sequence[K8sEvent], failing: Collection[str] = ()) -> list[K8sEvent]:
+    """The events (oldest first) by how much they tell of what is wrong.
+
+    Those of the failing Jobs before others, warnings before Normal ones, of each reason the newest before its older
+    ones, and then the newer before the older.
+    """
+    seen: set[tuple[bool, bool, str]] = set()
+    ranked = []
+    for event in reversed(events):
+        place = (not is_of(event, failing), event.type != "Warning")
+        ranked.append(((*place, (*place, event.reason) in seen), event))
+        seen.add((*place, event.reason))
+    return [event for _, event in sorted(ranked, key=lambda one: one[0])]
+
+
+def is_of(event: K8sEvent, jobs: Collection[str]) -> bool:
+    """Whether an event is of one of these Jobs, or of a pod that bears one's name: JOB-xxxxx, or JOB-INDEX-xxxxx."""
+    if event.involved_kind == "Job":
+        return event.involved_name in jobs
+    owner = event.involved_name.rpartition("-")[0]
+    name, _, index = owner.rpartition("-")
+    return owner in jobs or (index.isdecimal() and name in jobs)
 
 
 def oldest_first(raw_events: Iterable[Json]) -> list[Json]:

@@ -183,6 +183,18 @@ def count_reasons(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
+def not_ok(jobs: Iterable[K8sJobHealth]) -> list[str]:
+    """The names of the Jobs that are not OK."""
+    return [job.job_name for job in jobs if job.health != HealthLevel.OK]
+
+
+def failing_jobs(jobs: Iterable[K8sJobHealth], most: int = 5) -> dict[str, str]:
+    """The first Jobs that are not OK, ERROR before WARN, each with its cause (cut to 200 characters)."""
+    order = list(HealthLevel)[::-1]
+    failing = sorted((job for job in jobs if job.health != HealthLevel.OK), key=lambda job: order.index(job.health))
+    return {job.job_name: _cut(job.cause or ", ".join(job.reasons)) for job in failing[:most]}
+
+
 def generate_health_report_text(health: K8sHealthSnapshot) -> str:
     """The report that a person reads: what is wrong first, then the Jobs that are well."""
     counts = count_levels(health.jobs_health)
@@ -223,3 +235,7 @@ def _cause(reasons: list[str], signs: list[Sign], phase: str) -> str | None:
 
 def _exit_code(signs: list[Sign]) -> int | None:
     return next((sign.exit_code for sign in signs if sign.exit_code is not None), None)
+
+
+def _cut(cause: str, longest: int = 200) -> str:
+    return cause if len(cause) <= longest else f"{cause[: longest - 1]}…"

@@ -13,7 +13,7 @@ from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.journal import Journal, Kind
 from k8s_tuning.jsonl import BrokenLines, encode
 from k8s_tuning.stages import retention
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons
+from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons, failing_jobs
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history_repeats import finding, recorded_already
 from k8s_tuning.stages.history_state import HistoryState, TargetHistory
@@ -81,6 +81,7 @@ class K8sHealthHistoryStore:
             reasons=count_reasons(snapshot.jobs_health),
             monitor_errors=list(snapshot.errors),
             look=finding(snapshot),
+            failing_jobs=failing_jobs(snapshot.jobs_health),
         )
         values = asdict(record)
         if keep_snapshot:

@@ -24,6 +24,7 @@ class K8sHealthHistoryRecord:
     `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
     `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in
     records of versions before it.
+    `failing_jobs`: the first Jobs that are not OK, ERROR before WARN, each with its probable cause in a sentence.
     `jobs_ok`, `jobs_warn`, `jobs_error`: all None where the Jobs could not be listed.
     """
 
@@ -40,6 +41,7 @@ class K8sHealthHistoryRecord:
     reasons: dict[str, int] = field(default_factory=dict)
     monitor_errors: list[str] = field(default_factory=list)
     look: str | None = None
+    failing_jobs: dict[str, str] = field(default_factory=dict)
 
 
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly
@@ -68,6 +70,7 @@ class Line(msgspec.Struct, gc=False):
     reasons: msgspec.Raw = _ABSENT
     monitor_errors: msgspec.Raw = _ABSENT
     look: msgspec.Raw = _ABSENT
+    failing_jobs: msgspec.Raw = _ABSENT
 
     def counts(self) -> tuple[int, int, int] | None:
         """Jobs in OK, WARN and ERROR; None where one of them is not known."""
@@ -91,6 +94,7 @@ class Line(msgspec.Struct, gc=False):
             reasons=_read(self.reasons, dict[str, _Count], {}),
             monitor_errors=_read(self.monitor_errors, list[str], []),
             look=_read(self.look, str, None),
+            failing_jobs=_read(self.failing_jobs, dict[str, str], {}),
         )
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from k8s_tuning import wire
-from k8s_tuning.stages.events import K8sEvent
+from k8s_tuning.stages.events import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
 
@@ -42,6 +42,7 @@ class K8sIncident:
     recent_events: list[K8sEvent] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     target: str | None = None
+    failing_jobs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -97,7 +98,7 @@ def build_incident(
             break
         first = record
     previous = own[-2].overall_health if len(own) > 1 else None
-    events = [event for event in recent_events if event.involved_namespace in ("", newest.namespace)][-RECENT_EVENTS:]
+    events = _events(recent_events, newest)
     return K8sIncident(
         id=incident_id(newest.namespace, newest.selector, first.timestamp),
         severity=severity,
@@ -112,6 +113,7 @@ def build_incident(
         recent_events=events,
         reasons=dict(newest.reasons),
         target=newest.target,
+        failing_jobs=dict(newest.failing_jobs),
     )
 
 
@@ -138,6 +140,20 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
         metadata=metadata,
         raw_incident=raw,
     )
+
+
+def _events(recent: Sequence[K8sEvent], newest: K8sHealthHistoryRecord) -> list[K8sEvent]:
+    """Of the failing Jobs, where the record names them: warnings before Normal events, of each reason the newest."""
+    failing = newest.failing_jobs
+    own = [
+        event
+        for event in recent
+        if event.involved_namespace in ("", newest.namespace) and (not failing or is_of(event, failing))
+    ]
+    newest_of_each: dict[str, K8sEvent] = {}
+    for event in most_telling(own):
+        newest_of_each.setdefault(event.reason, event)
+    return list(newest_of_each.values())[:RECENT_EVENTS]
 
 
 def _job_counts(record: K8sHealthHistoryRecord) -> dict[str, int]:
@@ -172,6 +188,7 @@ def _text(incident: K8sIncident) -> str:
         f"- [{event.type}] {event.reason}: {_one_line(event.message)} ({event.involved_name})"
         for event in incident.recent_events
     ]
+    failing = [f"- {name}: {_one_line(cause)}" for name, cause in incident.failing_jobs.items()]
     return "\n".join(
         [
             f"**Namespace:** {incident.namespace}",
@@ -180,6 +197,7 @@ def _text(incident: K8sIncident) -> str:
             f"**Current Health:** {incident.current_health}",
             f"**Previous Health:** {incident.previous_health or 'not recorded'}",
             f"**Job Counts:** {counts or 'not known'}",
+            *(["", "**Failing Jobs:**", *failing] if failing else []),
             "",
             *(["**Recent Events:**", *events] if events else ["**Recent Events:** none"]),
             "",

@@ -21,11 +21,17 @@
 Each message names the thing, what was wrong and what to do. None ever holds a URL, a token or a password.
 """
 
+from k8s_tuning.printable import printable
+
 
 class TuningError(Exception):
     """Base of every error of this package. `retryable` says whether the same call may succeed later."""
 
     retryable = False
+
+    def __init__(self, message: str = "") -> None:
+        # It may quote a server, a file or a plugin, and ends on a terminal.
+        super().__init__(printable(message))
 
 
 class InputError(TuningError):

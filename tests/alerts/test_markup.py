@@ -11,8 +11,6 @@ from k8s_tuning.alerts.markup import (
     clusters,
     cut,
     escape_mrkdwn,
-    one_line,
-    sanitize,
     to_html,
     to_mrkdwn,
     to_plain,
@@ -64,7 +62,5 @@ def test_markdown_becomes_each_receivers_own() -> None:
     assert to_html("- last") == "<ul>\n<li>last</li>\n</ul>"
 
 
-def test_what_utf8_cannot_hold_is_replaced() -> None:
-    assert sanitize("a\ud800b\0c") == "a?bc"
-    assert one_line("a\nb\tc\x1b[31m  d") == "a b c [31m d"
+def test_slacks_signs_are_escaped() -> None:
     assert escape_mrkdwn("<&>") == "&lt;&amp;&gt;"

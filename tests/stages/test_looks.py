@@ -113,7 +113,7 @@ class TestMakeLook:
         (tail,) = look_at([job("a")], [log("a-00000", *lines), log("a-00000")]).jobs[0].logs
         assert len(tail.lines) == looks.LINES_A_CONTAINER
         assert (tail.lines[-3], len(tail.lines[-2]), tail.truncated) == ("29", looks.LONGEST_LINE, True)
-        assert tail.lines[-2].endswith("긴…")
+        assert tail.lines[-2].startswith("…긴")
         assert tail.lines[-1] == "\x1b[31mred\x00"
 
     def test_a_log_that_is_whole_is_said_to_be(self) -> None:

@@ -119,8 +119,8 @@ def test_usage_is_summed_over_containers_and_absent_where_it_is_not_known(
         (b"one\r\ntwo", ["one", "two"]),
         (b"one\n\ntwo\n\n", ["one", "", "two", ""]),
         ("안녕 🚀\n".encode(), ["안녕 🚀"]),
-        (b"a\x00b \xff\n", ["a�b �"]),
-        ("one line\x85still it\n".encode(), ["one line\x85still it"]),
+        (b"a\x00b \xff\n", ["a␀b �"]),
+        ("one line\x85still it\n".encode(), ["one line⟨U+0085⟩still it"]),
         (b"1\n2\n3\n4\n", ["2", "3", "4"]),
     ],
 )

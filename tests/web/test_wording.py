@@ -1,47 +1,15 @@
 """Values as a reader sees them."""
 
-import unicodedata
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from markupsafe import Markup
 
 from k8s_tuning.web import wording
-
-
-@pytest.mark.parametrize(
-    ("text", "seen"),
-    [
-        ("a\x1b[31mb", "a␛[31mb"),
-        ("nul\x00", "nul␀"),
-        ("\x7f", "␡"),
-        ("gnp\u202eexe", "gnp⟨U+202E⟩exe"),
-        ("half \ud83d", "half ⟨U+D83D⟩"),
-        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
-        ("한글 🚀 👩‍🚀", "한글 🚀 👩‍🚀"),
-    ],
-)
-def test_what_cannot_be_seen_is_made_visible(text, seen):
-    assert wording.visible(text) == seen
-
-
-@given(st.text(st.characters()))
-def test_no_control_character_and_nothing_that_utf_8_cannot_hold_is_left(text):
-    seen = wording.visible(text)
-    seen.encode()
-    assert all(unicodedata.category(letter) != "Cc" or letter in "\t\n" for letter in seen)
-    assert wording.visible(seen) == seen
 
 
 def test_our_own_markup_stays_markup_and_a_strangers_does_not_become_it():
     assert isinstance(wording.finalized(Markup("<b>")), Markup)
     assert not isinstance(wording.finalized("<b>"), Markup)
     assert wording.finalized(None) == ""
-
-
-def test_a_log_loses_its_colours_only():
-    assert wording.log_line("\x1b[1;31mERROR\x1b[0m a[0m") == "ERROR a[0m"
 
 
 @pytest.mark.parametrize(

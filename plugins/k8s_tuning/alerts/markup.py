@@ -69,16 +69,6 @@ def cut(text: str, limit: int, measure: Callable[[str], int] = utf16, note: str 
     return "".join(kept) + note if limit >= measure(note) else ""
 
 
-def sanitize(text: str) -> str:
-    """The text as UTF-8 can hold it: a lone surrogate becomes `?`; NULs go."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
-
-
-def one_line(text: str) -> str:
-    """The text without line breaks and other control characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
 def escape_mrkdwn(text: str) -> str:
     """`&`, `<` and `>` as Slack wants them, so that nothing in a message can mention a channel or make a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from k8s_tuning import certificates, proxies, timestamps
 from k8s_tuning.alerts.credentials import check_url, place_of
-from k8s_tuning.alerts.markup import one_line
 from k8s_tuning.errors import DeliveryError
+from k8s_tuning.printable import one_line
 
 _MOST_ANSWER_BYTES = 64 * 1024
 _LONGEST_QUOTE = 200

@@ -9,8 +9,8 @@ from typing import Any
 
 from k8s_tuning import wire
 from k8s_tuning.alerts.channels.kind import rank
-from k8s_tuning.alerts.markup import one_line, sanitize
 from k8s_tuning.alerts.notice import NoticeItem, Status
+from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident, build_alert_payload
 
@@ -51,7 +51,7 @@ def resolved_payload(
     return replace(
         payload,
         title=f"✅ {'Pipeline' if source == 'pipeline' else 'K8s'} Alert: RESOLVED – {subject}",
-        text=sanitize(text),
+        text=printable(text),
         severity=IncidentSeverity.INFO,
         current_health=HealthLevel.OK,
         metadata=payload.metadata | {"resolved_at": over_at},
@@ -129,12 +129,12 @@ def smoke_payload(incident: K8sIncident, receiver: str, channel: str) -> K8sAler
     return replace(
         payload,
         title=f"🧪 TEST alert – receiver {receiver}",
-        text=sanitize(f"{text}**Sent At:** {incident.started_at}"),
+        text=printable(f"{text}**Sent At:** {incident.started_at}"),
     )
 
 
 def _own_text(incident: K8sIncident) -> str:
-    return sanitize(
+    return printable(
         "\n".join(
             [
                 f"**What:** {', '.join(incident.reasons)}",
@@ -150,7 +150,24 @@ def _own_text(incident: K8sIncident) -> str:
 
 
 def _clean(incident: K8sIncident) -> K8sIncident:
-    """Without what UTF-8 cannot hold: events carry whatever a container printed."""
-    events = [replace(event, message=sanitize(event.message), raw={}) for event in incident.recent_events]
-    failing = {name: sanitize(cause) for name, cause in incident.failing_jobs.items()}
-    return replace(incident, summary=sanitize(incident.summary), recent_events=events, failing_jobs=failing)
+    """Without what a terminal must not have and UTF-8 cannot hold: a history of other hands may carry anything."""
+    events = [
+        replace(
+            event,
+            type=printable(event.type),
+            reason=printable(event.reason),
+            message=printable(event.message),
+            involved_name=printable(event.involved_name),
+            raw={},
+        )
+        for event in incident.recent_events
+    ]
+    return replace(
+        incident,
+        namespace=printable(incident.namespace),
+        selector=printable(incident.selector),
+        summary=printable(incident.summary),
+        target=None if incident.target is None else printable(incident.target),
+        recent_events=events,
+        failing_jobs={printable(name): printable(cause) for name, cause in incident.failing_jobs.items()},
+    )

@@ -12,6 +12,7 @@ import orjson
 
 from k8s_tuning import wire
 from k8s_tuning.errors import StoreError
+from k8s_tuning.printable import json_text, printable
 
 NAMESPACE = "trading-bots"
 LABEL_SELECTOR = "app=arbitrage-tuning"
@@ -88,7 +89,7 @@ def webhook_url(args: argparse.Namespace) -> str | None:
 
 def show(args: argparse.Namespace, result: Any, text: str) -> None:
     """Print `result` as JSON with --json (UTF-8, indented), else the report text; both into the files asked for."""
-    sys.stdout.write(_as_json(result) if args.json else text.rstrip("\n") + "\n")
+    sys.stdout.write(_as_json(result) if args.json else printable(text).rstrip("\n") + "\n")
     write_files(args, result, text)
 
 
@@ -105,7 +106,7 @@ def write_files(args: argparse.Namespace, result: Any, text: str) -> None:
 
 
 def _as_json(result: Any) -> str:
-    return orjson.dumps(wire.dump(result), option=orjson.OPT_INDENT_2).decode() + "\n"
+    return json_text(orjson.dumps(wire.dump(result), option=orjson.OPT_INDENT_2).decode()) + "\n"
 
 
 def _lines(text: str) -> int:

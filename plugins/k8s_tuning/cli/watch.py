@@ -17,6 +17,7 @@ import orjson
 from k8s_tuning import wire
 from k8s_tuning.cli import CANNOT, flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
+from k8s_tuning.printable import json_text
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot, generate_monitor_report_text
 
 CLEAR_SCREEN = "\x1b[H\x1b[2J"
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_again(args: argparse.Namespace, snapshot: K8sMonitorSnapshot) -> None:
     if args.json:
-        text = orjson.dumps(wire.dump(snapshot)).decode() + "\n"
+        text = json_text(orjson.dumps(wire.dump(snapshot)).decode()) + "\n"
     else:
         text = (CLEAR_SCREEN if sys.stdout.isatty() else "") + generate_monitor_report_text(snapshot) + "\n"
     sys.stdout.write(text)

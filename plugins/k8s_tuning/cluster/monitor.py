@@ -20,7 +20,16 @@ from k8s_tuning.cluster import selectors
 from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.job_events import load_events
 from k8s_tuning.cluster.reader import ClusterReader, check_namespace
-from k8s_tuning.errors import ClusterError, Forbidden, InputError, Invalid, NotFound, Unauthorized, Unreachable
+from k8s_tuning.errors import (
+    ClusterError,
+    Forbidden,
+    InputError,
+    Invalid,
+    NotFound,
+    TuningError,
+    Unauthorized,
+    Unreachable,
+)
 from k8s_tuning.stages.api_values import Json, mapping, text
 from k8s_tuning.stages.job_reading import job_status
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
@@ -31,6 +40,9 @@ logger = logging.getLogger(__name__)
 LOGS_AT_ONCE = 32
 # A log's share of what a snapshot may hold: plenty for a few, still something for each of thousands.
 LOG_BYTES, LEAST_LOG_BYTES, ALL_LOGS_BYTES = 64 * 1024, 2 * 1024, 64 * 1024 * 1024
+# The runtimes cut a line off after 16 KiB; what follows is a line of its own.
+LONGEST_LINE_BYTES = 32 * 1024
+_CONTINUATION = bytes(range(0x80, 0xC0))
 ERRORS_SHOWN = 5
 # Every pod of a Job has it, on every Kubernetes version, also where the pod template has no labels of its own.
 ANY_JOBS_POD = "job-name"
@@ -145,7 +157,7 @@ class K8sJobMonitor:
                     # The next log would meet the same.
                     left = sum(1 for _ in queue)
                     errors.append(f"logs not read: {error}{f' ({left} more not tried)' if left else ''}")
-                except ClusterError as error:
+                except TuningError as error:  # InputError: a name that no pod can have
                     errors.append(f"log of pod {log.pod_name}, container {log.container_name}, not read: {error}")
 
         await asyncio.gather(*(work() for _ in range(min(LOGS_AT_ONCE, len(wanted)))))
@@ -159,29 +171,33 @@ class K8sJobMonitor:
         """The last lines of one container, within the limit of bytes.
 
         The kubelet takes the last lines first and cuts off behind `limit_bytes`: with long lines that loses the end,
-        the very thing one looks for. Then fewer lines are asked for.
+        the very thing one looks for. Then fewer lines are asked for; of a single one that is still too long (a progress
+        bar is one line) so much that the end is there, and only that is kept.
         """
         lines = self.max_log_lines
         while True:
+            most = limit_bytes if lines > 1 else max(limit_bytes, LONGEST_LINE_BYTES)
             body = await reader.log(
                 self.namespace,
                 wanted.pod_name,
                 wanted.container_name,
                 tail_lines=lines,
-                limit_bytes=limit_bytes,
+                limit_bytes=most,
                 previous=wanted.previous,
             )
-            full = len(body) >= limit_bytes
+            full = len(body) >= most
             if not full or lines == 1:
                 break
             lines = max(1, lines // 8)
+        # A letter that the cut went through is not half a letter.
+        kept = body[-limit_bytes:].lstrip(_CONTINUATION) if len(body) > limit_bytes else body
         return K8sPodLog(
             pod_name=wanted.pod_name,
             namespace=self.namespace,
             container_name=wanted.container_name,
-            lines=log_lines(body[:limit_bytes], self.max_log_lines),
+            lines=log_lines(kept, self.max_log_lines),
             previous=wanted.previous,
-            truncated=full or lines < self.max_log_lines,
+            truncated=full or len(kept) < len(body) or lines < self.max_log_lines,
         )
 
     async def _load_usage(self, reader: ClusterReader, pods: list[_Pod]) -> None:

@@ -15,6 +15,7 @@ from k8s_tuning import places, wire
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
+from k8s_tuning.printable import printable
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class StageOperator(BaseOperator):
 
     def report(self, text: str) -> None:
         """The stage's report in the task's log, a log line a line."""
-        for line in text.splitlines():
+        for line in printable(text).splitlines():
             self.log.info("%s", line)
 
 

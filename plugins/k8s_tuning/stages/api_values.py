@@ -1,8 +1,13 @@
-"""Fields of the API's JSON objects by their types: a missing or mistyped one is absent, never an error."""
+"""Fields of the API's JSON objects by their types: a missing or mistyped one is absent, never an error.
+
+Texts are made `printable` here, where they come in: a container may write what it likes into its message.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+
+from k8s_tuning.printable import printable
 
 Json = dict[str, Any]
 
@@ -22,18 +27,18 @@ def mappings(source: Json, key: str) -> list[Json]:
 def text(source: Json, key: str) -> str | None:
     """A text that is not empty."""
     value = source.get(key)
-    return value if isinstance(value, str) and value else None
+    return printable(value) if isinstance(value, str) and value else None
 
 
 def texts(source: Json, key: str) -> dict[str, str]:
     """A mapping of texts: labels, annotations."""
-    return {str(name): str(value) for name, value in mapping(source, key).items()}
+    return {printable(str(name)): printable(str(value)) for name, value in mapping(source, key).items()}
 
 
 def text_list(source: Json, key: str) -> list[str]:
     """The texts of a list."""
     value = source.get(key)
-    return [item for item in value if isinstance(item, str) and item] if isinstance(value, list) else []
+    return [printable(item) for item in value if isinstance(item, str) and item] if isinstance(value, list) else []
 
 
 def number(source: Json, key: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,11 +9,11 @@ from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
+from k8s_tuning.printable import one_line, printable
 
 NAME_PREFIX = "arb-tuning-"
 KINDS = ("Job", "Pod")
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f]+")
 _WIDEST_MESSAGE = 300
 
 Json = dict[str, Any]
@@ -147,7 +146,7 @@ def generate_events_report_text(snapshot: K8sEventSnapshot) -> str:
     ]
     if snapshot.errors:
         lines += ["", f"ERRORS: {len(snapshot.errors)}; these events are NOT all"]
-        lines += [f"  ! {_shown(error, 1000)}" for error in snapshot.errors]
+        lines += [f"  ! {one_line(error, 1000)}" for error in snapshot.errors]
     if snapshot.events:
         lines.append("")
         lines += [_line(event) for event in snapshot.events]
@@ -160,13 +159,7 @@ def _line(event: K8sEvent) -> str:
     times = f" (x{event.count})" if event.count > 1 else ""
     seen = event.last_timestamp or "-"
     about = f"{event.involved_kind} {event.involved_name}"
-    return f"{seen:<20}  {event.type:<7}  {event.reason}{times}  {about}: {_shown(event.message)}"
-
-
-def _shown(text: str, widest: int = _WIDEST_MESSAGE) -> str:
-    """One line without control characters, cut where it would fill the screen."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
-    return line if len(line) <= widest else f"{line[: widest - 1]}…"
+    return f"{seen:<20}  {event.type:<7}  {event.reason}{times}  {about}: {one_line(event.message, _WIDEST_MESSAGE)}"
 
 
 def _age_order(event: Json) -> tuple[datetime, int]:
@@ -218,7 +211,7 @@ def _dict(source: Json, key: str) -> Json:
 
 def _text(source: Json, key: str) -> str:
     value = source.get(key)
-    return value if isinstance(value, str) else ""
+    return printable(value) if isinstance(value, str) else ""
 
 
 def _count(event: Json) -> int:

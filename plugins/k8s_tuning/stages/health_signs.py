@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from k8s_tuning.errors import InputError
+from k8s_tuning.printable import one_line
 from k8s_tuning.stages.health_events import pod_waits_for, pods_refused, pull_failure
 from k8s_tuning.stages.monitor import K8sContainerStatus, K8sJobStatus, K8sPodStatus
 from k8s_tuning.timestamps import seconds_between
@@ -208,5 +209,4 @@ def _said(reason: str | None, message: str | None) -> str:
 
 def _shortened(message: str) -> str:
     """One line of at most _LONGEST_MESSAGE characters: a container may write what it likes into its message."""
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+    return one_line(message, _LONGEST_MESSAGE)

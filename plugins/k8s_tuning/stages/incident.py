@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from k8s_tuning import wire
+from k8s_tuning.printable import one_line
 from k8s_tuning.stages.events import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
@@ -175,7 +176,9 @@ def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, event
     if newest.reasons:
         sentences.append(f"Reasons: {', '.join(f'{reason} ({count})' for reason, count in newest.reasons.items())}.")
     if newest.monitor_errors:
-        sentences.append(f"Not everything could be read: {_one_line('; '.join(newest.monitor_errors))}.")
+        sentences.append(
+            f"Not everything could be read: {one_line('; '.join(newest.monitor_errors), _LONGEST_MESSAGE)}."
+        )
     warnings = dict.fromkeys(event.reason for event in events if event.type == "Warning")
     if warnings:
         sentences.append(f"Recent warnings: {', '.join(warnings)}")
@@ -185,10 +188,10 @@ def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, event
 def _text(incident: K8sIncident) -> str:
     counts = ", ".join(f"{level}={count}" for level, count in incident.job_counts.items())
     events = [
-        f"- [{event.type}] {event.reason}: {_one_line(event.message)} ({event.involved_name})"
+        f"- [{event.type}] {event.reason}: {one_line(event.message, _LONGEST_MESSAGE)} ({event.involved_name})"
         for event in incident.recent_events
     ]
-    failing = [f"- {name}: {_one_line(cause)}" for name, cause in incident.failing_jobs.items()]
+    failing = [f"- {name}: {one_line(cause, _LONGEST_MESSAGE)}" for name, cause in incident.failing_jobs.items()]
     return "\n".join(
         [
             f"**Namespace:** {incident.namespace}",
@@ -207,8 +210,3 @@ def _text(incident: K8sIncident) -> str:
             f"**Summary:** {incident.summary}",
         ]
     )
-
-
-def _one_line(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k8s_tuning.jsonfiles import JsonFolder
+from k8s_tuning.printable import end_of
 from k8s_tuning.stages.events import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.job_reading import job_times
@@ -195,7 +196,7 @@ def _tail(log: K8sPodLog) -> PodLogTail:
     return PodLogTail(
         pod_name=log.pod_name,
         container_name=log.container_name,
-        lines=[_cut(line, LONGEST_LINE) for line in last],
+        lines=[end_of(line, LONGEST_LINE) for line in last],
         previous=log.previous,
         truncated=log.truncated or len(log.lines) > len(last) or any(len(line) > LONGEST_LINE for line in last),
     )

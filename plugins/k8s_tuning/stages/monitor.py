@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from k8s_tuning.printable import end_of, log_line, one_line
 from k8s_tuning.stages.events import K8sEvent
 
 _ORDER = ("FAILED", "UNKNOWN", "PENDING", "RUNNING", "SUCCEEDED")
 _WIDEST_LINE = 200
 _TAIL_OF_TROUBLE, _TAIL = 5, 1
-# A log may hold a terminal's control sequences; a report must not hand them on.
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass
@@ -177,7 +175,7 @@ def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:
     ]
     if snapshot.errors:
         lines += ["", f"ERRORS: {len(snapshot.errors)}; this snapshot is NOT whole"]
-        lines += [f"  ! {_shown(error, 1000)}" for error in snapshot.errors]
+        lines += [f"  ! {one_line(error, 1000)}" for error in snapshot.errors]
     if snapshot.jobs:
         lines += ["", *_jobs(snapshot)]
     elif not snapshot.errors:
@@ -201,8 +199,8 @@ def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
         )
         if job.condition_reason or job.condition_message:
             told = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
-            lines.append(f"           {_shown(told)}")
-        lines += [f"           {_shown(told)}" for told in _warnings(job)]
+            lines.append(f"           {one_line(told, _WIDEST_LINE)}")
+        lines += [f"           {one_line(told, _WIDEST_LINE)}" for told in _warnings(job)]
         for pod in job.pods:
             lines += _pod(pod, job, logs.get(pod.pod_name, []))
     return lines
@@ -221,13 +219,13 @@ def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[st
         f"{pod.memory_bytes / 2**20:.0f}Mi memory" if pod.memory_bytes is not None else "",
     ]
     told = "; ".join([pod.phase, *(part for part in used if part), *troubles])
-    lines = [f"           pod {pod.pod_name}: {_shown(told, 500)}"]
+    lines = [f"           pod {pod.pod_name}: {one_line(told, 500)}"]
     tail = _TAIL_OF_TROUBLE if troubles or job.phase in ("FAILED", "UNKNOWN") else _TAIL
     for log in sorted(logs, key=lambda log: (log.container_name, not log.previous)):
         if not log.lines:
             continue
         which = f"{log.container_name}{' before its restart' if log.previous else ''}"
-        lines += [f"             {which} | {_shown(line)}" for line in log.lines[-tail:]]
+        lines += [f"             {which} | {end_of(log_line(line), _WIDEST_LINE)}" for line in log.lines[-tail:]]
     return lines
 
 
@@ -259,9 +257,3 @@ def _urgency(job: K8sJobStatus) -> tuple[int, bool, str]:
     # A "running" Job whose pod can't start is nearer to the failed ones than to the running ones.
     phase = "UNKNOWN" if ill and job.phase in ("PENDING", "RUNNING") else job.phase
     return (_ORDER.index(phase) if phase in _ORDER else 1, not ill, job.job_name)
-
-
-def _shown(text: str, widest: int = _WIDEST_LINE) -> str:
-    """One line without control characters, cut where it would fill the screen."""
-    line = _CONTROL.sub("", text.replace("\n", " ").replace("\t", " "))
-    return line if len(line) <= widest else f"{line[: widest - 1]}…"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from k8s_tuning.printable import log_line
 from k8s_tuning.stages.api_values import Json, count, flag, mapping, mappings, number, text, texts
 from k8s_tuning.stages.monitor import K8sContainerStatus, K8sPodCondition, K8sPodStatus
 from k8s_tuning.stages.quantities import parse_quantity
@@ -103,10 +104,10 @@ def logs_wanted(pod: Json) -> list[LogWanted]:
 
 
 def log_lines(body: bytes, max_lines: int) -> list[str]:
-    """The last `max_lines` lines of a log. What is not UTF-8, and NULs (databases refuse them), become U+FFFD."""
-    decoded = body.decode("utf-8", errors="replace").replace("\0", "�")
+    """The last `max_lines` lines of a log, each as `printable.log_line` has it. What is not UTF-8 becomes U+FFFD."""
+    decoded = body.decode("utf-8", errors="replace")
     lines = decoded.removesuffix("\n").split("\n") if decoded else []
-    return [line.removesuffix("\r") for line in lines[-max_lines:]]
+    return [log_line(line) for line in lines[-max_lines:]]
 
 
 def usage_by_pod(pod_metrics: Iterable[Json]) -> dict[str, tuple[int | None, int | None]]:

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.dashboard.shapes import LogTail, RunRef
+from k8s_tuning.printable import log_line
 from k8s_tuning.web import assets, drawing, language, wording
 
 _FOLDER = Path(__file__).parent
@@ -89,7 +90,7 @@ def _environment(spoken: str) -> jinja2.Environment:
 
     environment.filters |= {
         "stamp": wording.stamp,
-        "log_line": wording.log_line,
+        "log_line": log_line,
         "parameter": wording.parameter,
         "number": lambda value: wording.number(value, spoken),
         "length_of": length_of,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,22 +11,9 @@ from markupsafe import Markup
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
+from k8s_tuning.printable import visible
 
-# Control characters, the signs that turn the direction of writing, and half characters: a log line made of them reads
-# as something else than it is. Tabs and line ends stay.
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u061c\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
-# Colours and cursor moves that programs write for a terminal (ECMA-48 control sequences).
-_TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_CONTROL_PICTURES = 0x2400
-_SPACE, _DELETE = 0x20, 0x7F
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-
-
-def visible(text: str) -> str:
-    """The text with what cannot be seen made visible: ␛ for an escape, ⟨U+202E⟩ for a turn of direction."""
-    return _UNSEEN.sub(_picture, text)
 
 
 def finalized(value: Any) -> Any:
@@ -37,11 +23,6 @@ def finalized(value: Any) -> Any:
     if isinstance(value, Markup):
         return Markup(visible(str(value)))  # noqa: S704  # it was markup before, and the pictures have no < or &
     return visible(value) if isinstance(value, str) else value
-
-
-def log_line(text: str) -> str:
-    """A line of a log without its colours."""
-    return _TERMINAL.sub("", text)
 
 
 def stamp(text: str) -> str:
@@ -84,10 +65,3 @@ def parameter(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)
-
-
-def _picture(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if code < _SPACE:
-        return chr(_CONTROL_PICTURES + code)
-    return "\u2421" if code == _DELETE else f"⟨U+{code:04X}⟩"

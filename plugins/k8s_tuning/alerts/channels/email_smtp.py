@@ -17,10 +17,11 @@ from email.utils import format_datetime
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.credentials import ChannelSecret
-from k8s_tuning.alerts.markup import cut, one_line, to_html, to_plain, utf8
+from k8s_tuning.alerts.markup import cut, to_html, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, Sent
 from k8s_tuning.alerts.posting import quote
 from k8s_tuning.errors import ConfigError, DeliveryError
+from k8s_tuning.printable import one_line
 
 # A header line of RFC 5322 has 998 characters; a mail client shows far fewer.
 _MOST_SUBJECT = 200

@@ -20,9 +20,10 @@ from k8s_tuning.alerts.channels.kind import (
     required_password,
 )
 from k8s_tuning.alerts.credentials import ChannelSecret
-from k8s_tuning.alerts.markup import cut, one_line, to_plain, utf8
+from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
 from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.printable import one_line
 
 BASE_URL = "https://events.pagerduty.com"
 MOST_SUMMARY = 1024

@@ -358,6 +358,14 @@ def test_korean_and_emoji_stand_in_the_file_as_they_are(tmp_path):
     assert "한국어 🚀" in (tmp_path / result.files[0]).read_text(encoding="utf-8")
 
 
+def test_an_amount_that_nobody_can_have_meant_is_noted_by_the_generation(tmp_path):
+    result = generate_jobs(session(resources={"limits": {"cpu": 500, "memory": "512m"}}), tmp_path)
+    assert result.notes == [
+        "resources.limits.cpu: 500 is 500 whole cores; did you mean 500m?",
+        "resources.limits.memory: 512m is 0.512 bytes (m is a thousandth); did you mean 512Mi?",
+    ]
+
+
 def test_resources_given_as_numbers_become_the_texts_that_the_server_gives_back():
     job = build_k8s_jobs_from_orchestrator(session(resources={"limits": {"cpu": 1, "memory": "1Gi"}}))[0]
     assert job.resources == {"limits": {"cpu": "1", "memory": "1Gi"}}

@@ -101,6 +101,14 @@ ERRORS = [
         {"requests": {"memory": "2Gi"}, "limits": {"memory": "1024Mi"}},
         f"{POD}.containers[0].resources.requests.memory: 2Gi is above the limit of 1024Mi",
     ),
+    (
+        "device name",
+        (*C0, "resources"),
+        {"limits": {"gpu": 1}},
+        "a device's resource has a domain, such as nvidia.com/gpu",
+    ),
+    ("half a device", (*C0, "resources"), {"limits": {"nvidia.com/gpu": "500m"}}, "500m is no whole number"),
+    ("device without limit", (*C0, "resources"), {"requests": {"nvidia.com/gpu": "1"}}, "has no limit"),
     ("privileged", (*C0, "securityContext", "privileged"), True, f"{POD}.containers[0].securityContext.privileged:"),
     ("hostNetwork", ("spec", "template", "spec", "hostNetwork"), True, f"{POD}.hostNetwork: opens the node"),
     ("hostPID", ("spec", "template", "spec", "hostPID"), True, f"{POD}.hostPID: opens the node"),
@@ -157,6 +165,19 @@ def test_a_wrong_value_of_an_environment_variable_is_not_repeated():
 
 
 WARNINGS = [
+    (
+        "half a byte",
+        (*C0, "resources"),
+        {"limits": {"memory": "512m"}},
+        f"{POD}.containers[0].resources.limits.memory: 512m is 0.512",
+    ),
+    (
+        "512 bytes",
+        (*C0, "resources"),
+        {"limits": {"memory": 512}},
+        "512 is 512 bytes; did you mean 512Mi? [quantity-unit]",
+    ),
+    ("500 cores", (*C0, "resources"), {"limits": {"cpu": 500}}, "500 is 500 whole cores; did you mean 500m?"),
     ("no namespace", ("metadata", "namespace"), ..., "metadata.namespace: is missing; the Job would go to `default`"),
     ("no labels", ("metadata", "labels"), ..., "metadata.labels: app, session_id, worker_id, component missing"),
     ("a label", ("metadata", "labels", "worker_id"), ..., "metadata.labels: worker_id missing"),

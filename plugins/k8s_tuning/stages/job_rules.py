@@ -14,7 +14,7 @@ from typing import Any
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, NAME_PREFIX, spec_hash
 from k8s_tuning.stages.job_schema import field_path, schema_problems
-from k8s_tuning.stages.quantities import resource_problems
+from k8s_tuning.stages.resources import PARTS, resource_findings
 
 RECOMMENDED_LABELS = ("app", "session_id", "worker_id", "component")
 _NAME_RULE = re.compile(rf"{NAME_PREFIX}[a-z0-9-]+-[a-z0-9-]+-[0-9]+")
@@ -170,9 +170,8 @@ def _containers(job: dict[str, Any]) -> Iterator[Finding]:
 
 def _container(container: dict[str, Any], path: str, main: bool) -> Iterator[Finding]:
     yield from _image(container.get("image"), f"{path}.image")
-    for place, problem in resource_problems(_resources(container)):
-        rule = "request-above-limit" if "above the limit" in problem else "quantity"
-        yield _error(rule, f"{path}.resources.{place}", problem)
+    for found in resource_findings(_resources(container)):
+        yield Finding(found.error, found.rule, f"{path}.resources.{found.place}", found.problem)
     if mapping(container.get("securityContext")).get("privileged") is True:
         yield _error("privileged", f"{path}.securityContext.privileged", "gives the pod the node's rights; remove it")
     env = container.get("env")
@@ -236,7 +235,7 @@ def mapping(value: Any) -> dict[str, Any]:
 
 def _resources(container: dict[str, Any]) -> dict[str, dict[str, object]]:
     resources = mapping(container.get("resources"))
-    return {part: mapping(resources.get(part)) for part in ("requests", "limits")}
+    return {part: mapping(resources.get(part)) for part in PARTS}
 
 
 def _shown(value: Any) -> str:

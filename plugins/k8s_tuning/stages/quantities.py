@@ -31,26 +31,3 @@ def parse_quantity(text: str) -> Decimal | None:
         return Decimal(number) * Decimal(10) ** int(exponent)
     factor = _SUFFIXES.get(suffix)
     return None if factor is None else Decimal(number) * factor
-
-
-def resource_problems(resources: dict[str, dict[str, object]]) -> list[tuple[str, str]]:
-    """(`requests.cpu`, what is wrong and how to mend it) for quantities that don't parse and requests above limits."""
-    problems: list[tuple[str, str]] = []
-    parsed: dict[tuple[str, str], Decimal] = {}
-    for part in ("requests", "limits"):
-        for name, value in (resources.get(part) or {}).items():
-            quantity = None if isinstance(value, bool) else parse_quantity(str(value))
-            if quantity is None:
-                problems.append((f"{part}.{name}", f"{value!r} is not a quantity; write one as 500m, 2, 512Mi or 1Gi"))
-            elif quantity < 0:
-                problems.append((f"{part}.{name}", f"{value!r} is negative; a quantity is 0 or more"))
-            else:
-                parsed[part, name] = quantity
-    for (part, name), quantity in parsed.items():
-        limit = parsed.get(("limits", name))
-        if part == "requests" and limit is not None and quantity > limit:
-            asked, allowed = resources["requests"][name], resources["limits"][name]
-            problems.append(
-                (f"requests.{name}", f"{asked} is above the limit of {allowed}; raise the limit or lower the request")
-            )
-    return problems

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.stages.quantities import resource_problems
+from k8s_tuning.stages.resources import resource_findings
 from k8s_tuning.stages.search import Parameter, SearchSpace, env_name
 
 # A guard against a slipped digit: each worker is a file and a Job.
@@ -130,8 +130,19 @@ def _rule_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:
         yield from _bad(f"node_selector.{key}", key, names.label_key_problem)
         yield from _bad(f"node_selector.{key}", value, names.label_value_problem)
     yield from _env_problems(config)
-    for key, problem in resource_problems(dict(config.resources or {})):  # type: ignore[arg-type]
-        yield f"resources.{key}", problem
+    for found in resource_findings(_amounts(config)):
+        if found.error:
+            yield f"resources.{found.place}", found.problem
+
+
+def session_warnings(config: K8sOrchestratorConfig) -> list[str]:
+    """What Kubernetes takes and nobody can have meant, each with its key and cure: `memory: 512m` is half a byte."""
+    found = resource_findings(_amounts(config))
+    return [f"resources.{one.place}: {one.problem}" for one in found if not one.error]
+
+
+def _amounts(config: K8sOrchestratorConfig) -> dict[str, dict[str, Any]]:
+    return {part: dict(amounts) for part, amounts in (config.resources or {}).items()}  # type: ignore[call-overload]
 
 
 def _env_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:

@@ -45,6 +45,15 @@ def seconds_between(earlier: str, later: str) -> float:
     return (to_datetime(later) - to_datetime(earlier)).total_seconds()
 
 
+def http_date(value: str | None) -> datetime | None:
+    """A date as HTTP's headers have it (RFC 9110), in UTC where it names no zone; None where it is none."""
+    try:
+        instant = parsedate_to_datetime(value or "")
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (TypeError, ValueError, IndexError, OverflowError):  # a year, a day or a zone that no calendar has
+        return None
+
+
 def retry_after(value: str | None, at: datetime | None = None) -> float | None:
     """HTTP's Retry-After (RFC 9110: a number of seconds, or a date) in seconds from `at` (default: now), 0 to a week.
 
@@ -53,11 +62,7 @@ def retry_after(value: str | None, at: datetime | None = None) -> float | None:
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_RETRY_AFTER)
-    try:
-        instant = parsedate_to_datetime(text)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        seconds = (instant - (at or datetime.now(UTC))).total_seconds()
-    except (TypeError, ValueError, OverflowError):  # a year, a day or a zone that no calendar has
+    instant = http_date(text)
+    if instant is None:
         return None
-    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)
+    return min(max(0.0, (instant - (at or datetime.now(UTC))).total_seconds()), LONGEST_RETRY_AFTER)

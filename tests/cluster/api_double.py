@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ipaddress
+import itertools
 import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,12 +22,17 @@ TOKEN = "s3cr3t-bearer-t0ken"
 
 @dataclass
 class Answer:
-    """What to answer. `body`: bytes, or JSON. `raw`: these bytes instead of HTTP, then the connection closes."""
+    """What to answer. `body`: bytes, or JSON. `raw`: these bytes instead of HTTP, then the connection closes.
+
+    `pieces`: the body in chunks, perhaps without an end. `raw_pieces`: the same instead of HTTP.
+    """
 
     body: Any = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
+    pieces: Iterable[bytes] | None = None
+    raw_pieces: Iterable[bytes] | None = None
 
 
 @dataclass
@@ -39,11 +45,12 @@ class Request:
 
 @dataclass
 class ApiDouble:
-    """`answer` is called with every request; requests are kept."""
+    """`answer` is called with every request; requests are kept. `sent`: bytes of `pieces` that found a taker."""
 
     url: str
     answer: Callable[[Request], Answer] = lambda request: Answer({})
     requests: list[Request] = field(default_factory=list)
+    sent: int = 0
 
     def script(self, *answers: Answer) -> None:
         """These answers one after the other; the last one for ever."""
@@ -84,6 +91,17 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
                 self.wfile.write(answer.raw)
                 self.close_connection = True
                 return
+            if answer.raw_pieces is not None:
+                self.write_all(answer.raw_pieces)
+                return
+            if answer.pieces is not None:
+                self.send_response(answer.status)
+                for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self.write_all(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in itertools.chain(answer.pieces, [b""]))
+                return
             body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
             # send_response says the date itself; an answer that has its own, or "" for none, is to be believed.
             (self.send_response_only if "Date" in answer.headers else self.send_response)(answer.status)
@@ -92,6 +110,12 @@ def serving(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[ApiDou
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def write_all(self, pieces: Iterable[bytes]) -> None:
+            self.close_connection = True
+            for piece in pieces:
+                self.wfile.write(piece)
+                double.sent += len(piece)
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_any  # noqa: N815
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
 
-from k8s_tuning.cluster import connection as connection_module
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
 from k8s_tuning.cluster.faults import Call, from_answer
+from k8s_tuning.cluster.retries import MOST_TRIES
 from k8s_tuning.errors import (
     BadAnswer,
     ClusterError,
@@ -99,7 +99,7 @@ def test_a_server_that_never_recovers_is_given_up(api: ApiDouble, access: Cluste
     with pytest.raises(BadAnswer, match=r"etcd leader changed") as caught:
         ask(access)
     assert caught.value.retryable
-    assert 1 < len(api.requests) <= connection_module.MOST_TRIES
+    assert 1 < len(api.requests) <= MOST_TRIES
 
 
 def test_no_patience_means_one_request(api: ApiDouble, access: ClusterAccess) -> None:
@@ -275,7 +275,7 @@ def test_a_retry_after_of_any_form_leads_to_a_bounded_wait_and_no_traceback(
     with pytest.raises(BadAnswer, match="answered 503"):
         ask(access, sleep=sleeps)
     assert all(seconds <= access.retry_seconds for seconds in sleeps)
-    assert len(api.requests) <= connection_module.MOST_TRIES
+    assert len(api.requests) <= MOST_TRIES
 
 
 def test_secrets_are_in_no_repr(api: ApiDouble, tmp_path: Path) -> None:

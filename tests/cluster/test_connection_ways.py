@@ -137,5 +137,5 @@ def test_a_token_file_that_is_gone_is_named(api: ApiDouble, tmp_path: Path) -> N
 
 
 def test_ssl_contexts_verify_by_default(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    client = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._client
+    client = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._link.client
     assert client._transport._tls.verify_mode is ssl.CERT_REQUIRED  # type: ignore[attr-defined]

@@ -13,9 +13,10 @@ import pytest
 from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal, serving
 from tests.clusters import Cluster, job_manifest
 
-from k8s_tuning.cluster import reader as reader_module
+from k8s_tuning.cluster import pages
 from k8s_tuning.cluster.connection import ClusterAccess, run
-from k8s_tuning.cluster.reader import PAGE, ClusterReader
+from k8s_tuning.cluster.pages import PAGE
+from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, Invalid, NotFound, TuningError
 from k8s_tuning.sandbox import Sandbox
 
@@ -225,7 +226,7 @@ def test_a_watch_that_cannot_begin_says_so(
 
 def test_pages_are_complete_on_a_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """More Jobs than a page: none is missing and none twice."""
-    monkeypatch.setattr(reader_module, "PAGE", 3)
+    monkeypatch.setattr(pages, "PAGE", 3)
     made = {cluster.job(f"{number:04d}") for number in range(10)}
     with cluster.client() as http:
         for name in made:

@@ -2,7 +2,7 @@
 
     access = ClusterAccess(kubeconfig="/path/to/kubeconfig", context="prod")
     async with connect(access) as connection:              # read-only: anything but GET is refused before it is sent
-        jobs = await connection.get_json("/apis/batch/v1/namespaces/x/jobs", Call("list", "jobs", "batch", "x"))
+        job = await connection.get_json("/apis/batch/v1/namespaces/x/jobs/y", Call("get", "jobs", "batch", "x", "y"))
 
 `connect(access, writable=True)` is the applying face's. No exception of the HTTP client or of lightkube leaves here:
 everything is one of k8s_tuning.errors, and none of them holds a token.
@@ -17,43 +17,28 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
 
 import httpx2
 import orjson
-from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError as LightkubeConfigError
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_random_exponential,
-)
 
-from k8s_tuning import proxies, timestamps
+from k8s_tuning import timestamps
 from k8s_tuning.cluster import faults
-from k8s_tuning.cluster.credentials import authentication, tls_context
-from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
+from k8s_tuning.cluster.client import Link, credentials_of, host_of, open_link
+from k8s_tuning.cluster.exchange import MOST_BYTES, MOST_LIST_BYTES, Answer, Asked, Body, Params, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
-from k8s_tuning.cluster.transport import ClusterTransport
-from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError
+from k8s_tuning.cluster.listing import ListReader, NotAList, Page
+from k8s_tuning.cluster.retries import SILENT_TRIES, Again, Sleep, patiently
+from k8s_tuning.cluster.transport import TooLarge
+from k8s_tuning.errors import BadAnswer, ConfigError, TuningError, Unauthorized
 
 logger = logging.getLogger(__name__)
 # It logs a line a request at INFO: hundreds a snapshot, in every Airflow task's log.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
-CONNECTIONS = 40
-# A server that answers 5xx or 429 is given `retry_seconds`; where none answers at all, three tries settle it.
-SILENT_TRIES, MOST_TRIES = 3, 20
 T = TypeVar("T")
-Params = Mapping[str, str | int]
-Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +47,7 @@ class ClusterAccess:
 
     At most one of `kubeconfig` (a path), `content` (a kubeconfig as a mapping) and `in_cluster`; with none of them:
     $KUBECONFIG, ~/.kube/config, then the pod's service account. `retry_seconds` bounds all retries of one request.
+    `reread`: gives the access anew after a 401, where it came from elsewhere than a file (an Airflow connection).
     """
 
     kubeconfig: str | None = None
@@ -72,6 +58,7 @@ class ClusterAccess:
     connect_seconds: float = 5.0
     read_seconds: float = 30.0
     retry_seconds: float = 30.0
+    reread: Callable[[], Awaitable[ClusterAccess]] | None = field(default=None, repr=False, compare=False)
 
     def target(self) -> Target:
         """The context, server and user that this names; ConfigError where it names none. Nothing is sent."""
@@ -84,19 +71,9 @@ class ClusterAccess:
         return from_files(self.kubeconfig, self.context)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A whole 2xx answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 def connect(access: ClusterAccess, *, writable: bool = False, sleep: Sleep = asyncio.sleep) -> Connection:
     """A connection to the cluster that `access` names; nothing is sent yet. ConfigError where it cannot be used."""
-    target = access.target()
-    return Connection(_client(access, target, writable=writable), target, access, sleep)
+    return Connection(access, writable=writable, sleep=sleep)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -116,27 +93,42 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 class Connection:
     """Requests to one API server. An async context manager; made by `connect`."""
 
-    def __init__(
-        self, client: httpx2.AsyncClient, target: Target, access: ClusterAccess, sleep: Sleep = asyncio.sleep
-    ) -> None:
-        self._client = client
+    def __init__(self, access: ClusterAccess, *, writable: bool = False, sleep: Sleep = asyncio.sleep) -> None:
         self._access = access
+        self._writable = writable
         self._sleep = sleep
-        self._extensions = {"sni_hostname": target.tls_server_name} if target.tls_server_name else {}
-        self._base = target.server.rstrip("/")
-        self.context = target.context
-        self.server = _host(target.server)
+        self._link = self._open(access.target())
+        self._links = [self._link]
+        self._renewing = asyncio.Lock()
+        self.context = self._link.target.context
+        self.server = host_of(self._link.target.server)
         self.server_time: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        for link in self._links:
+            await link.client.aclose()
 
     async def get_json(self, path: str, call: Call, params: Params | None = None) -> dict[str, Any]:
         """GET, retried; the answer as a JSON object. BadAnswer where it is none."""
         return self.json(await self.request("GET", path, call, params=params), call)
+
+    async def get_page(
+        self,
+        path: str,
+        call: Call,
+        keep: Callable[[dict[str, Any]], T],
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        retry_seconds: float | None = None,
+    ) -> Page[T]:
+        """One page of a list, retried; every item goes to `keep` as it arrives. BadAnswer where it is no list."""
+        asked = Asked("GET", path, call, params, headers=headers, most_bytes=MOST_LIST_BYTES)
+        found = await self._answered(asked, lambda: ListReader(keep), retry_seconds)
+        return found.body
 
     async def request(
         self,
@@ -148,71 +140,42 @@ class Connection:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         retry_seconds: float | None = None,
-    ) -> Answer:
-        """One request and its whole answer.
+        cut_bytes: int | None = None,
+    ) -> Answer[bytes]:
+        """One request and its whole answer, of which no more than `cut_bytes` is read where that is given.
 
         429, 5xx and broken connections are tried again (Retry-After honoured) within `retry_seconds` (default: the
-        access's); 0 for what must not be sent twice.
+        access's); 0 for what must not be sent twice. After a 401 the credentials are read once more.
         ClusterError says what the server refused, or that it did not answer; RefusedError where a read-only connection
         was asked to write.
         """
-        url = self._url(path, params)
-        request = {"content": content, "headers": headers}
-        try:
-            return await self._once(method, url, call, 1, request)
-        except _Again as again:
-            first = again
-        patience = self._access.retry_seconds if retry_seconds is None else retry_seconds
-        return await self._retried(method, url, call, request, first, patience)
-
-    async def _retried(
-        self, method: str, url: str, call: Call, request: dict[str, Any], first: _Again, patience: float
-    ) -> Answer:
-        backoff = wait_random_exponential(multiplier=0.25, max=8)
-
-        def wait(state: RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            asked = error.after if isinstance(error, _Again) else None
-            return max(asked or 0.0, backoff(state))
-
-        attempts = AsyncRetrying(
-            wait=wait,
-            stop=stop_before_delay(patience) | stop_after_attempt(MOST_TRIES),
-            sleep=self._sleep,
-            retry=retry_if_exception_type(_Again),
-            reraise=True,
-        )
-        number = 0
-        try:
-            async for attempt in attempts:
-                with attempt:
-                    number += 1
-                    if number == 1:
-                        raise first
-                    return await self._once(method, url, call, number, request)
-        except _Again as again:
-            raise again.fault from again.__cause__
-        raise AssertionError("tenacity ends with an answer or an exception")
+        most, cut = (MOST_BYTES, False) if cut_bytes is None else (cut_bytes, True)
+        asked = Asked(method, path, call, params, content, headers, most, cut)
+        return await self._answered(asked, WholeBody, retry_seconds)
 
     @contextlib.asynccontextmanager
     async def stream(
         self, path: str, call: Call, params: Params, read_seconds: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """GET without a retry, its answer in pieces as they come: for watches. Faults, mid-way too, as ClusterError."""
+        asked = Asked("GET", path, call, params, most_bytes=None, timeout=self._timeout(read_seconds))
+        link = self._link
         try:
-            async with self._client.stream(
-                "GET", self._url(path, params), extensions=self._extensions, timeout=self._timeout(read_seconds)
-            ) as response:
-                if not response.is_success:
-                    body = await response.aread()
-                    raise faults.from_answer(response.status_code, response.headers, body, call, self.server)
-                yield response.aiter_bytes()
+            async with self._sent(link, asked) as response:
+                if response.is_success:
+                    yield response.aiter_raw()
+                    return
+                said = await response.aread()
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ssl.SSLError) as error:
             raise faults.from_silence(error, call, self.server) from error
         except (LightkubeConfigError, OSError) as error:
             raise ConfigError(f"the credentials cannot be read: {error}") from error
+        fault = faults.from_answer(response.status_code, response.headers, said, call, self.server)
+        if isinstance(fault, Unauthorized):
+            await self._renewed(link)  # for the watch that follows this one
+        raise fault
 
-    def json(self, answer: Answer, call: Call) -> dict[str, Any]:
+    def json(self, answer: Answer[bytes], call: Call) -> dict[str, Any]:
         """An answer's body as a JSON object; BadAnswer where it is none."""
         try:
             data = orjson.loads(answer.body)
@@ -222,82 +185,95 @@ class Connection:
             raise faults.not_json(call, self.server, answer.body, answer.status)
         return data
 
-    async def _once(self, method: str, url: str, call: Call, number: int, request: dict[str, Any]) -> Answer:
+    async def _answered(self, asked: Asked, body: Callable[[], Body[T]], retry_seconds: float | None) -> Answer[T]:
+        patience = self._access.retry_seconds if retry_seconds is None else retry_seconds
+        link = self._link
+        try:
+            return await self._tried(link, asked, body, patience)
+        except Unauthorized:
+            if not await self._renewed(link):
+                raise
+        return await self._tried(self._link, asked, body, patience)
+
+    async def _tried(self, link: Link, asked: Asked, body: Callable[[], Body[T]], patience: float) -> Answer[T]:
+        return await patiently(lambda number: self._once(link, asked, body, number), patience, self._sleep)
+
+    async def _once(self, link: Link, asked: Asked, body: Callable[[], Body[T]], number: int) -> Answer[T]:
+        """One request. The body is read by a new one of `body`, so that a broken answer leaves nothing behind."""
+        taking = body()
         try:
             # The read limit starts anew with every byte; a server that drips is stopped by the whole one.
-            async with asyncio.timeout(4 * self._access.read_seconds):
-                response = await self._client.request(method, url, extensions=self._extensions, **request)
+            async with asyncio.timeout(4 * self._access.read_seconds), self._sent(link, asked) as response:
+                if response.is_success:
+                    async for piece in response.aiter_raw():
+                        taking.feed(piece)
+                    self._see_time(response.headers)
+                    return Answer(response.status_code, response.headers, taking.finish())
+                said = await response.aread()
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ssl.SSLError) as error:
-            fault = faults.from_silence(error, call, self.server)
+            fault = faults.from_silence(error, asked.call, self.server)
             if number < SILENT_TRIES and faults.may_pass(error):
-                raise _Again(fault, None) from error
+                raise Again(fault, None) from error
             raise fault from error
+        except TooLarge as error:
+            raise faults.too_large(asked.call, self.server, asked.most_bytes) from error
+        except NotAList as error:
+            raise faults.not_a_list(asked.call, self.server, error) from error
         except (LightkubeConfigError, OSError) as error:
             raise ConfigError(f"the credentials cannot be read: {error}") from error
-        if response.is_success:
-            # The replicas of an API server have a clock each: by the latest one no object is of the future.
-            self.server_time = max(filter(None, (self.server_time, _date(response.headers))), default=None)
-            return Answer(response.status_code, response.headers, response.content)
-        fault = faults.from_answer(response.status_code, response.headers, response.content, call, self.server)
+        fault = faults.from_answer(response.status_code, response.headers, said, asked.call, self.server)
         overloaded = response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer))
-        if overloaded or faults.is_collision(response.status_code, response.content, call):
-            logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, call)
-            raise _Again(fault, timestamps.retry_after(response.headers.get("retry-after")))
+        if overloaded or faults.is_collision(response.status_code, said, asked.call):
+            logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, asked.call)
+            raise Again(fault, timestamps.retry_after(response.headers.get("retry-after")))
         raise fault
 
-    def _url(self, path: str, params: Params | None) -> str:
-        # httpx2 would take the URL apart and put it together four times a request, hundreds of times a snapshot.
-        return f"{self._base}{path}?{urlencode(params)}" if params else f"{self._base}{path}"
+    def _sent(self, link: Link, asked: Asked) -> contextlib.AbstractAsyncContextManager[httpx2.Response]:
+        return link.client.stream(
+            asked.method,
+            f"{link.base}{asked.target}",
+            content=asked.content,
+            headers=asked.headers,
+            extensions={**link.extensions, **asked.extensions},
+            timeout=asked.timeout or self._timeout(self._access.read_seconds),
+        )
+
+    async def _renewed(self, refused: Link) -> bool:
+        """Read the kubeconfig, or the connection, once more after a 401; whether other credentials are in use now.
+
+        The context and the server stay: what the caller was allowed to speak to does not change under way.
+        """
+        async with self._renewing:
+            if self._link is not refused:
+                return True
+            try:
+                access = self._access if self._access.reread is None else await self._access.reread()
+                target = access.target()
+                found = credentials_of(target)
+                place = (refused.target.context, refused.target.server)
+                if found == refused.credentials or (target.context, target.server) != place:
+                    return False
+                self._link = self._open(target)
+            except (TuningError, OSError) as error:  # half-written, or gone: the 401 is what there is to say
+                logger.info("%s answered 401, and its credentials cannot be read once more: %s", self.server, error)
+                return False
+            self._links.append(self._link)
+            logger.info("%s answered 401; its credentials were read once more and differ", self.server)
+            return True
+
+    def _open(self, target: Target) -> Link:
+        return open_link(
+            target,
+            self._timeout(self._access.read_seconds),
+            writable=self._writable,
+            skip_tls_verify=self._access.skip_tls_verify,
+        )
 
     def _timeout(self, read_seconds: float) -> httpx2.Timeout:
         return httpx2.Timeout(read_seconds, connect=self._access.connect_seconds, pool=None)
 
-
-class _Again(Exception):  # noqa: N818 - a signal inside this file, not an error
-    """A fault that a retry may mend, and how long the server asked to wait."""
-
-    def __init__(self, fault: ClusterError, after: float | None) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
-        self.after = after
-
-
-def _client(access: ClusterAccess, target: Target, *, writable: bool) -> httpx2.AsyncClient:
-    where = f"{target.source}: context {target.context!r}"
-    config = target.config
-    user = config.user or User()
-    auth = authentication(user, where)
-    try:
-        tls = tls_context(config.cluster, user, where)
-    except (OSError, ssl.SSLError, ValueError, TypeError) as error:
-        # No text of `error`: a broken base64 or PEM is quoted in some of them.
-        raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({type(error).__name__})") from error
-    if access.skip_tls_verify:
-        tls.check_hostname = False
-        tls.verify_mode = ssl.CERT_NONE
-    if target.exec_plugin is not None and auth is None:
-        auth = ExecPluginAuth(target.exec_plugin, where)
-    proxy = proxies.proxy_for(target.server, target.proxy_url, where)
-    return httpx2.AsyncClient(
-        auth=auth,
-        transport=ClusterTransport(tls, CONNECTIONS, proxy, writable=writable),
-        headers={"Accept": "application/json", "User-Agent": "k8s-tuning", **target.impersonate},
-        timeout=httpx2.Timeout(access.read_seconds, connect=access.connect_seconds, pool=None),
-        follow_redirects=False,
-        trust_env=False,
-    )
-
-
-def _date(headers: Mapping[str, str]) -> str | None:
-    """The Date header as a timestamp; None where there is none, or none that can be read."""
-    try:
-        instant = parsedate_to_datetime(headers.get("Date", ""))
-        return timestamps.to_text(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-def _host(server: str) -> str:
-    """Host and port without a user, a password or a path, which may be secret."""
-    url = httpx2.URL(server)
-    return f"{url.host}:{url.port}" if url.port else url.host
+    def _see_time(self, headers: Mapping[str, str]) -> None:
+        # The replicas of an API server have a clock each: by the latest one no object is of the future.
+        said = timestamps.http_date(headers.get("Date"))
+        if said is not None:
+            self.server_time = max(self.server_time or "", timestamps.to_text(said))

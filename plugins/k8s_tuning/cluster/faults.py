@@ -140,6 +140,23 @@ def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:
     )
 
 
+def not_a_list(call: Call, server: str, why: Exception) -> BadAnswer:
+    """The error for a 2xx whose body is not a list, or one without an end."""
+    return _final(f"{server}: the answer to '{call}' is not a Kubernetes list ({why}); check the address and any proxy")
+
+
+def too_large(call: Call, server: str, most_bytes: int | None) -> BadAnswer:
+    """The error for a 2xx that goes on and on."""
+    size = f"{(most_bytes or 0) / 1024**2:.0f} MiB"
+    return _final(f"{server} answered '{call}' with more than {size}, which no such answer needs; it was not read on")
+
+
+def _final(message: str) -> BadAnswer:
+    error = BadAnswer(message)
+    error.retryable = False
+    return error
+
+
 def _status_object(body: bytes) -> dict[str, Any] | None:
     try:
         data = orjson.loads(body)

@@ -14,15 +14,19 @@ from typing import Any, Self, TypeVar
 
 import orjson
 
-from k8s_tuning.cluster.connection import ClusterAccess, Sleep, connect
+from k8s_tuning.cluster.connection import ClusterAccess, connect
 from k8s_tuning.cluster.faults import Call
+from k8s_tuning.cluster.pages import read_pages
+from k8s_tuning.cluster.retries import Sleep
 from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unreachable
 from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
 
 logger = logging.getLogger(__name__)
 
-PAGE = 500
 WATCH_SECONDS = 60
+# A connection that died without a word is noticed when even the server's own end of the watch does not come.
+WATCH_GRACE = 15.0
+MOST_LINE_BYTES = 16 * 1024 * 1024
 PATIENCE_WITH_403 = 5
 # A node that is gone answers 500 for each of its pods, for as long as it is gone.
 LOG_PATIENCE = 4.0
@@ -79,7 +83,9 @@ class ClusterReader:
         # RBAC's name of the sub-resource, so that a 403 tells which rule is missing.
         call = Call("get", "pods/log", "", namespace, pod)
         path = f"{_core(namespace)}/pods/{_name(pod)}/log"
-        answer = await self._connection.request("GET", path, call, params=params, retry_seconds=LOG_PATIENCE)
+        answer = await self._connection.request(
+            "GET", path, call, params=params, retry_seconds=LOG_PATIENCE, cut_bytes=limit_bytes
+        )
         return answer.body
 
     async def pod_metrics(self, namespace: str, selector: str) -> list[Json] | None:
@@ -87,10 +93,10 @@ class ClusterReader:
         path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{_namespace(namespace)}/pods"
         call = Call("list", "pods", "metrics.k8s.io", namespace)
         try:
-            answer = await self._connection.request(
-                "GET", path, call, params={"labelSelector": selector}, retry_seconds=0
+            page = await self._connection.get_page(
+                path, call, lambda item: item, params={"labelSelector": selector}, retry_seconds=0
             )
-            return _items(self._connection.json(answer, call), call)
+            return page.kept
         except NotFound:
             return None
         except BadAnswer as error:
@@ -134,15 +140,14 @@ class ClusterReader:
                 await self._sleep(random.uniform(0.1, min(10.0, 0.5 * 2 ** min(silence, 8))))  # noqa: S311
 
     async def _listed_jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
-        found: dict[str, T] = {}
-
-        def collect(job: Json) -> None:
-            found[str(_metadata(job).get("name"))] = keep(job)
-
-        version = await self._pages(
-            _jobs_path(namespace), _jobs_call("list", namespace), {"labelSelector": selector}, collect, found.clear
+        found, version = await read_pages(
+            self._connection,
+            _jobs_path(namespace),
+            _jobs_call("list", namespace),
+            lambda job: (str(_metadata(job).get("name")), keep(job)),
+            {"labelSelector": selector},
         )
-        return found, version
+        return dict(found), version
 
     async def _changes(self, namespace: str, selector: str, version: str) -> AsyncIterator[list[Json]]:
         """A watch's events, as many at a time as one read brings; ends when the server ends the watch."""
@@ -154,51 +159,25 @@ class ClusterReader:
             "resourceVersion": version,
             "timeoutSeconds": WATCH_SECONDS,
         }
-        rest = b""
-        # A connection that died without a word is noticed when even the server's own end of the watch does not come.
-        async with self._connection.stream(_jobs_path(namespace), call, params, WATCH_SECONDS + 15) as chunks:
+        end = asyncio.get_running_loop().time() + WATCH_SECONDS + WATCH_GRACE
+        rest, pieces, size = b"", list[bytes](), 0
+        async with self._connection.stream(_jobs_path(namespace), call, params, WATCH_SECONDS + WATCH_GRACE) as chunks:
             async for chunk in chunks:
-                *lines, rest = (rest + chunk).split(b"\n")
-                if events := [_event(line, call, self.server) for line in lines if line.strip()]:
-                    yield events
+                pieces.append(chunk)
+                size += len(chunk)
+                if size > MOST_LINE_BYTES:
+                    raise BadAnswer(f"{self.server} sent a line without an end in answer to '{call}'")
+                if b"\n" in chunk:
+                    *lines, rest = b"".join([rest, *pieces]).split(b"\n")
+                    pieces, size = [], len(rest)
+                    if events := [_event(line, call, self.server) for line in lines if line.strip()]:
+                        yield events
+                if asyncio.get_running_loop().time() > end:
+                    raise Unreachable(f"{self.server}: '{call}' did not end when it was to")
 
     async def _list(self, path: str, call: Call, params: Mapping[str, str], keep: Callable[[Json], T]) -> list[T]:
-        found: list[T] = []
-        await self._pages(path, call, params, lambda item: found.append(keep(item)), found.clear)
+        found, _ = await read_pages(self._connection, path, call, keep, params)
         return found
-
-    async def _pages(
-        self,
-        path: str,
-        call: Call,
-        params: Mapping[str, str],
-        collect: Callable[[Json], None],
-        forget: Callable[[], None],
-    ) -> str:
-        """Every item of a list to `collect`; the list's resourceVersion.
-
-        A continue token lives as long as etcd keeps the version (5 minutes): on 410 what was collected is forgotten and
-        the list begins anew, once.
-        """
-        restarts_left, token = 1, ""
-        while True:
-            query: dict[str, str | int] = {**params, "limit": PAGE}
-            if token:
-                query["continue"] = token
-            try:
-                page = await self._connection.get_json(path, call, query)
-            except Expired:
-                if not token or not restarts_left:
-                    raise
-                restarts_left, token = restarts_left - 1, ""
-                forget()
-                continue
-            for item in _items(page, call):
-                collect(item)
-            metadata = _metadata(page)
-            token = metadata.get("continue") or ""
-            if not token:
-                return str(metadata.get("resourceVersion") or "")
 
 
 def check_namespace(namespace: str) -> None:
@@ -228,15 +207,6 @@ def _name(name: str) -> str:
     if (problem := dns_subdomain_problem(name)) is not None:
         raise InputError(f"object name {name!r} {problem}")
     return name
-
-
-def _items(page: Json, call: Call) -> list[Json]:
-    items = page.get("items")
-    if items is None and str(page.get("kind", "")).endswith("List"):
-        return []
-    if not isinstance(items, list):
-        raise BadAnswer(f"the answer to '{call}' is JSON, but not a Kubernetes list; check the server's address")
-    return [item for item in items if isinstance(item, dict)]
 
 
 def _metadata(item: Json) -> Json:

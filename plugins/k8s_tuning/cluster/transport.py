@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,10 +18,22 @@ from yarl import URL
 
 from k8s_tuning.errors import RefusedError
 
+# Of an answer that is a failure, this much is read; the message is at its beginning.
+MOST_FAILURE_BYTES = 1024 * 1024
+# Each of the server's warnings is a header; its own bound on all of them is 4 KiB.
+_MOST_HEADER_BYTES = 64 * 1024
+_PIECE = 64 * 1024
+
+
+class TooLarge(Exception):  # noqa: N818 - becomes a BadAnswer where it is known what was asked
+    """A successful answer goes on behind what its request allows."""
+
 
 class ClusterTransport(httpx2.AsyncBaseTransport):
     """Connections to one API server, perhaps through a proxy; redirects are answers like others.
 
+    Bodies come decompressed, and no further than the request's extension `most_bytes` says (absent: without an end).
+    There TooLarge is raised, or, with the extension `cut`, the body is over.
     `writable=False` refuses any method but GET, whoever asks: monitoring cannot change a cluster, not even by a slip.
     """
 
@@ -49,7 +62,12 @@ class ClusterTransport(httpx2.AsyncBaseTransport):
                 server_hostname=request.extensions.get("sni_hostname"),
                 timeout=aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read")),
             )
-        return httpx2.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        most, cut = request.extensions.get("most_bytes"), bool(request.extensions.get("cut"))
+        if response.status >= 300:
+            most, cut = MOST_FAILURE_BYTES, True
+        # Without the header httpx2 would unpack a piece as a whole: a kilobyte of gzip may hold a megabyte.
+        headers = [(name, value) for name, value in response.raw_headers if name.lower() != b"content-encoding"]
+        return httpx2.Response(response.status, headers=headers, stream=_Body(response, most, cut=cut))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -60,19 +78,50 @@ class ClusterTransport(httpx2.AsyncBaseTransport):
         if self._session is None:  # aiohttp binds a session to the event loop that makes it
             connector = aiohttp.TCPConnector(ssl=self._tls, limit=self._connections)
             self._session = aiohttp.ClientSession(
-                connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+                connector=connector,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                max_field_size=_MOST_HEADER_BYTES,
             )
         return self._session
 
 
 class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, most: int | None, *, cut: bool) -> None:
         self._response = response
+        self._most = most
+        self._cut = cut
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._most
+        async for piece in self._unpacked():
+            if left is None:
+                yield piece
+                continue
+            yield piece[:left]
+            left -= len(piece)
+            if left < 0 and not self._cut:
+                raise TooLarge
+            if left <= 0 and self._cut:
+                return
+
+    async def _unpacked(self) -> AsyncIterator[bytes]:
+        encoding = self._response.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip", "x-gzip"):
+            raise httpx2.DecodingError(f"the encoding {encoding[:40]!r} was not asked for")
+        unpacking = zlib.decompressobj(wbits=31) if "gzip" in encoding else None
         with _translated():
             async for chunk in self._response.content.iter_any():
-                yield chunk
+                if unpacking is None:
+                    yield chunk
+                    continue
+                while chunk:
+                    if piece := unpacking.decompress(chunk, _PIECE):
+                        yield piece
+                    chunk = unpacking.unconsumed_tail
+        if unpacking is not None and not unpacking.eof:
+            raise httpx2.DecodingError("the gzip stream ends before its end")
 
     async def aclose(self) -> None:
         # A body read to its end has given its connection back already; another one's connection is of no more use.
@@ -93,5 +142,7 @@ def _translated() -> Iterator[None]:
         raise httpx2.ConnectError("cannot connect") from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
         raise httpx2.ReadError("the connection broke") from error
+    except zlib.error as error:
+        raise httpx2.DecodingError("not gzip") from error
     except aiohttp.ClientError as error:
         raise httpx2.ProtocolError("not HTTP") from error

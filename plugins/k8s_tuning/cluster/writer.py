@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from k8s_tuning.cluster.connection import Connection
 from k8s_tuning.cluster.faults import Call
+from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.errors import NotFound
 from k8s_tuning.stages.apply import FIELD_MANAGER
 
 _GROUP = "batch"
-_PAGE = 500
 # Metadata without specs and statuses; a server that does not know the form answers with the whole objects.
 _NAMES_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"}
 # The server reads the body as YAML, to which these end a line within a text although JSON lets them stand as they are.
@@ -40,16 +40,8 @@ class ClusterWriter:
     async def names(self, namespace: str) -> set[str]:
         """The names of all Jobs in a namespace: one cheap question instead of one a Job."""
         call = Call("list", "jobs", _GROUP, namespace)
-        found: set[str] = set()
-        params: dict[str, str | int] = {"limit": _PAGE}
-        while True:
-            answer = await self._connection.request("GET", _path(namespace), call, params=params, headers=_NAMES_ONLY)
-            page = self._connection.json(answer, call)
-            found.update(item["metadata"]["name"] for item in page.get("items") or [])
-            token = (page.get("metadata") or {}).get("continue")
-            if not token:
-                return found
-            params["continue"] = token
+        names, _ = await read_pages(self._connection, _path(namespace), call, _name, headers=_NAMES_ONLY)
+        return set(names)
 
     async def apply(self, job: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
         """Apply one manifest as field manager `k8s-tuning`, never by force; the Job as the server answers it.
@@ -82,3 +74,7 @@ def _body(job: dict[str, Any]) -> bytes:
     # Not ensure_ascii: the server's YAML refuses the pairs of escapes that JSON makes of an emoji.
     text = json.dumps(job, ensure_ascii=False)
     return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
+
+
+def _name(job: dict[str, Any]) -> str:
+    return str((job.get("metadata") or {}).get("name"))

@@ -1,0 +1,150 @@
+"""A Kubernetes list, read while it arrives: every item is handed on and forgotten; no answer is held whole.
+
+A server need not honour `limit`, and 200 MB of JSON are 1.3 GB of Python objects. Pure: bytes in, kept values out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+# The API server keeps objects of at most 1.5 MiB (etcd's limit), of which JSON may make several times that.
+MOST_ITEM_BYTES = 16 * 1024 * 1024
+MOST_ITEMS = 200_000
+_STEP = 256 * 1024
+_QUOTE, _OPEN = ord('"'), ord("{")
+# Up to the next brace or bracket that is not within a text. Possessive: a text that has not ended yet ends the match.
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_BRACE = re.compile(rb'(?:[^"{}]++|' + _TEXT + rb")*+([{}])", re.DOTALL)
+_TOKEN = re.compile(rb'[^"{}\[\]]*+(' + _TEXT + rb"|[{}\[\]])", re.DOTALL)
+_OPENS_ITEMS = re.compile(rb"\s*:\s*(\[|[^\s\[])")
+_FIRST = re.compile(rb"\s*([{\]])")
+_NEXT = re.compile(rb"\s*(?:,\s*(\{)|(\]))")
+# What may still become one of these.
+_BEGINNING = re.compile(rb"\s*,?\s*")
+
+
+class NotAList(Exception):  # noqa: N818 - becomes a BadAnswer where it is known what was asked
+    """The bytes are no JSON object with a list of `items`, or hold more than is read."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """`kept`: what `keep` made of each item; `token`: where the list goes on, "" at its end."""
+
+    kept: list[T]
+    token: str
+    resource_version: str
+
+
+class ListReader(Generic[T]):
+    """Takes a list's bytes in pieces and applies `keep` to every item. NotAList where they are none."""
+
+    def __init__(self, keep: Callable[[Json], T]) -> None:
+        self._keep = keep
+        self._kept: list[T] = []
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self._data = b""
+        self._head: bytes | None = None
+        self._ended = False
+        self._depth = self._position = 0
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece."""
+        self._pieces.append(piece)
+        self._waiting += len(piece)
+        # At least as much as is left over: an item that comes in a thousand pieces is not scanned a thousand times.
+        if self._waiting >= max(_STEP, len(self._data)):
+            self._scan()
+            if len(self._data) > MOST_ITEM_BYTES:
+                raise NotAList(f"more than {MOST_ITEM_BYTES // 1024**2} MiB between two items")
+
+    def finish(self) -> Page[T]:
+        """The page, after the last piece."""
+        self._scan()
+        if self._head is not None and not self._ended:
+            raise NotAList("it ends within its items")
+        if self._data[:200].lstrip().startswith(b"<"):
+            raise NotAList("a web page")
+        page = _loads(self._data if self._head is None else self._head + b"[]" + self._data)
+        items = page.get("items")
+        if (
+            items
+            or (items is None and not str(page.get("kind", "")).endswith("List"))
+            or not isinstance(items, list | None)
+        ):
+            raise NotAList("no list of items")
+        metadata = page.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        return Page(self._kept, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or ""))
+
+    def _scan(self) -> None:
+        self._data = b"".join([self._data, *self._pieces])
+        self._pieces, self._waiting = [], 0
+        if self._head is None:
+            self._find_items()
+        if self._head is not None and not self._ended:
+            self._take_items()
+
+    def _find_items(self) -> None:
+        """The head ends where the list of items begins: `"items": [` in the outermost object."""
+        depth = position = 0
+        while (token := _TOKEN.match(self._data, position)) is not None:
+            found, position = token[1], token.end()
+            if found in (b"{", b"["):
+                depth += 1
+            elif found in (b"}", b"]"):
+                depth -= 1
+            elif found == b'"items"' and depth == 1:
+                opens = _OPENS_ITEMS.match(self._data, position)
+                if opens is not None and opens[1] == b"[":
+                    self._head, self._data = self._data[: opens.start(1)], self._data[opens.end() :]
+                    return
+
+    def _take_items(self) -> None:
+        data, start, position, depth = self._data, 0, self._position, self._depth
+        while True:
+            if depth == 0:
+                begins = (_NEXT if self._kept else _FIRST).match(data, position)
+                if begins is None:
+                    rest = _BEGINNING.match(data, position)
+                    if rest is None or rest.end() < len(data):
+                        raise NotAList("something other than objects among its items")
+                    start = position
+                    break
+                if data[begins.end() - 1] != _OPEN:
+                    self._ended, start = True, begins.end()
+                    break
+                start, position, depth = begins.end() - 1, begins.end(), 1
+            brace = _BRACE.match(data, position)
+            if brace is None:
+                break
+            position = brace.end()
+            depth += 1 if data[position - 1] == _OPEN else -1
+            if depth == 0:
+                self._take(data[start:position])
+                start = position
+        self._data, self._position, self._depth = data[start:], position - start if depth else 0, depth
+
+    def _take(self, item: bytes) -> None:
+        if len(self._kept) >= MOST_ITEMS:
+            raise NotAList(f"more than {MOST_ITEMS:,} items")
+        self._kept.append(self._keep(_loads(item)))
+
+
+def _loads(data: bytes) -> Json:
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise NotAList("not a JSON object")
+    return found

@@ -77,3 +77,13 @@ def test_a_flag_that_is_neither_is_refused(monkeypatch, flag):
 def test_an_access_shows_no_secret(monkeypatch):
     define(monkeypatch, {"kube_config": KUBE_CONFIG})
     assert SECRET not in repr(KubernetesAccessHook().access())
+
+
+def test_a_connection_is_read_once_more_where_the_access_asks_for_it(monkeypatch):
+    """After a 401: somebody may have renewed the token in it meanwhile."""
+    define(monkeypatch, {"kube_config": KUBE_CONFIG})
+    access = KubernetesAccessHook().access()
+    renewed = {"users": [{"name": "me", "user": {"token": "renewed"}}]}
+    define(monkeypatch, {"kube_config": renewed})
+    assert asyncio.run(access.reread()).content == renewed
+    assert KubernetesAccessHook(kubeconfig="/mine").access().reread is None

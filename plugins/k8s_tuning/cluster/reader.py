@@ -18,7 +18,7 @@ from k8s_tuning.cluster.connection import ClusterAccess, connect
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.cluster.retries import Sleep
-from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unreachable
+from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unauthorized, Unreachable
 from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ WATCH_SECONDS = 60
 # A connection that died without a word is noticed when even the server's own end of the watch does not come.
 WATCH_GRACE = 15.0
 MOST_LINE_BYTES = 16 * 1024 * 1024
-PATIENCE_WITH_403 = 5
+PATIENCE_WITH_REFUSALS = 5
 # A node that is gone answers 500 for each of its pods, for as long as it is gone.
 LOG_PATIENCE = 4.0
 T = TypeVar("T")
@@ -109,8 +109,9 @@ class ClusterReader:
     ) -> AsyncIterator[Mapping[str, T]]:
         """The selected Jobs by name, first as they are and then after every change, without an end.
 
-        Survives what a long watch meets: 410 Gone (lists again), a restarted API server, a dropped connection. What a
-        retry cannot mend (401, 403, a selector the server refuses) is raised, as is a fault of the very first list.
+        Survives what a long watch meets: 410 Gone (lists again), a restarted API server, a dropped connection, a token
+        that somebody renews. What stays (401, 403, a selector the server refuses) is raised, as is a fault of the
+        very first list.
         """
         version: str | None
         known, version = await self._listed_jobs(namespace, selector, keep)
@@ -129,9 +130,10 @@ class ClusterReader:
                 await self._sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
             except Expired:
                 version = None
-            except (Unreachable, Throttled, BadAnswer, Forbidden) as error:
-                # An API server that starts refuses everybody until it has read its RBAC rules.
-                if isinstance(error, Forbidden) and silence >= PATIENCE_WITH_403:
+            except (Unreachable, Throttled, BadAnswer, Forbidden, Unauthorized) as error:
+                # An API server that starts refuses everybody until it has read its RBAC rules; and who renews tokens
+                # may be late by some seconds.
+                if isinstance(error, Forbidden | Unauthorized) and silence >= PATIENCE_WITH_REFUSALS:
                     raise
                 if silence == 0:
                     logger.warning("the watch of %s was cut off and goes on by itself: %s", namespace, error)

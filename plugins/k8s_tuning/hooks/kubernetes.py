@@ -6,6 +6,7 @@ cluster's room is imported on use, here and in the operators: DAG files import t
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ class KubernetesAccessHook(BaseHook):
             context=self.context or extra.get("cluster_context") or None,
             in_cluster=self._flag(extra, "in_cluster"),
             skip_tls_verify=self._flag(extra, "disable_verify_ssl"),
+            # In a thread: one way for tasks and for the triggerer, each with an event loop of its own.
+            reread=lambda: asyncio.to_thread(self.access),
         )
 
     def _content(self, kube_config: Any) -> dict[str, Any] | None:

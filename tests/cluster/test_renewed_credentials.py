@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -64,7 +65,14 @@ def test_a_token_that_was_renewed_in_the_file_is_taken(api: ApiDouble, access: C
 
 
 def test_many_requests_at_once_read_the_file_once(api: ApiDouble, access: ClusterAccess, tmp_path: Path) -> None:
-    api.answer = Server(lambda: api.kubeconfig(tmp_path, user={"token": NEW}))
+    (tmp_path / "new").mkdir()
+    renewed = api.kubeconfig(tmp_path / "new", user={"token": NEW})
+
+    def renew() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            Path(renewed).replace(str(access.kubeconfig))
+
+    api.answer = Server(renew)
 
     async def work(reader: ClusterReader) -> list[list[str]]:
         return await asyncio.gather(*(reader.jobs("n", "", name_of) for _ in range(30)))

@@ -19,16 +19,17 @@ Json = dict[str, Any]
 MOST_ITEM_BYTES = 16 * 1024 * 1024
 MOST_ITEMS = 200_000
 _STEP = 256 * 1024
-_QUOTE, _OPEN = ord('"'), ord("{")
-# Up to the next brace or bracket that is not within a text. Possessive: a text that has not ended yet ends the match.
+# Possessive: a text that has not ended yet ends the match.
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
-_BRACE = re.compile(rb'(?:[^"{}]++|' + _TEXT + rb")*+([{}])", re.DOTALL)
+# Up to the next brace or bracket that is not within a text.
+_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _TEXT + rb")*+([{}\[\]])", re.DOTALL)
 _TOKEN = re.compile(rb'[^"{}\[\]]*+(' + _TEXT + rb"|[{}\[\]])", re.DOTALL)
 _OPENS_ITEMS = re.compile(rb"\s*:\s*(\[|[^\s\[])")
-_FIRST = re.compile(rb"\s*([{\]])")
-_NEXT = re.compile(rb"\s*(?:,\s*(\{)|(\]))")
-# What may still become one of these.
-_BEGINNING = re.compile(rb"\s*,?\s*")
+# What stands before the first value, and before every other: the end of the list, or nothing more.
+_BEFORE_FIRST = re.compile(rb"\s*+(?:(\])|(?=[^,]))")
+_BEFORE_NEXT = re.compile(rb"\s*+(?:(\])|,\s*+(?=[^,\]]))")
+# A value that is neither an object nor a list is whole where something follows it.
+_SCALAR = re.compile(rb"(?:" + _TEXT + rb'|[^\s,\[\]{}"]++)(?=\s*+[,\]])', re.DOTALL)
 
 
 class NotAList(Exception):  # noqa: N818 - becomes a BadAnswer where it is known what was asked
@@ -55,7 +56,7 @@ class ListReader(Generic[T]):
         self._data = b""
         self._head: bytes | None = None
         self._ended = False
-        self._depth = self._position = 0
+        self._depth = self._position = self._values = 0
 
     def feed(self, piece: bytes) -> None:
         """The next piece."""
@@ -75,6 +76,8 @@ class ListReader(Generic[T]):
         if self._data[:200].lstrip().startswith(b"<"):
             raise NotAList("a web page")
         page = _loads(self._data if self._head is None else self._head + b"[]" + self._data)
+        if not isinstance(page, dict):
+            raise NotAList("not a JSON object")
         items = page.get("items")
         if (
             items
@@ -110,41 +113,47 @@ class ListReader(Generic[T]):
                     return
 
     def _take_items(self) -> None:
-        data, start, position, depth = self._data, 0, self._position, self._depth
+        data, start, position = self._data, 0, self._position
         while True:
-            if depth == 0:
-                begins = (_NEXT if self._kept else _FIRST).match(data, position)
-                if begins is None:
-                    rest = _BEGINNING.match(data, position)
-                    if rest is None or rest.end() < len(data):
-                        raise NotAList("something other than objects among its items")
-                    start = position
+            if self._depth:  # within an object or a list
+                bracket = _BRACKET.match(data, position)
+                if bracket is None:
                     break
-                if data[begins.end() - 1] != _OPEN:
-                    self._ended, start = True, begins.end()
-                    break
-                start, position, depth = begins.end() - 1, begins.end(), 1
-            brace = _BRACE.match(data, position)
-            if brace is None:
+                position = bracket.end()
+                self._depth += 1 if bracket[1] in (b"{", b"[") else -1
+                if not self._depth:
+                    self._take(data[start:position])
+                continue
+            start = position
+            before = (_BEFORE_NEXT if self._values else _BEFORE_FIRST).match(data, position)
+            if before is None:
                 break
-            position = brace.end()
-            depth += 1 if data[position - 1] == _OPEN else -1
-            if depth == 0:
-                self._take(data[start:position])
-                start = position
-        self._data, self._position, self._depth = data[start:], position - start if depth else 0, depth
+            if before[1] is not None:
+                self._ended, start, position = True, before.end(), before.end()
+                break
+            if data[before.end() : before.end() + 1] in (b"{", b"["):
+                self._depth, start, position = 1, before.end(), before.end() + 1
+                continue
+            scalar = _SCALAR.match(data, before.end())
+            if scalar is None:
+                break
+            position = scalar.end()
+            self._take(data[before.end() : position])
+        # Whatever does not go on as JSON waits for more, in vain: `finish` tells.
+        self._data, self._position = data[start:], position - start
 
-    def _take(self, item: bytes) -> None:
-        if len(self._kept) >= MOST_ITEMS:
+    def _take(self, value: bytes) -> None:
+        """One value of the list; what is no object is left out."""
+        self._values += 1
+        if self._values > MOST_ITEMS:
             raise NotAList(f"more than {MOST_ITEMS:,} items")
-        self._kept.append(self._keep(_loads(item)))
+        item = _loads(value)
+        if isinstance(item, dict):
+            self._kept.append(self._keep(item))
 
 
-def _loads(data: bytes) -> Json:
+def _loads(data: bytes) -> Any:
     try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        raise NotAList("not a JSON object")
-    return found
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise NotAList("not a JSON object") from error

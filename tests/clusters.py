@@ -1,7 +1,8 @@
-"""The clusters that tests run against: the sandbox always, and with the marker `cluster` whatever $KUBECONFIG names.
+"""The clusters that tests run against: the sandbox in its dialects, and with the marker `cluster` $KUBECONFIG's.
 
-A test that takes the fixture `cluster` runs on both. It has a namespace of its own there, and names for Jobs that no
+A test that takes the fixture `cluster` runs on each. It has a namespace of its own there, and names for Jobs that no
 other test has, so that it can say how they end: `cluster.scenario([{"match": cluster.job("a"), "outcome": "oom"}])`.
+Where servers of different age answer differently, a test asks which one it has: `cluster.since(26)`.
 """
 
 import base64
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,9 @@ from k8s_tuning.sandbox import Sandbox
 
 T = TypeVar("T")
 
+# Two, because a pod's end is dated in whole seconds: one could be over before it began.
+BACKOFF_SECONDS = 2.0
+
 
 @dataclass
 class Cluster:
@@ -39,6 +44,17 @@ class Cluster:
     sandbox: Sandbox | None = None
     tag: str = field(default_factory=lambda: secrets.token_hex(4))
     rules: list[dict[str, Any]] = field(default_factory=list)
+
+    def since(self, minor: int) -> bool:
+        """Whether the server is Kubernetes 1.`minor` or newer."""
+        return self.minor >= minor
+
+    @cached_property
+    def minor(self) -> int:
+        """The server's minor version, as it says itself."""
+        with self.client() as http:
+            said = http.get("/version").json()["minor"]
+        return int("".join(letter for letter in said if letter.isdigit()))
 
     @property
     def nobody_kubeconfig(self) -> Path:
@@ -144,8 +160,16 @@ def _file(kubeconfig: Path, user: Mapping[str, str], name: str, directory: Path)
 
 @pytest.fixture(scope="session")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One sandbox for all tests that only use a namespace of it."""
-    with Sandbox(directory=tmp_path_factory.mktemp("sandbox")) as sandbox:
+    """One sandbox for all tests that only use a namespace of it. Its retries come sooner than Kubernetes' own."""
+    with Sandbox(directory=tmp_path_factory.mktemp("sandbox"), backoff_seconds=BACKOFF_SECONDS) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def older_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The same in v1.20's dialect."""
+    directory = tmp_path_factory.mktemp("sandbox-1.20")
+    with Sandbox(directory=directory, dialect="1.20", backoff_seconds=BACKOFF_SECONDS) as sandbox:
         yield sandbox
 
 
@@ -156,13 +180,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield own
 
 
-@pytest.fixture(params=["sandbox", pytest.param("real", marks=pytest.mark.cluster)])
+@pytest.fixture(params=["sandbox", "sandbox-1.20", pytest.param("real", marks=pytest.mark.cluster)])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster with a namespace of this test's own: the sandbox, and what $KUBECONFIG names."""
+    """A cluster with a namespace of this test's own: the sandbox, as it is and as v1.20, and what $KUBECONFIG names."""
     namespace = f"k8s-tuning-test-{secrets.token_hex(4)}"
-    if request.param == "sandbox":
-        own = request.getfixturevalue("shared_sandbox")
-        found = Cluster("sandbox", own.kubeconfig, namespace, own)
+    if request.param != "real":
+        own = request.getfixturevalue("shared_sandbox" if request.param == "sandbox" else "older_sandbox")
+        found = Cluster(request.param, own.kubeconfig, namespace, own)
     else:
         named = os.environ.get("KUBECONFIG", "")
         if not named:

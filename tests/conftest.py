@@ -8,7 +8,7 @@ import tempfile
 from hypothesis import HealthCheck, settings
 from tests.airflow_runs import local_airflow
 from tests.airflow_server import airflow_api, airflow_standalone
-from tests.clusters import cluster, sandbox, shared_sandbox
+from tests.clusters import cluster, older_sandbox, sandbox, shared_sandbox
 
 # A machine that is busy with other tests is slow, and a slow example is no fault of the code.
 settings.register_profile("k8s-tuning", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,4 +20,12 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="k8s-tuning-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-__all__ = ["airflow_api", "airflow_standalone", "cluster", "local_airflow", "sandbox", "shared_sandbox"]
+__all__ = [
+    "airflow_api",
+    "airflow_standalone",
+    "cluster",
+    "local_airflow",
+    "older_sandbox",
+    "sandbox",
+    "shared_sandbox",
+]

@@ -42,6 +42,23 @@ def test_it_serves_until_a_signal_and_leaves_nothing_behind(tmp_path: Path, sign
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize(("flags", "minor"), [([], "36"), (["--dialect", "1.20"], "20")], ids=["default", "1.20"])
+def test_it_speaks_todays_dialect_unless_asked_for_the_older(tmp_path: Path, flags: list[str], minor: str) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    command = [*COMMAND, "--kubeconfig", str(kubeconfig), "--backoff-seconds", "1", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert f"sandbox v1.{minor}." in process.stdout.readline()
+        for _ in range(6):
+            process.stdout.readline()
+        with Cluster("sandbox", kubeconfig, "trading-bots").client() as http:
+            assert http.get("/version").json()["minor"] == minor
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -49,6 +66,9 @@ def test_it_serves_until_a_signal_and_leaves_nothing_behind(tmp_path: Path, sign
         (["--port", "70000"], "'70000' is not a port"),
         (["--scenario", "/nothing/here.yaml"], "no such scenario file"),
         (["--namespace", "Bad_Name"], "Bad_Name"),
+        (["--dialect", "1.19"], "unknown dialect '1.19'; known are 1.20, 1.36"),
+        (["--backoff-seconds", "-1"], "'-1' is no time; give seconds from 0 to 3600"),
+        (["--backoff-seconds", "nan"], "'nan' is no time"),
     ],
 )
 def test_bad_flags_end_with_code_3_and_one_line(flags: list[str], says: str) -> None:

@@ -31,14 +31,38 @@ def idle(**spec: Any) -> dict[str, Any]:
     return {"parallelism": 0, **spec}
 
 
+def job_of(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+    """The Job as it is now."""
+    found: dict[str, Any] = http.get(jobs_path(cluster, cluster.job(name))).json()
+    return found
+
+
+def conditions(job: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The Job's conditions, as type, status and reason."""
+    return [(found["type"], found["status"], found.get("reason", "")) for found in job["status"].get("conditions", ())]
+
+
+def concluded(cluster: Cluster, kind: str, reason: str) -> list[tuple[str, str, str]]:
+    """The conditions of a Job that is over: since 1.31 what it will be comes first, and success has a reason too."""
+    if cluster.since(31):
+        interim = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
+        return [(interim, "True", reason), (kind, "True", reason)]
+    return [(kind, "True", reason if kind == "Failed" else "")]
+
+
 def ended(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
-    """The Job as soon as it has a condition."""
+    """The Job as soon as it is over."""
 
     def look() -> dict[str, Any] | None:
-        job = http.get(jobs_path(cluster, cluster.job(name))).json()
-        return job if job["status"].get("conditions") else None
+        job = job_of(http, cluster, name)
+        return job if any(kind in ("Complete", "Failed") for kind, _, _ in conditions(job)) else None
 
     return cluster.wait(look)
+
+
+def settled(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+    """The Job as soon as the controller has nothing more to write; since 1.24 it writes even where no pod is wanted."""
+    return cluster.wait(lambda: job if "startTime" in (job := job_of(http, cluster, name))["status"] else None)
 
 
 def pods_of(http: httpx2.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ def test_deleting_a_job_does_to_its_pods_as_the_policy_says(cluster: Cluster, po
         answer = http.delete(path, params={"propagationPolicy": policy} if policy else {})
         assert answer.status_code == 200
         assert answer.json()["kind"] == ("Status" if policy == "Background" else "Job")
+        warned = any("child pods are preserved" in text for text in answer.headers.get_list("warning"))
+        assert warned is (policy is None and cluster.since(26))
         cluster.wait(lambda: http.get(path).status_code == 404)
         if policy in ("Background", "Foreground"):
             cluster.wait(lambda: not pods_of(http, cluster, "a"))

@@ -4,14 +4,18 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.cluster_contract.calls import core_path, create, ended, idle, jobs_path, pods_of
+from tests.cluster_contract.calls import (
+    concluded,
+    conditions,
+    core_path,
+    create,
+    ended,
+    idle,
+    job_of,
+    jobs_path,
+    pods_of,
+)
 from tests.clusters import Cluster
-
-
-def condition(job: dict[str, Any]) -> tuple[str, str, str]:
-    """The only condition, as type, status and reason."""
-    (found,) = job["status"]["conditions"]
-    return found["type"], found["status"], found.get("reason", "")
 
 
 def reasons(http: httpx2.Client, cluster: Cluster, kind: str) -> set[tuple[str, str]]:
@@ -26,15 +30,16 @@ def test_a_job_that_succeeds_is_complete(cluster: Cluster) -> None:
         create(http, cluster, "a")
         job = ended(http, cluster, "a")
         (pod,) = pods_of(http, cluster, "a")
-        assert condition(job) == ("Complete", "True", "")
+        assert conditions(job) == concluded(cluster, "Complete", "CompletionsReached")
         assert job["status"]["succeeded"] == 1
         assert not {"active", "failed"} & set(job["status"])
         assert job["status"]["startTime"] <= job["status"]["completionTime"]
-        assert job["spec"]["selector"] == {"matchLabels": {"controller-uid": job["metadata"]["uid"]}}
+        prefixes = ("batch.kubernetes.io/", "") if cluster.since(27) else ("",)
+        assert job["spec"]["selector"] == {"matchLabels": {f"{prefixes[0]}controller-uid": job["metadata"]["uid"]}}
         assert pod["metadata"]["labels"] == {
             "app": "arbitrage-tuning",
-            "controller-uid": job["metadata"]["uid"],
-            "job-name": cluster.job("a"),
+            **{f"{prefix}controller-uid": job["metadata"]["uid"] for prefix in prefixes},
+            **{f"{prefix}job-name": cluster.job("a") for prefix in prefixes},
         }
         assert pod["metadata"]["name"].startswith(cluster.job("a") + "-")
         (owner,) = pod["metadata"]["ownerReferences"]
@@ -91,12 +96,12 @@ def test_pods_end_as_the_scenario_says(
             assert container["restartCount"] == 0
         if phase == "Failed":
             job = ended(http, cluster, "a")
-            assert condition(job) == ("Failed", "True", "BackoffLimitExceeded")
+            assert conditions(job) == concluded(cluster, "Failed", "BackoffLimitExceeded")
             assert job["status"]["failed"] == 1
             assert "completionTime" not in job["status"]
             cluster.wait(lambda: ("Warning", "BackoffLimitExceeded") in reasons(http, cluster, "Job"))
         else:
-            assert http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]["active"] == 1
+            assert job_of(http, cluster, "a")["status"]["active"] == 1
         if event is not None:
             cluster.wait(lambda: ("Warning", event) in reasons(http, cluster, "Pod"))
 
@@ -116,8 +121,10 @@ def test_a_crashing_container_is_started_again_until_the_backoff_limit(cluster: 
         assert container["state"]["waiting"]["reason"] == "CrashLoopBackOff"
         assert container["lastState"]["terminated"]["exitCode"] == 1
         assert container["restartCount"] == 1
-        assert condition(ended(http, cluster, "a")) == ("Failed", "True", "BackoffLimitExceeded")
-        cluster.wait(lambda: not pods_of(http, cluster, "a"))
+        assert conditions(ended(http, cluster, "a")) == concluded(cluster, "Failed", "BackoffLimitExceeded")
+        # About one time in forty a real controller without finalizers leaves such a pod running.
+        if cluster.since(26) or cluster.sandbox is not None:
+            cluster.wait(lambda: not pods_of(http, cluster, "a"))
 
 
 def test_a_failed_pod_is_retried_while_the_backoff_limit_lasts(cluster: Cluster) -> None:
@@ -126,11 +133,12 @@ def test_a_failed_pod_is_retried_while_the_backoff_limit_lasts(cluster: Cluster)
         create(http, cluster, "a", backoffLimit=1)
 
         def look() -> dict[str, Any] | None:
-            status = http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]
+            status = job_of(http, cluster, "a")["status"]
             return status if status.get("failed") == 1 else None
 
         status = cluster.wait(look)
-        assert status["active"] == 1
+        # Since 1.26 the next pod comes after a back-off, and none is active until then.
+        assert status.get("active") == (None if cluster.since(26) else 1)
         assert "conditions" not in status
         cluster.wait(lambda: len(pods_of(http, cluster, "a")) == 2)
 
@@ -141,7 +149,7 @@ def test_a_job_past_its_deadline_fails_and_its_pods_go(cluster: Cluster) -> None
         create(http, cluster, "a", activeDeadlineSeconds=2)
         cluster.wait(lambda: [pod for pod in pods_of(http, cluster, "a") if pod["status"]["phase"] == "Running"])
         job = ended(http, cluster, "a")
-        assert condition(job) == ("Failed", "True", "DeadlineExceeded")
+        assert conditions(job) == concluded(cluster, "Failed", "DeadlineExceeded")
         # Absent where the controller's first write met a conflict: at its second its pods are going, and not counted.
         assert job["status"].get("failed", 1) == 1
         cluster.wait(lambda: not pods_of(http, cluster, "a"))
@@ -154,12 +162,12 @@ def test_several_completions_run_as_many_at_a_time_as_parallelism_says(cluster: 
         seen = set()
 
         def look() -> dict[str, Any] | None:
-            job = http.get(jobs_path(cluster, cluster.job("a"))).json()
+            job = job_of(http, cluster, "a")
             seen.add(job["status"].get("active", 0))
-            return job if job["status"].get("conditions") else None
+            return job if "completionTime" in job["status"] else None
 
         job = cluster.wait(look)
-        assert condition(job) == ("Complete", "True", "")
+        assert conditions(job) == concluded(cluster, "Complete", "CompletionsReached")
         assert job["status"]["succeeded"] == 3
         assert max(seen) <= 2
         assert len(pods_of(http, cluster, "a")) == 3
@@ -170,9 +178,9 @@ def test_a_job_without_parallelism_starts_nothing(cluster: Cluster) -> None:
         create(http, cluster, "a", **idle())
         create(http, cluster, "b", activeDeadlineSeconds=0)
         # The second Job's condition shows that the controller has seen the first.
-        assert condition(ended(http, cluster, "b")) == ("Failed", "True", "DeadlineExceeded")
+        assert conditions(ended(http, cluster, "b")) == concluded(cluster, "Failed", "DeadlineExceeded")
         assert pods_of(http, cluster, "a") == []
-        assert "conditions" not in http.get(jobs_path(cluster, cluster.job("a"))).json()["status"]
+        assert conditions(job_of(http, cluster, "a")) == []
 
 
 def test_a_finished_job_goes_after_its_time_to_live(cluster: Cluster) -> None:
@@ -203,7 +211,7 @@ def test_a_pod_that_fits_nowhere_stays_pending_and_says_why(
             return found[0] if found and found[0]["status"].get("conditions") else None
 
         found = cluster.wait(look)
-        (said,) = found["status"]["conditions"]
+        (said,) = (one for one in found["status"]["conditions"] if one["type"] == "PodScheduled")
         assert (said["type"], said["status"], said["reason"]) == ("PodScheduled", "False", "Unschedulable")
         assert message in said["message"]
         assert found["status"]["phase"] == "Pending"

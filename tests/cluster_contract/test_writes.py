@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import httpx2
 import pytest
-from tests.cluster_contract.calls import APPLY, MERGE, causes, create, idle, jobs_path
+from tests.cluster_contract.calls import APPLY, MERGE, causes, create, idle, jobs_path, settled
 from tests.clusters import Cluster, job_manifest
 
 INVALID = "FieldValueInvalid"
@@ -29,7 +30,6 @@ def changed(manifest: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     [
         ("metadata.name", "Bad_Name", [("metadata.name", INVALID)]),
         ("metadata.name", None, [("metadata.name", REQUIRED)]),
-        ("metadata.name", "a" * 64, [("spec.template.labels", INVALID)]),
         ("metadata.labels", {"a": "-b", "c/d/e": "x"}, [("metadata.labels", INVALID)] * 2),
         ("metadata.labels", {"worker": "한국"}, [("metadata.labels", INVALID)]),
         ("metadata.annotations", {"-a": "b"}, [("metadata.annotations", INVALID)]),
@@ -37,7 +37,7 @@ def changed(manifest: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("spec.template.spec.containers", [], [(CONTAINERS, REQUIRED)]),
         ("spec.template.spec.containers.0.name", "C_", [(f"{CONTAINERS}[0].name", INVALID)]),
         ("spec.template.spec.containers.0.image", None, [(f"{CONTAINERS}[0].image", REQUIRED)]),
-        ("spec.template.spec.containers.0.env", [{"name": "1x"}], [(f"{CONTAINERS}[0].env[0].name", INVALID)]),
+        ("spec.template.spec.containers.0.env", [{"name": "a=b"}], [(f"{CONTAINERS}[0].env[0].name", INVALID)]),
         (
             "spec.template.spec.containers.0.resources",
             {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}},
@@ -67,6 +67,23 @@ def test_an_invalid_job_is_refused_with_every_cause(
             assert (answer.status_code, status["reason"], status["status"]) == (422, "Invalid", "Failure")
             assert causes(answer) == found
             assert all(cause["message"] in status["message"] for cause in status["details"]["causes"])
+
+
+def test_a_name_that_is_no_label_value_is_refused_once_for_each_label_that_would_hold_it(cluster: Cluster) -> None:
+    with cluster.client() as http:
+        answer = http.post(jobs_path(cluster), json=job_manifest("a" * 64))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+    assert causes(answer) == [("spec.template.labels", INVALID)] * (2 if cluster.since(27) else 1)
+
+
+@pytest.mark.parametrize("name", ["1x", "a b", "x:y"])
+def test_names_of_variables_may_be_odder_today_than_they_were(cluster: Cluster, name: str) -> None:
+    manifest = changed(job_manifest(cluster.job("a")), "spec.template.spec.containers.0.env", [{"name": name}])
+    with cluster.client() as http:
+        answer = http.post(jobs_path(cluster), json=manifest, params={"dryRun": "All"})
+    assert answer.status_code == (201 if cluster.since(32) else 422)
+    if not cluster.since(32):
+        assert causes(answer) == [(f"{CONTAINERS}[0].env[0].name", INVALID)]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +136,87 @@ def test_defaults_are_filled_in_and_null_and_empty_fields_go(cluster: Cluster) -
     assert not {"args", "env"} & set(container)
     assert job["metadata"]["labels"]["job-name"] == cluster.job("a")
     assert spec["template"]["spec"]["dnsPolicy"] == "ClusterFirst"
+
+
+def warned(answer: httpx2.Response) -> list[str]:
+    """The Warning headers."""
+    return answer.headers.get_list("warning")
+
+
+@pytest.mark.parametrize(
+    ("validation", "code", "warns"),
+    [("Strict", 400, False), ("Warn", 201, True), (None, 201, True), ("Ignore", 201, False)],
+)
+def test_an_unknown_field_is_refused_warned_of_or_dropped_as_the_request_says(
+    cluster: Cluster, validation: str | None, code: int, warns: bool
+) -> None:
+    manifest = job_manifest(cluster.job("a"), **idle(backofLimit=1))
+    query = {"dryRun": "All", **({"fieldValidation": validation} if validation else {})}
+    with cluster.client() as http:
+        answer = http.post(jobs_path(cluster), json=manifest, params=query)
+    # An older server drops it in silence; the sandbox refuses for it, because kubectl leaves the check to the server.
+    if not cluster.since(27) and cluster.sandbox is None:
+        code = 201
+    assert answer.status_code == code, answer.text
+    if code == 400:
+        assert 'strict decoding error: unknown field "spec.backofLimit"' in answer.json()["message"]
+    else:
+        assert "backofLimit" not in answer.json()["spec"]
+    said = ['299 - "unknown field \\"spec.backofLimit\\""'] if warns and cluster.since(27) else []
+    assert warned(answer) == said
+
+
+def test_a_merge_patch_with_an_unknown_field_is_refused_where_fields_are_checked(cluster: Cluster) -> None:
+    path = jobs_path(cluster, cluster.job("a"))
+    with cluster.client() as http:
+        create(http, cluster, "a", **idle())
+        patch = {"spec": {"backofLimit": 1}}
+        strict = http.patch(path, json=patch, headers=MERGE, params={"fieldValidation": "Strict"})
+        lax = http.patch(path, json=patch, headers=MERGE)
+    checks = cluster.since(27) or cluster.sandbox is not None
+    assert strict.status_code == (422 if checks else 200)
+    assert lax.status_code == 200
+    assert bool(warned(lax)) is cluster.since(27)
+
+
+@pytest.mark.parametrize(
+    ("container", "old", "says"),
+    [
+        ({"imagee": "x"}, 500, '.spec.template.spec.containers[name="tuning"].imagee: field not declared in schema'),
+        (
+            {"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+            500,
+            '.spec.template.spec.containers[name="tuning"].env: duplicate entries for key [name="A"]',
+        ),
+        ({"resources": {"limits": {"cpu": 1}}}, 500, "expected string, got &value.valueUnstructured{Value:1}"),
+    ],
+    ids=["unknown", "duplicate", "number"],
+)
+def test_an_apply_that_its_type_does_not_allow_says_where(
+    cluster: Cluster, container: dict[str, Any], old: int, says: str
+) -> None:
+    manifest = job_manifest(cluster.job("a"), **idle())
+    manifest["spec"]["template"]["spec"]["containers"][0] |= container
+    path = jobs_path(cluster, cluster.job("a"))
+    with cluster.client() as http:
+        answer = http.patch(path, json=manifest, params={"fieldManager": "m", "dryRun": "All"}, headers=APPLY)
+    if "resources" in container and cluster.since(26):
+        # Quantities may be numbers today.
+        assert answer.status_code == 201
+        return
+    assert answer.status_code == old
+    whose = f" ({cluster.namespace}/{cluster.job('a')}; batch/v1, Kind=Job)" if cluster.since(26) else ""
+    assert answer.json()["message"].startswith(f"failed to create typed patch object{whose}: ")
+    assert says in answer.json()["message"]
+
+
+def test_memory_in_parts_of_a_byte_is_warned_of(cluster: Cluster) -> None:
+    manifest = job_manifest(cluster.job("a"), **idle())
+    manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "512m"}}
+    with cluster.client() as http:
+        answer = http.post(jobs_path(cluster), json=manifest, params={"dryRun": "All"})
+    assert answer.status_code == 201
+    assert any("fractional byte value" in text for text in warned(answer)) is cluster.since(26)
 
 
 def test_korean_and_emoji_pass_unharmed(cluster: Cluster) -> None:
@@ -175,9 +273,10 @@ def test_an_apply_creates_then_leaves_alone(cluster: Cluster) -> None:
     path, body = jobs_path(cluster, cluster.job("a")), job_manifest(cluster.job("a"), **idle())
     with cluster.client() as http:
         first = http.patch(path, json=body, params={"fieldManager": "one"}, headers=APPLY)
+        before = settled(http, cluster, "a") if cluster.since(26) else first.json()
         again = http.patch(path, json=body, params={"fieldManager": "one"}, headers=APPLY)
     assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json()["metadata"]["resourceVersion"] == again.json()["metadata"]["resourceVersion"]
+    assert before["metadata"]["resourceVersion"] == again.json()["metadata"]["resourceVersion"]
     (entry,) = first.json()["metadata"]["managedFields"]
     assert (entry["manager"], entry["operation"], entry["apiVersion"]) == ("one", "Apply", "batch/v1")
     assert entry["fieldsV1"]["f:metadata"] == {"f:labels": {"f:app": {}}}

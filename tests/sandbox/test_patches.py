@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning.sandbox import ownership
+from k8s_tuning.sandbox.dialect import TODAY
 from k8s_tuning.sandbox.patches import json_patch, merge_patch, strategic
 from k8s_tuning.sandbox.resources import JOBS
-from k8s_tuning.sandbox.schema import resolve
 from k8s_tuning.sandbox.status import Refusal
 
 NOW = "2026-01-02T03:04:05Z"
-POD = resolve("io.k8s.api.core.v1.PodSpec")
+SCHEMA = TODAY.schema
+POD = SCHEMA.resolve("io.k8s.api.core.v1.PodSpec")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_merge_patches_are_those_of_rfc_7386(live: Any, patch: Any, result: Any)
 )
 def test_strategic_patches_merge_containers_by_name(patch: dict[str, Any], result: list[Any]) -> None:
     live = {"containers": [{"name": "a", "image": "1", "args": ["x"]}, {"name": "b"}]}
-    assert strategic(live, patch, POD)["containers"] == result
+    assert strategic(SCHEMA, live, patch, POD)["containers"] == result
 
 
 def test_json_patches_add_replace_remove_and_test() -> None:
@@ -109,7 +110,7 @@ manifests = st.builds(
 
 
 def applied(live: Any, wanted: Any, manager: str, *, force: bool = True) -> Any:
-    return ownership.apply(JOBS, live, copy.deepcopy(wanted), manager, NOW, force=force)
+    return ownership.apply(SCHEMA, JOBS, live, copy.deepcopy(wanted), manager, NOW, force=force)
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -19,6 +19,16 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--namespace", action="append", metavar="NAME", help="make this namespace as well (may be given again)"
     )
+    parser.add_argument(
+        "--dialect", default="1.36", metavar="VERSION", help="Kubernetes version to speak: 1.36 (default) or 1.20"
+    )
+    parser.add_argument(
+        "--backoff-seconds",
+        type=_seconds,
+        default=10.0,
+        metavar="N",
+        help="first wait before a failed pod is tried again; later ones grow twofold (default: 10, as Kubernetes)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,10 +41,17 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     namespaces = dict.fromkeys((*NAMESPACES, *(args.namespace or ())))
-    with Sandbox(args.scenario, port=args.port, kubeconfig=args.kubeconfig, namespaces=namespaces) as sandbox:
+    with Sandbox(
+        args.scenario,
+        port=args.port,
+        kubeconfig=args.kubeconfig,
+        namespaces=namespaces,
+        dialect=args.dialect,
+        backoff_seconds=args.backoff_seconds,
+    ) as sandbox:
         path = shlex.quote(str(sandbox.kubeconfig.absolute()))
         print(
-            f"Kubernetes API (sandbox, in memory): {sandbox.url}\n"
+            f"Kubernetes API (sandbox {sandbox.dialect.version}, in memory): {sandbox.url}\n"
             f"Scenario: {sandbox.scenario_file} (re-read when it changes)\n"
             f"Read-only kubeconfig: {sandbox.kubeconfig_readonly}\n"
             f"Next, in another terminal:\n"
@@ -53,3 +70,13 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 (any free one) to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to 3600")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import orjson
 from starlette.types import Receive, Send
@@ -35,15 +35,25 @@ class Answer:
         self._receive = receive
         self._send = send
 
-    async def send(self, code: int, body: bytes, media: str = JSON, headers: Mapping[str, str] | None = None) -> None:
-        """One whole answer."""
-        await self.start(code, media, {"content-length": str(len(body)), **(headers or {})})
+    async def send(
+        self,
+        code: int,
+        body: bytes,
+        media: str = JSON,
+        headers: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        """One whole answer; a Warning header for each of `warnings`."""
+        await self.start(code, media, {"content-length": str(len(body)), **(headers or {})}, warnings)
         await self._send({"type": "http.response.body", "body": body})
 
-    async def start(self, code: int, media: str, headers: Mapping[str, str]) -> None:
+    async def start(self, code: int, media: str, headers: Mapping[str, str], warnings: Sequence[str] = ()) -> None:
         """The status and the headers; `part` goes on."""
         raw = [(b"content-type", media.encode()), (b"cache-control", b"no-cache, private")]
         raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        for text in warnings:
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            raw.append((b"warning", f'299 - "{quoted}"'.encode()))
         await self._send({"type": "http.response.start", "status": code, "headers": raw})
 
     async def part(self, body: bytes) -> None:

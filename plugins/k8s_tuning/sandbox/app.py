@@ -17,6 +17,8 @@ from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox import access
 from k8s_tuning.sandbox.answers import JSON, Answer, go_wrong
 from k8s_tuning.sandbox.bodies import raw_body, sent_object
+from k8s_tuning.sandbox.deletes import Deletes
+from k8s_tuning.sandbox.dialect import TODAY, Dialect
 from k8s_tuning.sandbox.discovery import document
 from k8s_tuning.sandbox.jobs import JobController, Later
 from k8s_tuning.sandbox.namespaces import NamespaceController
@@ -26,10 +28,11 @@ from k8s_tuning.sandbox.reading import Reading, as_object, check_log
 from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS
 from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
 from k8s_tuning.sandbox.scenario import Scenario
-from k8s_tuning.sandbox.schema import decode
+from k8s_tuning.sandbox.scheduler import Scheduler
 from k8s_tuning.sandbox.status import Refusal
 from k8s_tuning.sandbox.store import Store
-from k8s_tuning.sandbox.verbs import Target, Verbs
+from k8s_tuning.sandbox.target import Target, live
+from k8s_tuning.sandbox.verbs import Verbs
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
@@ -43,17 +46,21 @@ class SandboxApp:
         tokens: access.Tokens,
         clock: Callable[[], datetime],
         later: Later,
+        dialect: Dialect = TODAY,
         backoff_seconds: float = 10.0,
     ) -> None:
         self.store = Store()
         self._scenario = scenario
         self._tokens = tokens
-        recorder = Recorder(self.store, clock)
+        self._dialect = dialect
+        recorder = Recorder(self.store, clock, names_reporter=dialect.events_name_reporter)
         NamespaceController(self.store, later)
-        JobController(self.store, recorder, clock, later, backoff_seconds)
-        nodes = Nodes(self.store, recorder, scenario, clock, later)
-        self._verbs = Verbs(self.store, clock)
-        self._reading = Reading(self.store, nodes, clock)
+        JobController(self.store, recorder, scenario, clock, later, dialect, backoff_seconds)
+        Scheduler(self.store, recorder, clock, later)
+        nodes = Nodes(self.store, recorder, scenario, clock, later, dialect)
+        self._verbs = Verbs(self.store, scenario, clock, dialect)
+        self._deletes = Deletes(self.store, clock, dialect)
+        self._reading = Reading(self.store, nodes, clock, dialect)
 
     def create_namespace(self, name: str) -> None:
         """Make a namespace; InputError where there is one or the name is not one."""
@@ -96,12 +103,13 @@ class SandboxApp:
         if found.verb in ("get", "list", "watch"):
             await self._read(found, query, accept, answer)
         else:
-            code, body = await self._write(found, query, request)
-            await answer.send(code, body)
+            warnings: list[str] = []
+            code, body = await self._write(found, query, request, warnings)
+            await answer.send(code, body, warnings=warnings)
 
     async def _discover(self, user: str, method: str, path: str, answer: Answer) -> None:
         access.require_path(user, method, path)
-        found = document(path, metrics=self._scenario.metrics)
+        found = document(path, self._dialect, metrics=self._scenario.metrics)
         if found is None:
             await answer.send(404, b"404 page not found\n", "text/plain; charset=utf-8")
         elif isinstance(found, str):
@@ -118,7 +126,7 @@ class SandboxApp:
         elif found.resource is POD_METRICS:
             await answer.send(200, self._reading.pod_metrics(found.namespace, found.name))
         else:
-            record = self._verbs.read(Target(found.resource, found.namespace, found.name))
+            record = live(self.store, Target(found.resource, found.namespace, found.name))
             if found.subresource != "log":
                 await answer.send(200, self._reading.one(found.resource, record, accept))
             elif not check_log(record, query):
@@ -129,7 +137,7 @@ class SandboxApp:
                 lines = [line async for line in self._reading.log(record, query)]
                 await answer.send(200, b"".join(lines), "text/plain")
 
-    async def _write(self, found: Route, query: Query, request: Request) -> tuple[int, bytes]:
+    async def _write(self, found: Route, query: Query, request: Request, warnings: list[str]) -> tuple[int, bytes]:
         agent = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
         deleting = found.verb.startswith("delete")
         body: Any = None
@@ -137,7 +145,7 @@ class SandboxApp:
             body = await sent_object(request, found.resource.kind, optional=deleting)
         options: dict[str, Any] = {}
         if deleting:
-            given, _ = decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)
+            given, _ = self._dialect.schema.decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)
             options = {**query, **given}
         kind = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}.get(
             found.verb, "DeleteOptions"
@@ -149,16 +157,17 @@ class SandboxApp:
             found.subresource,
             query.get("fieldManager", "") or agent,
             dry_run(query, kind, options.get("dryRun")),
-            query.get("fieldValidation") == "Strict",
+            query.get("fieldValidation") or "Warn",
+            warnings,
         )
         if found.verb == "create":
             return 201, as_object(self._verbs.create(target, body), found.resource)
         if found.verb == "update":
             return 200, as_object(self._verbs.replace(target, body), found.resource)
         if found.verb == "delete":
-            return 200, as_object(self._verbs.delete(target, options), found.resource)
+            return 200, as_object(self._deletes.delete(target, options), found.resource)
         if found.verb == "deletecollection":
-            records = self._verbs.delete_all(selection(found, query), target, options)
+            records = self._deletes.delete_all(selection(found, query), target, options)
             head = {"kind": f"{found.resource.kind}List", "apiVersion": found.resource.api_version}
             listed = {**head, "metadata": {"resourceVersion": str(self.store.revision)}}
             return 200, orjson.dumps({**listed, "items": [record.load() for record in records]}) + b"\n"

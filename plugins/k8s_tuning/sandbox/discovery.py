@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.resources import POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
 
 Body = dict[str, Any]
 
-VERSION = "v1.20.2-sandbox"
 
-
-def document(path: str, *, metrics: bool) -> Body | str | None:
+def document(path: str, dialect: Dialect, *, metrics: bool) -> Body | str | None:
     """The discovery document at a path (JSON, or plain text for health), None where there is none."""
     path = path.rstrip("/") or "/"
     served: Sequence[Resource] = (*STORED, REVIEWS, *((POD_METRICS,) if metrics else ()))
@@ -21,7 +20,7 @@ def document(path: str, *, metrics: bool) -> Body | str | None:
         case [""]:
             return {"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v3", "/version"]}
         case ["version"]:
-            return {"major": "1", "minor": "20", "gitVersion": VERSION, "platform": "linux/amd64"}
+            return {"major": "1", "minor": dialect.minor, "gitVersion": dialect.version, "platform": "linux/amd64"}
         case ["healthz" | "livez" | "readyz", *_]:
             return "ok"
         case ["api"]:
@@ -40,7 +39,7 @@ def document(path: str, *, metrics: bool) -> Body | str | None:
             versions = dict.fromkeys(_prefix(resource).strip("/") for resource in STORED)
             return {"paths": {version: {"serverRelativeURL": f"/openapi/v3/{version}"} for version in versions}}
         case ["openapi", "v3", *rest]:
-            return _openapi("/".join(rest))
+            return _openapi("/".join(rest), dialect.version)
     return None
 
 
@@ -79,7 +78,7 @@ def _resources(group: str, version: str, served: Sequence[Resource]) -> Body | N
 
 
 @cache
-def _openapi(version: str) -> Body | None:
+def _openapi(version: str, git_version: str) -> Body | None:
     """Enough to tell kubectl that the server itself checks fields (fieldValidation), so that it need not."""
     paths: Body = {}
     for resource in STORED:
@@ -94,5 +93,5 @@ def _openapi(version: str) -> Body | None:
             paths[f"{_prefix(resource)}{middle}/{resource.plural}/{{name}}"] = {
                 "patch": {**answer, "x-kubernetes-action": "patch", "parameters": parameters}
             }
-    info = {"title": "Kubernetes", "version": VERSION}
+    info = {"title": "Kubernetes", "version": git_version}
     return {"openapi": "3.0.0", "info": info, "paths": paths} if paths else None

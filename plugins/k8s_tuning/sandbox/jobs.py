@@ -1,4 +1,4 @@
-"""The Job controller, the TTL controller and the garbage collector, as v1.20 has them.
+"""The Job controller, the TTL controller and the garbage collector: they do what the dialect's plan decides.
 
 `later(seconds, call)` is how time passes; nothing here sleeps. (k8s.io/kubernetes/pkg/controller/job, ttlafterfinished)
 """
@@ -12,18 +12,24 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from k8s_tuning.sandbox import admission
+from k8s_tuning.sandbox import admission, indexes
+from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.occurrences import Recorder
+from k8s_tuning.sandbox.plans import Attempts, NewPod, Plan, Situation, finished
+from k8s_tuning.sandbox.pods import ask_to_go, let_go
 from k8s_tuning.sandbox.resources import JOBS, PODS
+from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.store import Change, Key, Store
-from k8s_tuning.timestamps import seconds_between, to_text
+from k8s_tuning.sandbox.tracking_plan import FINALIZER
+from k8s_tuning.timestamps import to_text
 
 Object = dict[str, Any]
 Later = Callable[[float, Callable[[], None]], object]
 
 # Kubernetes draws the five characters of a pod's name from letters that make no words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_LONGEST_BACKOFF = 360.0
+FOREGROUND = "foregroundDeletion"
+_MANAGER = "kubernetes.io/job-controller"
 
 
 def generated_name(prefix: str) -> str:
@@ -32,40 +38,47 @@ def generated_name(prefix: str) -> str:
 
 
 class JobController:
-    """Watches the store and does to Jobs what Kubernetes does. `backoff_seconds`: the wait before a second retry."""
+    """Watches the store and does to Jobs what Kubernetes does. `backoff_seconds`: the first wait before a retry."""
 
     def __init__(
         self,
         store: Store,
         recorder: Recorder,
+        scenario: Scenario,
         clock: Callable[[], datetime],
         later: Later,
+        dialect: Dialect,
         backoff_seconds: float = 10.0,
     ) -> None:
         self._store = store
         self._recorder = recorder
+        self._scenario = scenario
         self._clock = clock
         self._later = later
+        self._dialect = dialect
         self._backoff = backoff_seconds
         self._queued: set[Key] = set()
-        self._failures: dict[Key, int] = {}
+        self._attempts: dict[Key, Attempts] = {}
+        self._refused: dict[Key, int] = {}
         store.listeners.append(self._changed)
 
     def _changed(self, change: Change) -> None:
         record = change.record
         if change.resource is JOBS and change.kind == "DELETED":
-            self._failures.pop(record.key, None)
+            self._attempts.pop(record.key, None)
+            self._refused.pop(record.key, None)
             self._later(0, lambda: self._collect(record.uid))
         elif change.resource is JOBS:
             self._enqueue(record.key)
         elif change.resource is PODS and (job := record.labels.get("job-name")):
             key = record.namespace, job
             failed = record.fields.get("status.phase") == "Failed"
-            if failed and (change.before is None or change.before.fields.get("status.phase") != "Failed"):
-                tries = self._failures.get(key, 0)
-                self._failures[key] = tries + 1
-                wait = self._backoff * 2.0 ** (tries - 1) if tries else 0.0
-                self._later(min(wait, _LONGEST_BACKOFF), lambda: self._enqueue(key))
+            new = failed and (change.before is None or change.before.fields.get("status.phase") != "Failed")
+            if new and self._dialect.failures_delay_counting:
+                now, failures = self._clock(), self._attempts.get(key, Attempts()).failures
+                self._attempts[key] = Attempts(failures + 1, now)
+                # The first retry is at once.
+                self._later(Attempts(failures, now).wait(now, self._backoff), lambda: self._enqueue(key))
             else:
                 self._enqueue(key)
 
@@ -75,8 +88,10 @@ class JobController:
             self._later(0, lambda: self._sync(key))
 
     def _collect(self, uid: str) -> None:
-        for pod in self._store.owned(uid, PODS):
-            self._store.remove(PODS, *pod.key)
+        for record in self._store.owned(uid, PODS):
+            pod = record.load()
+            let_go(pod)
+            ask_to_go(self._store, pod, self._clock(), self._dialect)
 
     def _sync(self, key: Key) -> None:
         self._queued.discard(key)
@@ -84,93 +99,76 @@ class JobController:
         if record is None:
             return
         job = record.load()
-        status: Object = job.setdefault("status", {})
-        if _finished(status) is not None:
+        if self._is_emptied(job) or job["spec"].get("managedBy", _MANAGER) != _MANAGER:
+            return
+        if finished(job.get("status") or {}) is not None:
             self._expire(key, job)
             return
-        if job["metadata"].get("deletionTimestamp"):
-            return
-        before = copy.deepcopy(status)
         pods = [pod.load() for pod in self._store.owned(record.uid, PODS)]
-        active = [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")]
-        succeeded, failed = (sum(pod["status"]["phase"] == phase for pod in pods) for phase in ("Succeeded", "Failed"))
-        if "startTime" not in status:
-            status["startTime"] = to_text(self._clock())
-            if (deadline := job["spec"].get("activeDeadlineSeconds")) is not None:
-                self._later(deadline, lambda: self._enqueue(key))
-        count = len(active)
-        if (failure := self._failure(job, pods, count, failed)) is not None:
-            for pod in active:
-                self._delete_pod(job, pod)
-            failed, count = failed + count, 0
-            self._conclude(job, "Failed", *failure)
-        else:
-            count = self._manage(job, active, succeeded)
-            if _complete(job["spec"], succeeded, count):
-                self._conclude(job, "Complete", "", "")
-        for field, value in (("active", count), ("succeeded", succeeded), ("failed", failed)):
-            status.pop(field, None)
-            if value:
-                status[field] = value
-        if succeeded > before.get("succeeded", 0):
-            self._failures.pop(key, None)
-        # As the real controller: a start time alone is no reason to write.
-        if any(status.get(field) != before.get(field) for field in ("active", "succeeded", "failed", "conditions")):
+        attempts = self._attempts.get(key, Attempts())
+        plan = self._dialect.plan(Situation(job, pods, self._clock(), attempts, self._backoff))
+        self._attempts[key] = plan.attempts
+        self._carry_out(key, job, plan)
+
+    def _carry_out(self, key: Key, job: Object, plan: Plan) -> None:
+        before = job.get("status") or {}
+        self._create_pods(key, job, plan)
+        for pod in plan.delete:
+            name = pod["metadata"]["name"]
+            ask_to_go(self._store, pod, self._clock(), self._dialect)
+            self._note(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
+        fields = plan.worth_writing or {*before, *plan.status}
+        if any(plan.status.get(field) != before.get(field) for field in fields):
+            self._store.put(JOBS, {**job, "status": plan.status})
+        for pod in plan.release:
+            live = self._store.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
+            if live is not None:
+                freed = live.load()
+                let_go(freed)
+                self._store.put(PODS, freed)
+        for event in plan.events:
+            self._note(job, *event)
+        if plan.again is not None:
+            self._later(plan.again, lambda: self._enqueue(key))
+
+    def _is_emptied(self, job: Object) -> bool:
+        """Whether the Job is being deleted in the foreground: its pods go, and it with the last of them."""
+        meta = job["metadata"]
+        if "deletionTimestamp" not in meta or FOREGROUND not in meta.get("finalizers", ()):
+            return False
+        self._collect(meta["uid"])
+        if not self._store.owned(meta["uid"], PODS):
+            meta["finalizers"] = [name for name in meta["finalizers"] if name != FOREGROUND]
             self._store.put(JOBS, job)
+        return True
 
-    def _failure(self, job: Object, pods: list[Object], active: int, failed: int) -> tuple[str, str] | None:
-        spec, status = job["spec"], job["status"]
-        new = failed > status.get("failed", 0)
-        limit = "BackoffLimitExceeded", "Job has reached the specified backoff limit"
-        if new and active != spec["parallelism"] and failed > spec["backoffLimit"]:
-            return limit
-        if spec["template"]["spec"]["restartPolicy"] == "OnFailure":
-            restarts = sum(
-                container.get("restartCount", 0)
-                for pod in pods
-                if pod["status"]["phase"] in ("Running", "Pending")
-                for container in pod["status"].get("containerStatuses") or ()
-            )
-            if restarts > 0 if spec["backoffLimit"] == 0 else restarts >= spec["backoffLimit"]:
-                return limit
-        deadline = spec.get("activeDeadlineSeconds")
-        if deadline is not None and seconds_between(status["startTime"], to_text(self._clock())) >= deadline:
-            return "DeadlineExceeded", "Job was active longer than specified deadline"
-        return None
+    def _create_pods(self, key: Key, job: Object, plan: Plan) -> None:
+        if not plan.create:
+            return
+        rule = self._scenario.outcome(job["metadata"]["name"], "")
+        if rule["outcome"] != "pods-refused":
+            self._refused.pop(key, None)
+            for new in plan.create:
+                self._create_pod(job, new, gated=rule["outcome"] == "gated")
+            return
+        count = plan.status.pop("active", 0) - len(plan.create)
+        if count > 0:
+            plan.status["active"] = count
+        for new in plan.create:
+            name = _pod_name(job, new)
+            text = rule.get("message") or "exceeded quota: tuning, requested: pods=1, used: pods=10, limited: pods=10"
+            refusal = f'Error creating: pods "{name}" is forbidden: {text}'
+            self._note(job, "Warning", "FailedCreate", refusal)
+        tries = self._refused[key] = self._refused.get(key, 0) + 1
+        plan.look_again(min(self._backoff * 2.0 ** (tries - 1), 60.0))
 
-    def _conclude(self, job: Object, kind: str, reason: str, message: str) -> None:
-        now = to_text(self._clock())
-        condition = {"type": kind, "status": "True", "lastProbeTime": now, "lastTransitionTime": now}
-        if reason:
-            condition |= {"reason": reason, "message": message}
-            self._recorder.note(job, "Job", "Warning", reason, message, "job-controller")
-        else:
-            job["status"]["completionTime"] = now
-            self._recorder.note(job, "Job", "Normal", "Completed", "Job completed", "job-controller")
-        job["status"]["conditions"] = [condition]
-
-    def _manage(self, job: Object, active: list[Object], succeeded: int) -> int:
-        spec, count = job["spec"], len(active)
-        wanted: int = spec["parallelism"]
-        if count < wanted:
-            missing = wanted - count
-            if "completions" in spec:
-                missing = min(missing, spec["completions"] - succeeded - count)
-            elif succeeded:
-                missing = 0
-            wanted = count + max(missing, 0)
-        for pod in active[wanted:]:
-            self._delete_pod(job, pod)
-        for _ in range(wanted - count):
-            self._create_pod(job)
-        return wanted
-
-    def _create_pod(self, job: Object) -> None:
+    def _create_pod(self, job: Object, new: NewPod, *, gated: bool) -> None:
         meta, template = job["metadata"], copy.deepcopy(job["spec"]["template"])
+        name = _pod_name(job, new)
         pod: Object = {
             "metadata": {
-                "name": generated_name(f"{meta['name']}-"),
-                "generateName": f"{meta['name']}-",
+                "name": name,
+                "generateName": name[:-5],
                 "namespace": meta["namespace"],
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": to_text(self._clock()),
@@ -189,36 +187,45 @@ class JobController:
             "spec": template["spec"],
             "status": {"phase": "Pending"},
         }
-        admission.fill_in(PODS, pod)
+        if self._dialect.tracks_pods:
+            pod["metadata"]["finalizers"] = [FINALIZER]
+        if new.index is not None:
+            _number(pod, new)
+        if gated:
+            pod["spec"]["schedulingGates"] = [{"name": "sandbox/queue"}]
+        admission.fill_in(PODS, pod, self._dialect)
         self._store.put(PODS, pod)
-        text = f"Created pod: {pod['metadata']['name']}"
-        self._recorder.note(job, "Job", "Normal", "SuccessfulCreate", text, "job-controller")
+        self._note(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
-    def _delete_pod(self, job: Object, pod: Object) -> None:
-        name = pod["metadata"]["name"]
-        self._store.remove(PODS, pod["metadata"]["namespace"], name)
-        self._recorder.note(job, "Job", "Normal", "SuccessfulDelete", f"Deleted pod: {name}", "job-controller")
+    def _note(self, job: Object, level: str, reason: str, message: str) -> None:
+        self._recorder.note(job, "Job", level, reason, message, "job-controller")
 
     def _expire(self, key: Key, job: Object) -> None:
-        ttl, ended = job["spec"].get("ttlSecondsAfterFinished"), _finished(job["status"])
+        ttl, ended = job["spec"].get("ttlSecondsAfterFinished"), finished(job["status"])
         if ttl is None or ended is None:
             return
-        left = ttl - (self._clock() - datetime.fromisoformat(ended)).total_seconds()
+        left = ttl - (self._clock() - datetime.fromisoformat(ended["lastTransitionTime"])).total_seconds()
         if left > 0:
             self._later(left, lambda: self._enqueue(key))
         else:
             self._store.remove(JOBS, *key)
 
 
-def _finished(status: Object) -> str | None:
-    for condition in status.get("conditions") or ():
-        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-            ended: str = condition["lastTransitionTime"]
-            return ended
-    return None
+def _pod_name(job: Object, new: NewPod) -> str:
+    end = "-" if new.index is None else f"-{new.index}-"
+    return generated_name(job["metadata"]["name"][: 58 - len(end)] + end)
 
 
-def _complete(spec: Object, succeeded: int, active: int) -> bool:
-    if "completions" in spec:
-        return bool(succeeded >= spec["completions"])
-    return succeeded > 0 and active == 0
+def _number(pod: Object, new: NewPod) -> None:
+    """Say everywhere which index the pod has: name, hostname, annotation, label and environment."""
+    meta, text = pod["metadata"], str(new.index)
+    meta["annotations"] = {**meta.get("annotations", {}), indexes.INDEX: text}
+    if new.failures is not None:
+        meta["annotations"][indexes.FAILURES] = str(new.failures)
+    meta["labels"] = {**meta.get("labels", {}), indexes.INDEX: text}
+    pod["spec"].setdefault("hostname", meta["generateName"].rstrip("-"))
+    source = {"fieldRef": {"apiVersion": "v1", "fieldPath": f"metadata.labels['{indexes.INDEX}']"}}
+    for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]):
+        env = container.setdefault("env", [])
+        if not any(one["name"] == "JOB_COMPLETION_INDEX" for one in env):
+            env.append({"name": "JOB_COMPLETION_INDEX", "valueFrom": source})

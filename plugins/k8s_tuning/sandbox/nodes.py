@@ -1,27 +1,50 @@
-"""The scheduler, and one node that plays pods out by the scenario: phases, events and logs; no container is run."""
+"""One node that plays pods out by the scenario: phases, conditions, events and logs; no container is run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
+from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.jobs import Later
 from k8s_tuning.sandbox.occurrences import Recorder
-from k8s_tuning.sandbox.resources import NODES, PODS
+from k8s_tuning.sandbox.plans import ENDED, phase
+from k8s_tuning.sandbox.pods import set_condition, set_ready
+from k8s_tuning.sandbox.resources import PODS
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.store import Change, Key, Selection, Store
-from k8s_tuning.stages.quantities import parse_quantity
 from k8s_tuning.timestamps import to_text
 
 Object = dict[str, Any]
 
-NODE = "node-0"
-CPU, MEMORY, PODS_LIMIT = 4000, "16000Gi", 20000
 _LONGEST_BACKOFF = 60.0
-_NO_FIT = "0/1 nodes are available: {}."
+_STOP_SECONDS = 0.2
+_NO_MEMORY = "The node was low on resource: memory."
+_PREEMPTED = "default-scheduler: preempting to accommodate a higher priority pod"
+_TAINTED = "Taint manager: deleting due to NoExecute taint"
+# What keeps a pod from starting: the container's state, and the events as (reason, message).
+_HINDRANCES: Mapping[str, tuple[str, str, tuple[tuple[str, str, int], ...]]] = {
+    "image-pull": (
+        "ImagePullBackOff",
+        'Back-off pulling image "{image}"',
+        (
+            ("Failed", 'Failed to pull image "{image}": not found', 1),
+            ("BackOff", 'Back-off pulling image "{image}"', 3),
+        ),
+    ),
+    "config-error": (
+        "CreateContainerConfigError",
+        'secret "tuning-keys" not found',
+        (("Failed", 'Error: secret "tuning-keys" not found', 1), ("Failed", 'secret "tuning-keys" not found', 3)),
+    ),
+    "mount-error": (
+        "ContainerCreating",
+        "",
+        (("FailedMount", 'MountVolume.SetUp failed for volume "keys" : secret "tuning-keys" not found', 5),),
+    ),
+}
 
 
 @dataclass
@@ -32,10 +55,11 @@ class Running:
     lines: list[str] = field(default_factory=list)
     restarts: int = 0
     ended: bool = False
+    stopping: bool = False
 
 
 class Nodes:
-    """Schedules every new pod and plays it; `later(seconds, call)` is how time passes."""
+    """Plays every pod that is given to the node; `later(seconds, call)` is how time passes."""
 
     def __init__(
         self,
@@ -44,6 +68,7 @@ class Nodes:
         scenario: Scenario,
         clock: Callable[[], datetime],
         later: Later,
+        dialect: Dialect,
         seconds: float = 1.0,
     ) -> None:
         self._store = store
@@ -51,12 +76,9 @@ class Nodes:
         self._scenario = scenario
         self._clock = clock
         self._later = later
+        self._dialect = dialect
         self._seconds = seconds
         self._pods: dict[str, Running] = {}
-        self._requests: dict[str, tuple[Decimal, Decimal]] = {}
-        self._cpu = self._memory = Decimal(0)
-        self._waiting: dict[str, Key] = {}
-        store.put(NODES, _node(self._now()))
         store.listeners.append(self._changed)
 
     def log(self, uid: str) -> list[str] | None:
@@ -75,129 +97,129 @@ class Nodes:
         return to_text(self._clock())
 
     def _changed(self, change: Change) -> None:
-        if change.resource is not PODS:
-            return
         record = change.record
-        if change.kind == "ADDED":
-            self._waiting[record.uid] = record.key
-            self._later(0, lambda: self._schedule(record.uid))
-        elif change.kind == "DELETED" or record.fields.get("status.phase") in ("Succeeded", "Failed"):
-            self._waiting.pop(record.uid, None)
-            if change.kind == "DELETED":
-                self._pods.pop(record.uid, None)
-            elif record.uid in self._pods:
-                self._pods[record.uid].ended = True
-            self._free(record.uid)
-
-    def _free(self, uid: str) -> None:
-        cpu, memory = self._requests.pop(uid, (Decimal(0), Decimal(0)))
-        self._cpu -= cpu
-        self._memory -= memory
-        if self._waiting:
-            self._later(0, self._schedule_waiting)
-
-    def _schedule_waiting(self) -> None:
-        for uid in tuple(self._waiting):
-            self._schedule(uid)
-
-    def _schedule(self, uid: str) -> None:
-        key = self._waiting.get(uid)
-        pod = self._load(key, uid) if key is not None else None
-        if pod is None or pod["metadata"].get("deletionTimestamp"):
+        if change.resource is not PODS or change.kind == "ADDED":
             return
-        cpu, memory = _requests(pod["spec"])
-        reasons = []
-        if self._cpu + cpu > CPU:
-            reasons.append("1 Insufficient cpu")
-        if self._memory + memory > (parse_quantity(MEMORY) or 0):
-            reasons.append("1 Insufficient memory")
-        if len(self._requests) >= PODS_LIMIT:
-            reasons.append("1 Too many pods")
-        labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"}
-        if any(labels.get(name) != value for name, value in (pod["spec"].get("nodeSelector") or {}).items()):
-            reasons = ["1 node(s) didn't match Pod's node affinity"]
-        if reasons:
-            self._refuse(pod, _NO_FIT.format(", ".join(reasons)))
-            return
-        self._requests[uid] = cpu, memory
-        self._cpu += cpu
-        self._memory += memory
-        del self._waiting[uid]
-        meta = pod["metadata"]
-        pod["spec"]["nodeName"] = NODE
-        pod["status"].pop("conditions", None)
-        self._store.put(PODS, pod)
-        text = f"Successfully assigned {meta['namespace']}/{meta['name']} to {NODE}"
-        self._recorder.schedule(pod, "Normal", "Scheduled", text, "Binding")
-        rule = self._scenario.outcome((meta.get("labels") or {}).get("job-name", ""), meta["name"])
-        self._pods[uid] = Running(rule)
-        self._start(key, uid, pod)
+        running = self._pods.get(record.uid)
+        if change.kind == "DELETED":
+            self._pods.pop(record.uid, None)
+        elif running is None:
+            if record.fields.get("spec.nodeName"):
+                job = record.labels.get("job-name", "")
+                self._pods[record.uid] = Running(self._scenario.outcome(job, record.name))
+                self._later(0, lambda: self._start(record.key, record.uid))
+        elif record.fields.get("status.phase") in ENDED:
+            running.ended = True
+        elif not running.stopping and b'"deletionTimestamp"' in record.raw and running.rule["outcome"] != "node-lost":
+            running.stopping = True
+            self._later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
 
-    def _refuse(self, pod: Object, message: str) -> None:
-        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-        known = pod["status"].get("conditions") or [{}]
-        if known[0].get("message") == message:
+    def _start(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is None:
             return
-        pod["status"]["conditions"] = [{**condition, "lastProbeTime": None, "lastTransitionTime": self._now()}]
-        self._store.put(PODS, pod)
-        self._recorder.schedule(pod, "Warning", "FailedScheduling", message, "Scheduling")
-
-    def _start(self, key: Key | None, uid: str, pod: Object) -> None:
-        running, spec = self._pods[uid], pod["spec"]
-        outcome, image = running.rule["outcome"], spec["containers"][0]["image"]
+        pod, running = found
+        spec, outcome, started = pod["spec"], running.rule["outcome"], self._now()
         seconds = float(running.rule.get("seconds", self._seconds))
         if outcome == "evicted":
             self._later(seconds, lambda: self._evict(key, uid))
             return
-        if outcome in ("image-pull", "config-error"):
-            reason, text = {
-                "image-pull": ("ImagePullBackOff", f'Back-off pulling image "{image}"'),
-                "config-error": ("CreateContainerConfigError", 'secret "tuning-keys" not found'),
-            }[outcome]
-            waiting = {"waiting": {"reason": reason, "message": text}}
-            pod = self._status(pod, running, waiting, phase="Pending", startTime=self._now())
-            first = f'Failed to pull image "{image}": not found' if outcome == "image-pull" else f"Error: {text}"
-            self._note(pod, "Warning", "Failed", first)
-            self._note(pod, "Warning", "BackOff" if outcome == "image-pull" else "Failed", text, 3)
+        if outcome in _HINDRANCES:
+            self._hinder(pod, running, started)
             return
-        started = self._now()
-        self._note(pod, "Normal", "Pulled", f'Container image "{image}" already present on machine')
-        self._note(pod, "Normal", "Started", f"Started container {spec['containers'][0]['name']}")
-        ready = {"type": "Ready", "status": "True", "lastProbeTime": None, "lastTransitionTime": started}
-        self._status(
-            pod,
-            running,
-            {"running": {"startedAt": started}},
-            phase="Running",
-            startTime=started,
-            podIP="127.0.0.1",
-            podIPs=[{"ip": "127.0.0.1"}],
-            conditions=[ready],
+        self._note(
+            pod, "Normal", "Pulled", f'Container image "{spec["containers"][0]["image"]}" already present on machine'
         )
+        self._note(pod, "Normal", "Started", f"Started container {spec['containers'][0]['name']}")
+        pod["status"] |= {"startTime": started, "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}
+        set_ready(pod, "True", started)
+        self._put(pod, running, {"running": {"startedAt": started}}, phase="Running")
         text = running.rule.get("log", "working")
         running.lines += [f"{started} iteration {i}: {text}" for i in range(int(running.rule.get("log_lines", 5)))]
-        if outcome != "hang":
-            self._later(seconds, lambda: self._end(key, uid, started, seconds))
+        match outcome:
+            case "hang":
+                pass
+            case "node-lost":
+                self._later(seconds, lambda: self._lose(key, uid))
+            case "preempted":
+                self._later(seconds, lambda: self._preempt(key, uid))
+            case _:
+                self._later(seconds, lambda: self._end(key, uid, started, seconds))
 
-    def _evict(self, key: Key | None, uid: str) -> None:
-        pod = self._load(key, uid)
-        if pod is None:
+    def _hinder(self, pod: Object, running: Running, started: str) -> None:
+        reason, message, events = _HINDRANCES[running.rule["outcome"]]
+        image = pod["spec"]["containers"][0]["image"]
+        waiting = {"reason": reason} | ({"message": message.format(image=image)} if message else {})
+        pod["status"]["startTime"] = started
+        self._put(pod, running, {"waiting": waiting}, phase="Pending")
+        for why, text, count in events:
+            self._note(pod, "Warning", why, text.format(image=image), count)
+
+    def _evict(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is None:
             return
-        text = "The node was low on resource: memory."
-        self._note(pod, "Warning", "Evicted", text)
-        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": text, "startTime": self._now()}
+        pod, _ = found
+        self._note(pod, "Warning", "Evicted", _NO_MEMORY)
+        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": _NO_MEMORY, "startTime": self._now()}
         pod["status"]["hostIP"] = "127.0.0.1"
+        self._disrupt(pod, "TerminationByKubelet", _NO_MEMORY)
         self._store.put(PODS, pod)
 
-    def _end(self, key: Key | None, uid: str, started: str, seconds: float) -> None:
-        pod, running = self._load(key, uid), self._pods.get(uid)
-        if pod is None or running is None:
+    def _preempt(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is not None:
+            pod, _ = found
+            self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
+            self._recorder.schedule(pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
+            self._delete(pod)
+
+    def _lose(self, key: Key, uid: str) -> None:
+        """The node is gone: what it last said of the pod stays, and nobody confirms that the pod stopped."""
+        found = self._load(key, uid)
+        if found is not None:
+            pod, _ = found
+            self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
+            set_condition(pod, "Ready", "False", self._now())
+            self._recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
+            self._delete(pod)
+
+    def _delete(self, pod: Object) -> None:
+        seconds = pod["spec"]["terminationGracePeriodSeconds"]
+        pod["metadata"]["deletionTimestamp"] = to_text(self._clock() + timedelta(seconds=seconds))
+        pod["metadata"]["deletionGracePeriodSeconds"] = seconds
+        self._store.put(PODS, pod)
+
+    def _disrupt(self, pod: Object, reason: str, message: str) -> None:
+        if self._dialect.names_disruptions:
+            set_condition(pod, "DisruptionTarget", "True", self._now(), reason, message)
+
+    def _stop(self, key: Key, uid: str) -> None:
+        """What a kubelet does with a pod that is being deleted: stop it, say how it ended, then let it go."""
+        found = self._load(key, uid)
+        if found is None:
             return
+        pod, running = found
+        if phase(pod) not in ENDED:
+            started = pod["status"].get("startTime")
+            code = 143 if running.rule["outcome"] == "preempted" else 137
+            ended = {"exitCode": code, "reason": "Error", "startedAt": started, "finishedAt": self._now()}
+            if self._dialect.tracks_pods and started:
+                set_ready(pod, "False", self._now(), "PodFailed")
+                self._put(pod, running, {"terminated": ended}, phase="Failed")
+        pod["metadata"]["deletionGracePeriodSeconds"] = 0
+        self._store.put(PODS, pod)
+
+    def _end(self, key: Key, uid: str, started: str, seconds: float) -> None:
+        found = self._load(key, uid)
+        if found is None or found[1].stopping:
+            return
+        pod, running = found
         rule, now = running.rule, self._now()
         code, reason = {"succeed": (0, "Completed"), "oom": (137, "OOMKilled")}.get(
-            rule["outcome"], (int(rule.get("exit_code", 1)), "Error")
+            rule["outcome"], (int(rule.get("exit_code", 0 if rule["outcome"] == "sidecar-left" else 1)), "Error")
         )
-        ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now}
+        ended = {"exitCode": code, "reason": reason if code else "Completed", "startedAt": started, "finishedAt": now}
         last = "finished" if code == 0 else rule.get("last_log", f"fatal: {reason}, exit code {code}")
         running.lines.append(f"{now} {last}")
         if rule["outcome"] == "crashloop" and pod["spec"]["restartPolicy"] != "Never":
@@ -205,38 +227,86 @@ class Nodes:
             text = "back-off restarting failed container"
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
             self._note(pod, "Warning", "BackOff", "Back-off restarting failed container", running.restarts)
-            self._status(pod, running, waiting, {"terminated": ended}, phase="Running")
+            set_ready(pod, "False", now, "ContainersNotReady")
+            self._put(pod, running, waiting, {"terminated": ended}, phase="Running")
             wait = min(seconds * 2, _LONGEST_BACKOFF)
             self._later(wait, lambda: self._end(key, uid, started, wait))
             return
+        if rule["outcome"] == "sidecar-left" and len(pod["spec"]["containers"]) > 1:
+            set_ready(pod, "False", now, "ContainersNotReady")
+            self._put(pod, running, {"terminated": ended}, others={"running": {"startedAt": started}}, phase="Running")
+            return
         running.ended = True
-        self._status(pod, running, {"terminated": ended}, phase="Succeeded" if code == 0 else "Failed")
+        set_ready(pod, "False", now, "PodFailed" if code else "PodCompleted")
+        self._put(pod, running, {"terminated": ended}, phase="Failed" if code else "Succeeded")
 
-    def _status(
-        self, pod: Object, running: Running, state: Object, last: Mapping[str, Any] | None = None, **fields: Any
-    ) -> Object:
-        pod["status"] |= {"hostIP": "127.0.0.1", **fields}
+    def _put(
+        self,
+        pod: Object,
+        running: Running,
+        state: Object,
+        last: Mapping[str, Any] | None = None,
+        *,
+        phase: str,
+        others: Object | None = None,
+    ) -> None:
+        """Store the pod with its containers' states. `others`: of the containers beside the first, if they differ."""
+        pod["status"] |= {"hostIP": "127.0.0.1", "phase": phase}
         pod["status"]["containerStatuses"] = [
-            {
-                "name": container["name"],
-                "state": state,
-                "lastState": last or {},
-                "ready": "running" in state,
-                "restartCount": running.restarts,
-                "image": container["image"],
-                "imageID": "",
-            }
-            for container in pod["spec"]["containers"]
+            _container(container, state if others is None or not number else others, last or {}, running.restarts)
+            for number, container in enumerate(pod["spec"]["containers"])
         ]
+        if inits := pod["spec"].get("initContainers"):
+            pod["status"]["initContainerStatuses"] = [_init(container, state, phase) for container in inits]
         self._store.put(PODS, pod)
-        return pod
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
         self._recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
 
-    def _load(self, key: Key | None, uid: str) -> Object | None:
-        record = self._store.get(PODS, *key) if key is not None else None
-        return record.load() if record is not None and record.uid == uid else None
+    def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
+        record, running = self._store.get(PODS, *key), self._pods.get(uid)
+        return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
+
+
+def _container(container: Object, state: Object, last: Mapping[str, Any], restarts: int) -> Object:
+    return {
+        "name": container["name"],
+        "state": state,
+        "lastState": last,
+        "ready": "running" in state,
+        "restartCount": restarts,
+        "image": container["image"],
+        "imageID": "",
+    }
+
+
+def _init(container: Object, state: Object, phase: str) -> Object:
+    """An init container has done its work before the others start; a native sidecar runs as long as they do."""
+    if container.get("restartPolicy") == "Always":
+        runs = phase == "Running"
+        own = {"running": {"startedAt": _instant(state)}} if runs else _stopped(state, 137 if phase == "Failed" else 0)
+        return {**_container(container, own if "waiting" not in state or runs else state, {}, 0), "started": runs}
+    done = {
+        "terminated": {
+            "exitCode": 0,
+            "reason": "Completed",
+            "startedAt": _instant(state),
+            "finishedAt": _instant(state),
+        }
+    }
+    return {**_container(container, done, {}, 0), "ready": True, "started": False}
+
+
+def _stopped(state: Object, code: int) -> Object:
+    ended = state.get("terminated", {})
+    return {"terminated": {**ended, "exitCode": code, "reason": "Error" if code else "Completed"}}
+
+
+def _instant(state: Object) -> str | None:
+    for found in state.values():
+        instant: str | None = found.get("startedAt")
+        return instant
+    return None
 
 
 def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> list[Object]:
@@ -253,38 +323,3 @@ def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> l
             meta["labels"] = dict(record.labels)  # type: ignore[assignment]
         found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": containers})
     return found
-
-
-def _requests(spec: Object) -> tuple[Decimal, Decimal]:
-    sides = [(container.get("resources") or {}).get("requests") or {} for container in spec["containers"]]
-    cpu, memory = (
-        sum((parse_quantity(side.get(name, "0")) or Decimal(0) for side in sides), Decimal(0))
-        for name in ("cpu", "memory")
-    )
-    return cpu, memory
-
-
-def _node(now: str) -> Object:
-    size = {"cpu": str(CPU), "memory": MEMORY, "pods": str(PODS_LIMIT)}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "stand-in"}
-    return {
-        "metadata": {
-            "name": NODE,
-            "uid": f"{NODE}-uid",
-            "creationTimestamp": now,
-            "labels": {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux"},
-        },
-        "spec": {},
-        "status": {
-            "capacity": size,
-            "allocatable": size,
-            "conditions": [{**ready, "lastHeartbeatTime": now, "lastTransitionTime": now}],
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE}],
-            "nodeInfo": {
-                "kubeletVersion": "sandbox",
-                "osImage": "",
-                "kernelVersion": "",
-                "containerRuntimeVersion": "",
-            },
-        },
-    }

@@ -15,11 +15,15 @@ Object = Mapping[str, Any]
 
 
 class Recorder:
-    """Writes Events about objects into the store; `clock` gives the present instant, aware."""
+    """Writes Events about objects into the store; `clock` gives the present instant, aware.
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    `names_reporter`: the older form has a reportingComponent too, as it has since 1.27.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], *, names_reporter: bool) -> None:
         self._store = store
         self._clock = clock
+        self._names_reporter = names_reporter
 
     def note(
         self, about: Object, kind: str, level: str, reason: str, message: str, component: str, count: int = 1
@@ -59,7 +63,7 @@ class Recorder:
             "lastTimestamp": when.get("last"),
             "type": level,
             "eventTime": when.get("at"),
-            "reportingComponent": component if "at" in when else "",
+            "reportingComponent": component if "at" in when or self._names_reporter else "",
             "reportingInstance": f"{component}-sandbox" if "at" in when else "",
         }
         if "at" in when:

@@ -8,13 +8,14 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from k8s_tuning.sandbox import schema
+from k8s_tuning.sandbox.paths import item_key, shown, shown_path
 from k8s_tuning.sandbox.resources import Resource
+from k8s_tuning.sandbox.schema import Definition, Schema, list_keys, member
 from k8s_tuning.sandbox.status import Refusal
 
 Object = dict[str, Any]
@@ -27,10 +28,12 @@ _NOT_OWNED_META = frozenset(
 )
 
 
-def apply(resource: Resource, live: Object | None, applied: Object, manager: str, now: str, *, force: bool) -> Object:
+def apply(
+    schema: Schema, resource: Resource, live: Object | None, applied: Object, manager: str, now: str, *, force: bool
+) -> Object:
     """The object after `manager` applied its configuration; Refusal 409 names the fields that others own."""
     definition = schema.resolve(resource.definition)
-    wanted = _owned_paths(applied, definition)
+    wanted = _owned_paths(schema, applied, definition)
     if live is None:
         created = copy.deepcopy(applied)
         created["metadata"]["managedFields"] = [_entry(resource, manager, "Apply", wanted, now)]
@@ -44,7 +47,7 @@ def apply(resource: Resource, live: Object | None, applied: Object, manager: str
     if conflicts and not force:
         raise _conflict(conflicts)
     kept_by_others: Fields = frozenset().union(*(fields for _, fields in others))
-    merged: Object = _merge(copy.deepcopy(live), applied, definition)
+    merged: Object = _merge(schema, copy.deepcopy(live), applied, definition)
     # A list's item goes as a whole, before its fields (its key is one of them) are looked at one by one.
     kept = {path[:length] for path in wanted | kept_by_others for length in range(1, len(path) + 1)}
     for path in sorted(had - kept, key=lambda path: path[-1] != "."):
@@ -55,11 +58,11 @@ def apply(resource: Resource, live: Object | None, applied: Object, manager: str
     return merged
 
 
-def update(resource: Resource, live: Object | None, obj: Object, manager: str, now: str) -> None:
+def update(schema: Schema, resource: Resource, live: Object | None, obj: Object, manager: str, now: str) -> None:
     """Note in `obj` that `manager` set, by another way than apply, every field that differs from `live`."""
     definition = schema.resolve(resource.definition)
-    after = _owned_paths(obj, definition)
-    before = _owned_paths(live, definition) if live is not None else frozenset()
+    after = _owned_paths(schema, obj, definition)
+    before = _owned_paths(schema, live, definition) if live is not None else frozenset()
     status = frozenset(path for path in after if path[0] == "f:status")
     changed = frozenset(
         path for path in after - status if path not in before or _value(live, path) != _value(obj, path)
@@ -102,9 +105,9 @@ def _shrunk(entry: Object, had: Fields, kept: Fields) -> Object | None:
     return {**entry, "fieldsV1": _nested(kept)} if kept else None
 
 
-def _owned_paths(obj: Mapping[str, Any], definition: schema.Definition) -> Fields:
+def _owned_paths(schema: Schema, obj: Mapping[str, Any], definition: Definition) -> Fields:
     found: set[Path] = set()
-    _collect(obj, definition, (), found)
+    _collect(schema, obj, definition, (), found)
     return frozenset(
         path
         for path in found
@@ -113,48 +116,40 @@ def _owned_paths(obj: Mapping[str, Any], definition: schema.Definition) -> Field
     )
 
 
-def _collect(value: Any, definition: schema.Definition, path: Path, found: set[Path]) -> None:
-    keys = schema.list_keys(definition) if isinstance(value, list) else None
+def _collect(schema: Schema, value: Any, definition: Definition, path: Path, found: set[Path]) -> None:
+    keys = list_keys(definition) if isinstance(value, list) else None
     definition = schema.resolve(definition)
     if isinstance(value, dict) and value and definition.get("x-kubernetes-map-type") != "atomic":
         for name, inner in value.items():
-            _collect(inner, schema.member(definition, name) or {}, (*path, f"f:{name}"), found)
+            _collect(schema, inner, member(definition, name) or {}, (*path, f"f:{name}"), found)
     elif isinstance(value, list) and keys:
         for item in value:
-            below = (*path, _item(item, keys))
+            below = (*path, item_key(item, keys))
             found.add((*below, "."))
-            _collect(item, definition.get("items") or {}, below, found)
+            _collect(schema, item, definition.get("items") or {}, below, found)
     elif isinstance(value, list) and keys == ():
-        found.update((*path, f"v:{_json(item)}") for item in value)
+        found.update((*path, f"v:{shown(item)}") for item in value)
     else:
         found.add(path)
 
 
-def _merge(live: Any, applied: Any, definition: schema.Definition) -> Any:
-    keys = schema.list_keys(definition) if isinstance(applied, list) else None
+def _merge(schema: Schema, live: Any, applied: Any, definition: Definition) -> Any:
+    keys = list_keys(definition) if isinstance(applied, list) else None
     definition = schema.resolve(definition)
     if isinstance(applied, dict) and isinstance(live, dict) and definition.get("x-kubernetes-map-type") != "atomic":
         merged = dict(live)
         for name, inner in applied.items():
-            below = schema.member(definition, name) or {}
-            merged[name] = _merge(live[name], inner, below) if name in live else copy.deepcopy(inner)
+            below = member(definition, name) or {}
+            merged[name] = _merge(schema, live[name], inner, below) if name in live else copy.deepcopy(inner)
         return merged
     if isinstance(applied, list) and isinstance(live, list) and keys is not None:
         items = definition.get("items") or {}
-        known = {_item(item, keys) if keys else f"v:{_json(item)}": item for item in live}
+        known = {item_key(item, keys) if keys else f"v:{shown(item)}": item for item in live}
         for item in applied:
-            name = _item(item, keys) if keys else f"v:{_json(item)}"
-            known[name] = _merge(known[name], item, items) if name in known else copy.deepcopy(item)
+            name = item_key(item, keys) if keys else f"v:{shown(item)}"
+            known[name] = _merge(schema, known[name], item, items) if name in known else copy.deepcopy(item)
         return list(known.values())
     return copy.deepcopy(applied)
-
-
-def _item(item: Mapping[str, Any], keys: Iterable[str]) -> str:
-    return "k:" + _json({key: item.get(key, "TCP" if key == "protocol" else None) for key in keys})
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _paths(nested: Mapping[str, Any], start: Path = ()) -> Fields:
@@ -185,7 +180,7 @@ def _find(value: Any, part: str) -> Any:
     wanted = orjson.loads(part[2:])
     if part.startswith("v:"):
         return wanted if wanted in value else None
-    return next((item for item in value if _item(item, wanted) == part), None)
+    return next((item for item in value if item_key(item, wanted) == part), None)
 
 
 def _value(value: Any, path: Path) -> Any:
@@ -208,13 +203,13 @@ def _remove(obj: Object, path: Path) -> None:
 
 def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:
     causes = [
-        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": _dotted(path)}
+        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": shown_path(path)}
         for manager, paths in conflicts
         for path in paths
     ]
     parts = []
     for manager, paths in conflicts:
-        fields = [_dotted(path) for path in paths]
+        fields = [shown_path(path) for path in paths]
         one = len(causes) == 1
         parts.append(
             f'conflict with "{manager}": {fields[0]}'
@@ -224,16 +219,3 @@ def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:
     plural = "s" if len(causes) > 1 else ""
     message = f"Apply failed with {len(causes)} conflict{plural}: " + "\n".join(parts)
     return Refusal(409, "Conflict", message, {"causes": causes})
-
-
-def _dotted(path: Path) -> str:
-    text = ""
-    for part in path:
-        if part.startswith("f:"):
-            text += f".{part[2:]}"
-        elif part.startswith("k:"):
-            keys = orjson.loads(part[2:])
-            text += "[" + ",".join(f"{key}={_json(value)}" for key, value in sorted(keys.items())) + "]"
-        elif part.startswith("v:"):
-            text += f"[={part[2:]}]"
-    return text

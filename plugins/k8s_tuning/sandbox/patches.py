@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from k8s_tuning.sandbox import schema
+from k8s_tuning.sandbox.schema import Definition, Schema, list_keys, member
 from k8s_tuning.sandbox.status import Refusal
 
 
@@ -23,9 +23,9 @@ def merge_patch(live: Any, patch: Any) -> Any:
     return merged
 
 
-def strategic(live: Any, patch: Any, definition: schema.Definition) -> Any:
+def strategic(schema: Schema, live: Any, patch: Any, definition: Definition) -> Any:
     """As a merge patch, but lists with a merge key are merged by it; with the $patch directives that kubectl sends."""
-    keys = schema.list_keys(definition) if isinstance(patch, list) else None
+    keys = list_keys(definition) if isinstance(patch, list) else None
     definition = schema.resolve(definition)
     if isinstance(patch, dict):
         if patch.get("$patch") == "replace":
@@ -42,16 +42,16 @@ def strategic(live: Any, patch: Any, definition: schema.Definition) -> Any:
             elif value is None:
                 merged.pop(name, None)
             else:
-                merged[name] = strategic(merged.get(name), value, schema.member(definition, name) or {})
+                merged[name] = strategic(schema, merged.get(name), value, member(definition, name) or {})
         return merged
     if not isinstance(patch, list) or keys is None or not isinstance(live, list):
         return [item for item in patch if item != {"$patch": "replace"}] if isinstance(patch, list) else patch
     if not keys:
         return [*live, *(item for item in patch if item not in live)]
-    return _merged_items(live, patch, keys[0], schema.resolve(definition.get("items") or {}))
+    return _merged_items(schema, live, patch, keys[0], schema.resolve(definition.get("items") or {}))
 
 
-def _merged_items(live: list[Any], patch: list[Any], key: str, items: schema.Definition) -> list[Any]:
+def _merged_items(schema: Schema, live: list[Any], patch: list[Any], key: str, items: Definition) -> list[Any]:
     if any(item.get("$patch") == "replace" for item in patch):
         return [item for item in patch if "$patch" not in item]
     known = {item.get(key): item for item in live}
@@ -59,7 +59,7 @@ def _merged_items(live: list[Any], patch: list[Any], key: str, items: schema.Def
         if item.get("$patch") == "delete":
             known.pop(item.get(key), None)
         else:
-            known[item.get(key)] = strategic(known.get(item.get(key)), item, items)
+            known[item.get(key)] = strategic(schema, known.get(item.get(key)), item, items)
     return list(known.values())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.nodes import Nodes, pod_metrics
 from k8s_tuning.sandbox.resources import POD_METRICS, PODS, Resource
 from k8s_tuning.sandbox.routing import Query, Route, is_true, number, selection
@@ -24,15 +25,16 @@ _LONGEST_WATCH = 1800
 class Reading:
     """Answers to get, list, watch and log, from the store."""
 
-    def __init__(self, store: Store, nodes: Nodes, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, nodes: Nodes, clock: Callable[[], datetime], dialect: Dialect) -> None:
         self._store = store
         self._nodes = nodes
         self._clock = clock
+        self._dialect = dialect
 
     def one(self, resource: Resource, record: Record, accept: str) -> bytes:
         """One object, or the table of one row that kubectl asks for."""
         if as_table(accept):
-            return orjson.dumps(table(resource, [record.load()], {}, self._now(), "Metadata"))
+            return orjson.dumps(table(resource, [record.load()], {}, self._now(), "Metadata", self._dialect))
         return whole(resource, record)
 
     def list(self, route: Route, query: Query, accept: str) -> bytes:
@@ -40,7 +42,7 @@ class Reading:
         selected, limit = selection(route, query), number(query, "limit") or 0
         if route.resource is POD_METRICS:
             return self._metrics(selected)
-        version = _version(query.get("resourceVersion", ""))
+        version = self._version(query.get("resourceVersion", ""))
         if version > self._store.revision:
             raise Refusal(
                 504,
@@ -61,7 +63,7 @@ class Reading:
         if as_table(accept):
             rows = (record.load() for record in page.records)
             include = query.get("includeObject", "Metadata")
-            return orjson.dumps(table(resource, rows, metadata, self._now(), include))
+            return orjson.dumps(table(resource, rows, metadata, self._now(), include, self._dialect))
         head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
         items = b",".join(record.raw for record in page.records)
         return head + orjson.dumps(metadata) + b',"items":[' + items + b"]}\n"
@@ -83,7 +85,7 @@ class Reading:
     async def watch(self, route: Route, query: Query, accept: str) -> AsyncIterator[bytes]:
         """Changes as lines of JSON, until timeoutSeconds are over; a version that is too old is an ERROR line."""
         selected = selection(route, query)
-        since, tables = _version(query.get("resourceVersion", "")), as_table(accept)
+        since, tables = self._version(query.get("resourceVersion", "")), as_table(accept)
         seconds = number(query, "timeoutSeconds") or _LONGEST_WATCH
         queue: asyncio.Queue[Change] = asyncio.Queue()
 
@@ -120,7 +122,7 @@ class Reading:
             return None
         kind = "DELETED" if not now else "MODIFIED" if before else "ADDED"
         if tables:
-            rows = table(change.resource, [change.record.load()], {}, self._now(), "Metadata")
+            rows = table(change.resource, [change.record.load()], {}, self._now(), "Metadata", self._dialect)
             return orjson.dumps({"type": kind, "object": rows}) + b"\n"
         return f'{{"type":"{kind}","object":'.encode() + whole(change.resource, change.record).strip() + b"}\n"
 
@@ -152,6 +154,14 @@ class Reading:
             if len(lines) == start:
                 await asyncio.sleep(0.05)
 
+    def _version(self, text: str) -> int:
+        try:
+            return int(text or "0")
+        except ValueError:
+            why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+            code, reason = self._dialect.unparsable_version
+            raise Refusal(code, reason, why) from None
+
     def _now(self) -> str:
         return to_text(self._clock())
 
@@ -169,12 +179,13 @@ def check_log(record: Record, query: Query) -> bool:
             causes.append(Cause(option, "FieldValueInvalid", f"Invalid value: {value}: must be {text}"))
     if causes:
         raise invalid("PodLogOptions", "", record.name, causes)
-    names = [container["name"] for container in record.load()["spec"]["containers"]]
+    spec = record.load()["spec"]
+    names = [container["name"] for container in spec["containers"]]
     wanted = query.get("container", "")
     if not wanted and len(names) > 1:
         listed = " ".join(names)
         raise bad_request(f"a container name must be specified for pod {record.name}, choose one of: [{listed}]")
-    if wanted and wanted not in names:
+    if wanted and wanted not in (*names, *(container["name"] for container in spec.get("initContainers", ()))):
         raise bad_request(f"container {wanted} is not valid for pod {record.name}")
     return bool(record.fields.get("spec.nodeName"))
 
@@ -193,11 +204,3 @@ def as_object(obj: Mapping[str, Any], resource: Resource) -> bytes:
     """An object that is not stored (a dry run's), as JSON."""
     head = {} if "kind" in obj else {"kind": resource.kind, "apiVersion": resource.api_version}
     return orjson.dumps({**head, **obj}) + b"\n"
-
-
-def _version(text: str) -> int:
-    try:
-        return int(text or "0")
-    except ValueError:
-        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise Refusal(500, "", why) from None

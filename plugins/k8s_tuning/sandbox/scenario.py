@@ -22,9 +22,38 @@ from k8s_tuning.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-OUTCOMES = frozenset(("succeed", "fail", "oom", "image-pull", "crashloop", "config-error", "evicted", "hang"))
+OUTCOMES = frozenset(
+    (
+        "succeed",
+        "fail",
+        "oom",
+        "crashloop",
+        "hang",
+        "sidecar-left",
+        "image-pull",
+        "config-error",
+        "mount-error",
+        "evicted",
+        "preempted",
+        "node-lost",
+        "pods-refused",
+        "gated",
+        "suspended",
+    )
+)
 ANSWERS = frozenset(("status", "html", "hang", "drop", "torn"))
-_OUTCOME_KEYS = {"match", "outcome", "seconds", "exit_code", "log", "log_lines", "last_log", "cpu", "memory"}
+_OUTCOME_KEYS = {
+    "match",
+    "outcome",
+    "seconds",
+    "exit_code",
+    "log",
+    "log_lines",
+    "last_log",
+    "cpu",
+    "memory",
+    "message",
+}
 _FAULT_KEYS = {"path", "method", "times", "answer", "status", "retry_after", "message"}
 _NUMBER = (int, float), "a number"
 _TYPES: dict[str, tuple[Any, str]] = {

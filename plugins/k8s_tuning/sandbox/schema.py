@@ -1,7 +1,7 @@
 """What Kubernetes' types say about an object: which fields there are, of which type, and how their lists merge.
 
-The schemas are those of kubernetes-validate (Kubernetes' own OpenAPI), cut back to what v1.20 knows, so that a field
-that an older server would drop is dropped here too.
+The schemas are those of kubernetes-validate (Kubernetes' own OpenAPI), cut back where the oldest of them know more than
+the dialect does, so that a field that an older server would drop is dropped here too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from k8s_tuning.sandbox.status import bad_request
 
 Definition = Mapping[str, Any]
 
-_SCHEMAS = "kubernetes-json-schema/v1.25.0-local/_definitions.json"
-_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _QUANTITY_TEXT = re.compile(r"[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*")
 _SHAPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -30,42 +30,78 @@ _SHAPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
-# Fields that came after v1.20.
-_NEWER: Mapping[str, frozenset[str]] = {
-    "io.k8s.api.batch.v1.JobSpec": frozenset(("completionMode", "podFailurePolicy", "suspend")),
-    "io.k8s.api.batch.v1.JobStatus": frozenset(("completedIndexes", "ready", "uncountedTerminatedPods")),
-    "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry": frozenset(("subresource",)),
-    "io.k8s.api.core.v1.PodSpec": frozenset(("hostUsers", "os")),
-    "io.k8s.api.core.v1.PodAffinityTerm": frozenset(("namespaceSelector",)),
-    "io.k8s.api.core.v1.Probe": frozenset(("grpc", "terminationGracePeriodSeconds")),
-    "io.k8s.api.core.v1.TopologySpreadConstraint": frozenset(
-        ("matchLabelKeys", "minDomains", "nodeAffinityPolicy", "nodeTaintsPolicy")
-    ),
-}
 
 
-@cache
-def _definitions() -> Mapping[str, Definition]:
-    found = importlib.util.find_spec("kubernetes_validate")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("the sandbox takes Kubernetes' schemas from kubernetes-validate: install it")
-    definitions: dict[str, Any] = orjson.loads((Path(found.submodule_search_locations[0]) / _SCHEMAS).read_bytes())[
-        "$defs"
-    ]
-    for name, fields in _NEWER.items():
-        for field in fields:
-            definitions[name]["properties"].pop(field, None)
-    return definitions
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The types of one version. `later`: by type, the fields that the file has and the version has not."""
 
+    version: str
+    later: Mapping[str, frozenset[str]]
 
-def resolve(definition: Definition | str) -> Definition:
-    """A definition by its name, or what a `$ref` stands for."""
-    if isinstance(definition, str):
-        return _definitions()[definition]
-    reference = definition.get("$ref")
-    if reference is None:
-        return definition
-    return _definitions()[reference.rpartition("/")[2]]
+    @cached_property
+    def _definitions(self) -> Mapping[str, Definition]:
+        found = importlib.util.find_spec("kubernetes_validate")
+        if found is None or not found.submodule_search_locations:
+            raise ModuleNotFoundError("the sandbox takes Kubernetes' schemas from kubernetes-validate: install it")
+        path = Path(found.submodule_search_locations[0], "kubernetes-json-schema", self.version, "_definitions.json")
+        definitions: dict[str, Any] = orjson.loads(path.read_bytes())["$defs"]
+        for name, fields in self.later.items():
+            for field in fields:
+                definitions[name]["properties"].pop(field, None)
+        return definitions
+
+    def resolve(self, definition: Definition | str) -> Definition:
+        """A definition by its name, or what a `$ref` stands for."""
+        if isinstance(definition, str):
+            return self._definitions[definition]
+        reference = definition.get("$ref")
+        if reference is None:
+            return definition
+        return self._definitions[reference.rpartition("/")[2]]
+
+    def decode(self, kind: str, api_version: str, definition: str, value: Any) -> tuple[dict[str, Any], list[str]]:
+        """An object as its type allows it, and the paths of unknown fields (dropped); Refusal 400 at a wrong type.
+
+        Nulls and empty lists, maps and texts go, as they do on the way through a server's Go types.
+        """
+        unknown: list[str] = []
+        try:
+            decoded = self._decode(value, self.resolve(definition), "", unknown)
+        except TypeError as error:
+            version = api_version.rpartition("/")[2]
+            raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from error
+        return decoded, unknown
+
+    def _decode(self, value: Any, definition: Definition, path: str, unknown: list[str]) -> Any:
+        kinds = list(_kinds(definition))
+        if definition is self._definitions.get(QUANTITY):
+            text = str(value)
+            if isinstance(value, (bool, list, dict)) or not _QUANTITY_TEXT.fullmatch(text):
+                raise TypeError(f"{path}: quantities must match the regular expression '{_QUANTITY_TEXT.pattern}'")
+            return text
+        if kinds and not any(_is(value, kind) for kind in kinds):
+            raise TypeError(f"{path or 'the body'}: expected {' or '.join(kinds)}, found {_shown(value)}")
+        if isinstance(value, list):
+            items = self.resolve(definition.get("items") or {})
+            return [self._decode(item, items, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        decoded = {}
+        declared = definition.get("properties")
+        for name, field in value.items():
+            below = f"{path}.{name}" if path else name
+            inner = member(definition, name)
+            if inner is None and (declared or "additionalProperties" in definition):
+                unknown.append(below)
+            elif field is not None:
+                found = self._decode(field, self.resolve(inner or {}), below, unknown)
+                if not declared or found not in ("", [], {}) or (isinstance(found, dict) and not self._is_map(inner)):
+                    decoded[name] = found
+        return decoded
+
+    def _is_map(self, definition: Definition | None) -> bool:
+        return not self.resolve(definition or {}).get("properties")
 
 
 def member(definition: Definition, name: str) -> Definition | None:
@@ -89,58 +125,12 @@ def list_keys(definition: Definition) -> tuple[str, ...] | None:
     return () if definition.get("x-kubernetes-list-type") == "set" else None
 
 
-def decode(kind: str, api_version: str, definition: str, value: Any) -> tuple[dict[str, Any], list[str]]:
-    """An object as its type allows it, and the paths of unknown fields (dropped); Refusal 400 at a wrong type.
-
-    Nulls and empty lists, maps and texts go, as they do on the way through a server's Go types.
-    """
-    unknown: list[str] = []
-    try:
-        decoded = _decode(value, resolve(definition), "", unknown)
-    except TypeError as error:
-        version = api_version.rpartition("/")[2]
-        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from error
-    return decoded, unknown
-
-
-def _decode(value: Any, definition: Definition, path: str, unknown: list[str]) -> Any:
-    kinds = list(_kinds(definition))
-    if definition is _definitions().get(_QUANTITY):
-        text = str(value)
-        if isinstance(value, (bool, list, dict)) or not _QUANTITY_TEXT.fullmatch(text):
-            raise TypeError(f"{path}: quantities must match the regular expression '{_QUANTITY_TEXT.pattern}'")
-        return text
-    if kinds and not any(_is(value, kind) for kind in kinds):
-        raise TypeError(f"{path or 'the body'}: expected {' or '.join(kinds)}, found {_shown(value)}")
-    if isinstance(value, list):
-        items = resolve(definition.get("items") or {})
-        return [_decode(item, items, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    decoded = {}
-    declared = definition.get("properties")
-    for name, field in value.items():
-        below = f"{path}.{name}" if path else name
-        inner = member(definition, name)
-        if inner is None and (declared or "additionalProperties" in definition):
-            unknown.append(below)
-        elif field is not None:
-            found = _decode(field, resolve(inner or {}), below, unknown)
-            if not declared or found not in ("", [], {}) or (isinstance(found, dict) and not _is_map(inner)):
-                decoded[name] = found
-    return decoded
-
-
 def _kinds(definition: Definition) -> Iterator[str]:
     for alternative in definition.get("oneOf") or (definition,):
         kinds = alternative.get("type") or ()
         for kind in (kinds,) if isinstance(kinds, str) else kinds:
             if kind != "null":
                 yield kind
-
-
-def _is_map(definition: Definition | None) -> bool:
-    return not resolve(definition or {}).get("properties")
 
 
 def _is(value: Any, kind: str) -> bool:

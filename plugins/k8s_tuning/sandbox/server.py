@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from k8s_tuning.errors import InputError
 from k8s_tuning.sandbox.access import ADMIN, NOBODY, READER, Tokens
 from k8s_tuning.sandbox.credentials import write_certificate, write_kubeconfig
+from k8s_tuning.sandbox.dialect import named
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.stages.manifests import to_yaml
 
@@ -34,7 +35,8 @@ class Sandbox:
     """A Kubernetes API to try things on, in memory; use it as a context manager.
 
     `scenario`: a scenario file, or its `outcomes` as a list; None lets every pod succeed. `directory`: where kubeconfig
-    files and certificate go, a temporary one by default. `backoff_seconds`: the Job controller's wait before a retry.
+    files and certificate go, a temporary one by default. `dialect`: the Kubernetes version to speak, 1.36 or 1.20.
+    `backoff_seconds`: the Job controller's first wait before a retry; each next one is twice as long.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Sandbox:
         directory: Path | None = None,
         kubeconfig: Path | None = None,
         namespaces: Iterable[str] = NAMESPACES,
+        dialect: str = "1.36",
         backoff_seconds: float = 10.0,
     ) -> None:
+        self.dialect = named(dialect)
         self._own_directory = directory is None
         self.directory = Path(tempfile.mkdtemp(prefix="k8s-tuning-sandbox-")) if directory is None else directory
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -162,7 +166,7 @@ class Sandbox:
         def later(seconds: float, call: Callable[[], None]) -> object:
             return self._loop.call_later(seconds, call) if seconds > 0 else self._loop.call_soon(call)
 
-        self._app = SandboxApp(self._scenario, self._tokens, _now, later, self._backoff_seconds)
+        self._app = SandboxApp(self._scenario, self._tokens, _now, later, self.dialect, self._backoff_seconds)
         for name in self._namespaces:
             self._app.create_namespace(name)
 

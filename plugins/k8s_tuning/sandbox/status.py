@@ -134,3 +134,15 @@ def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusa
 def invalid_object(resource: Resource, name: str, causes: Sequence[Cause]) -> Refusal:
     """422 for an object of a resource."""
     return invalid(resource.kind, resource.group, name, causes)
+
+
+def wrong(field: str, value: Any, why: str) -> Cause:
+    """A value that breaks a rule."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+
+
+def unsupported(field: str, value: str, supported: Sequence[str]) -> Cause:
+    """A value that is none of those that there are."""
+    listed = ", ".join(f'"{one}"' for one in supported)
+    return Cause(field, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {listed}')

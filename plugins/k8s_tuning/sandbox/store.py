@@ -116,11 +116,16 @@ class Store:
         return self._objects[resource.plural].get((namespace, name))
 
     def put(self, resource: Resource, obj: Object) -> Record:
-        """Create or replace an object; where nothing differs, the version that is there stays."""
+        """Create or replace an object; where nothing differs, the version that is there stays.
+
+        One that is being deleted goes when it has neither time left nor a finalizer.
+        """
         meta = obj["metadata"]
         key = meta.get("namespace", ""), meta["name"]
         before = self._objects[resource.plural].get(key)
         if before is not None:
+            if meta.get("deletionGracePeriodSeconds") == 0 and not meta.get("finalizers"):
+                return self.remove(resource, *key) or before
             old = before.load()
             if old | {"metadata": old["metadata"] | {"resourceVersion": ""}} == obj | {
                 "metadata": meta | {"resourceVersion": ""}

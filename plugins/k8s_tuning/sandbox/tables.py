@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.resources import Resource
 from k8s_tuning.timestamps import seconds_between
 
 Object = Mapping[str, Any]
 
 # Name, type, format, priority (1: only with -o wide).
-_COLUMNS: Mapping[str, tuple[tuple[str, str, str, int], ...]] = {
+Column = tuple[str, str, str, int]
+_RESTARTS = 3  # where a pod's restarts are
+_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "Job": (
         ("Name", "string", "name", 0),
         ("Completions", "string", "", 0),
@@ -55,11 +58,13 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str, str, int], ...]] = {
 }
 
 
-def table(resource: Resource, objects: Iterable[Object], metadata: Object, now: str, include: str) -> dict[str, Any]:
+def table(
+    resource: Resource, objects: Iterable[Object], metadata: Object, now: str, include: str, dialect: Dialect
+) -> dict[str, Any]:
     """A meta.k8s.io/v1 Table. `include`: None, Metadata or Object, what each row carries of its object."""
     rows = []
     for obj in objects:
-        row: dict[str, Any] = {"cells": _cells(resource.kind, obj, now)}
+        row: dict[str, Any] = {"cells": _cells(resource.kind, obj, now, dialect)}
         head = {"kind": resource.kind, "apiVersion": resource.api_version}
         if include == "Object":
             row["object"] = {**head, **obj}
@@ -69,7 +74,7 @@ def table(resource: Resource, objects: Iterable[Object], metadata: Object, now: 
         rows.append(row)
     columns = [
         {"name": name, "type": kind, "format": form, "description": name, "priority": priority}
-        for name, kind, form, priority in _COLUMNS[resource.kind]
+        for name, kind, form, priority in _columns(resource.kind, dialect)
     ]
     return {
         "kind": "Table",
@@ -78,6 +83,15 @@ def table(resource: Resource, objects: Iterable[Object], metadata: Object, now: 
         "columnDefinitions": columns,
         "rows": rows,
     }
+
+
+def _columns(kind: str, dialect: Dialect) -> list[Column]:
+    columns = list(_COLUMNS[kind])
+    if kind == "Job" and dialect.shows_job_status:
+        columns.insert(1, ("Status", "string", "", 0))
+    if kind == "Pod":
+        columns[_RESTARTS] = ("Restarts", dialect.restarts_type, "", 0)
+    return columns
 
 
 def duration(seconds: float) -> str:
@@ -100,20 +114,34 @@ def duration(seconds: float) -> str:
     return f"{days}d{hours % 24}h" if days < 8 and hours % 24 else f"{days}d"
 
 
-def _cells(kind: str, obj: Object, now: str) -> list[Any]:
+def _cells(kind: str, obj: Object, now: str, dialect: Dialect) -> list[Any]:
     meta, status = obj["metadata"], obj.get("status") or {}
     age = _since(meta.get("creationTimestamp"), now)
     match kind:
         case "Job":
-            return _job_cells(obj, status, age, now)
+            cells = _job_cells(obj, status, age, now)
+            return [cells[0], _job_status(obj, status), *cells[1:]] if dialect.shows_job_status else cells
         case "Pod":
-            return _pod_cells(obj, status, age)
+            cells = _pod_cells(obj, status, age)
+            if dialect.restarts_type == "string":
+                cells[_RESTARTS] = str(cells[_RESTARTS])
+            return cells
         case "Event":
             return _event_cells(obj, now)
         case "Namespace":
             return [meta["name"], status.get("phase", ""), age]
     ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in status["conditions"])
     return [meta["name"], "Ready" if ready else "NotReady", "<none>", age, status["nodeInfo"]["kubeletVersion"]]
+
+
+def _job_status(job: Object, status: Object) -> str:
+    held = [found["type"] for found in status.get("conditions") or () if found["status"] == "True"]
+    final = [kind for kind in ("Complete", "Failed") if kind in held]
+    if not final and "deletionTimestamp" in job["metadata"]:
+        return "Terminating"
+    return next(
+        (kind for kind in (*final, "Suspended", "FailureTarget", "SuccessCriteriaMet") if kind in held), "Running"
+    )
 
 
 def _job_cells(job: Object, status: Object, age: str, now: str) -> list[Any]:
@@ -133,6 +161,8 @@ def _job_cells(job: Object, status: Object, age: str, now: str) -> list[Any]:
 
 def _pod_cells(pod: Object, status: Object, age: str) -> list[Any]:
     reason = status.get("reason") or status.get("phase", "")
+    if any(found.get("reason") == "SchedulingGated" for found in status.get("conditions") or ()):
+        reason = "SchedulingGated"
     ready, restarts, running = 0, 0, False
     for container in reversed(status.get("containerStatuses") or ()):
         state = container.get("state") or {}

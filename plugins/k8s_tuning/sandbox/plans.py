@@ -1,0 +1,121 @@
+"""What the Job controller knows of a Job, and what it does about it: the plan that a dialect makes. No I/O here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from k8s_tuning.timestamps import to_text
+
+Object = dict[str, Any]
+
+ENDED = ("Succeeded", "Failed")
+_LONGEST_BACKOFF = 600.0
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often a Job's pods failed since the last success, and when the last of them did."""
+
+    failures: int = 0
+    last: datetime | None = None
+
+    def wait(self, now: datetime, first: float) -> float:
+        """Seconds until the next try: `first` after one failure, twice as long after each more, at most 600."""
+        return remaining(self.failures, self.last, now, first)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A Job and its pods at an instant. `backoff`: seconds from the first failure to the next try."""
+
+    job: Object
+    pods: list[Object]
+    now: datetime
+    attempts: Attempts
+    backoff: float
+
+
+@dataclass(frozen=True)
+class NewPod:
+    """A pod to make: of an index, and after how many failures of that index; both None where the Job has no indexes."""
+
+    index: int | None = None
+    failures: int | None = None
+
+
+@dataclass
+class Plan:
+    """What to do: the status to write, pods to make, delete and let go, events as (type, reason, message).
+
+    `again`: seconds until the Job is to be looked at once more, None for not before something changes. `worth_writing`:
+    the fields of the status whose change is a reason to write it; empty for any.
+    """
+
+    status: Object
+    attempts: Attempts
+    create: list[NewPod] = field(default_factory=list)
+    delete: list[Object] = field(default_factory=list)
+    release: list[Object] = field(default_factory=list)
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+    again: float | None = None
+    worth_writing: tuple[str, ...] = ()
+
+    def look_again(self, seconds: float) -> None:
+        """At the latest after so many seconds."""
+        self.again = seconds if self.again is None else min(self.again, seconds)
+
+
+def phase(pod: Object) -> str:
+    """The pod's phase."""
+    found: str = pod["status"].get("phase", "Pending")
+    return found
+
+
+def restarts(pods: list[Object]) -> int:
+    """How often the containers of pods that have not ended were started again."""
+    return sum(
+        container.get("restartCount", 0)
+        for pod in pods
+        if phase(pod) not in ENDED
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for container in pod["status"].get(kind) or ()
+    )
+
+
+def past_restarts(job: Object, pods: list[Object]) -> bool:
+    """Whether containers were started again more often than backoffLimit allows (restartPolicy OnFailure alone)."""
+    if job["spec"]["template"]["spec"]["restartPolicy"] != "OnFailure":
+        return False
+    count, limit = restarts(pods), job["spec"]["backoffLimit"]
+    return count > 0 if limit == 0 else count >= limit
+
+
+def remaining(failures: int, last: datetime | None, now: datetime, first: float) -> float:
+    """Seconds left of the wait after `failures` failures, the last of them at `last`."""
+    if not failures or last is None:
+        return 0.0
+    wait = min(first * 2.0 ** min(failures - 1, 20), _LONGEST_BACKOFF)
+    return max(wait - (now - last).total_seconds(), 0.0)
+
+
+def condition(kind: str, reason: str, message: str, now: datetime, status: str = "True") -> Object:
+    """A condition of a Job."""
+    instant = to_text(now)
+    found = {"type": kind, "status": status, "lastProbeTime": instant, "lastTransitionTime": instant}
+    return found | {"reason": reason, "message": message} if reason else found
+
+
+def find_condition(status: Object, kind: str) -> Object | None:
+    """The condition of a type, None where it is not there."""
+    return next((found for found in status.get("conditions") or () if found["type"] == kind), None)
+
+
+def finished(status: Object) -> Object | None:
+    """The condition by which a Job is over: Complete or Failed."""
+    for kind in ("Complete", "Failed"):
+        found = find_condition(status, kind)
+        if found is not None and found["status"] == "True":
+            return found
+    return None

@@ -21,10 +21,17 @@ from k8s_tuning.stages.health import (
     generate_health_report_text,
 )
 from k8s_tuning.stages.health_policy import DEFAULT_RULES, HealthPolicy, worst
-from k8s_tuning.stages.monitor import K8sContainerStatus, K8sJobStatus, K8sMonitorSnapshot, K8sPodStatus
+from k8s_tuning.stages.monitor import (
+    K8sContainerStatus,
+    K8sJobStatus,
+    K8sMonitorSnapshot,
+    K8sPodCondition,
+    K8sPodStatus,
+)
 
 NOW = "2025-11-16T10:10:00Z"
 LONG_AGO = "2025-11-16T09:00:00Z"
+PULL = "ErrImagePull"
 TEN_SECONDS_AGO = "2025-11-16T10:09:50Z"
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -154,14 +161,14 @@ SIGNS = {
     "unschedulable": (
         make_job("PENDING", make_pod("Pending", unschedulable="0/3 nodes are available: 3 Insufficient cpu.")),
         "ERROR",
-        ["pending", "unschedulable"],
+        ["unschedulable"],
         "no node takes pod pod-1: 0/3 nodes are available: 3 Insufficient cpu.",
         None,
     ),
     "evicted": (
         make_job("FAILED", make_pod("Failed", reason="Evicted", message="The node was low on resource: memory.")),
         "ERROR",
-        ["job_failed", "evicted"],
+        ["evicted"],
         "pod pod-1 was evicted: Evicted: The node was low on resource: memory.",
         None,
     ),
@@ -173,7 +180,7 @@ SIGNS = {
             condition_message="Job has reached the specified backoff limit",
         ),
         "ERROR",
-        ["job_failed", "oom_killed", "backoff_limit_exceeded"],
+        ["oom_killed"],
         "container tuning was OOM-killed (exit code 137)",
         137,
     ),
@@ -186,7 +193,7 @@ SIGNS = {
             condition_reason="BackoffLimitExceeded",
         ),
         "ERROR",
-        ["job_failed", "backoff_limit_exceeded"],
+        ["job_failed"],
         "container tuning ended with exit code 3: Error: no ticks for BTC",
         3,
     ),
@@ -197,7 +204,7 @@ SIGNS = {
             condition_message="Job was active longer than specified deadline",
         ),
         "ERROR",
-        ["job_failed", "deadline_exceeded"],
+        ["deadline_exceeded"],
         "the Job failed: DeadlineExceeded: Job was active longer than specified deadline",
         None,
     ),
@@ -269,7 +276,8 @@ class TestGraces:
             ("ErrImagePull", "2025-11-16T10:09:00Z", "ERROR"),
             ("ErrImagePull", None, "ERROR"),
             ("ErrImagePull", "yesterday", "ERROR"),
-            ("ErrImagePull", "2025-11-16T10:11:00Z", "WARN"),
+            ("ErrImagePull", "2025-11-16T10:10:03Z", "WARN"),
+            ("ErrImagePull", "2025-11-16T10:11:00Z", "ERROR"),
             ("InvalidImageName", TEN_SECONDS_AGO, "ERROR"),
             ("CreateContainerConfigError", TEN_SECONDS_AGO, "WARN"),
             ("CreateContainerConfigError", LONG_AGO, "ERROR"),
@@ -279,7 +287,8 @@ class TestGraces:
             "at its end",
             "age unknown",
             "age unreadable",
-            "clock behind",
+            "stamped by another machine in the same moment",
+            "a clock is wrong",
             "hopeless",
             "config in",
             "config out",
@@ -307,6 +316,40 @@ class TestGraces:
         assert (judge(pulling, policy=policy).health, judge(pulling, policy=policy).reasons) == ("OK", [])
         assert judge(make_job("FAILED"), policy=policy).health == "WARN"
         assert judge(make_job("PENDING"), policy=policy).health == "WARN", "what the file leaves out keeps its default"
+
+
+class TestClocks:
+    """Ages count against the API server's clock: it stamped the objects."""
+
+    @staticmethod
+    def judge(created: str, server_time: str | None) -> K8sJobHealth:
+        snapshot = look(make_job("RUNNING", make_pod("Pending", container(waiting_reason=PULL), created_at=created)))
+        snapshot.server_time = server_time
+        return K8sHealthEvaluator().evaluate(snapshot).jobs_health[0]
+
+    def test_this_machines_clock_does_not_matter(self) -> None:
+        """It stands ten minutes before the server's, or an hour behind it."""
+        assert self.judge("2025-11-16T10:19:50Z", "2025-11-16T10:20:00Z").health == "WARN"
+        assert self.judge("2025-11-16T09:00:00Z", "2025-11-16T09:00:10Z").health == "WARN"
+        assert self.judge("2025-11-16T09:00:00Z", "2025-11-16T09:10:00Z").health == "ERROR"
+
+    @pytest.mark.parametrize(
+        ("server_time", "whose"), [("2025-11-16T10:00:00Z", "the API server's"), (None, "this machine's")]
+    )
+    def test_an_age_below_nothing_is_unknown_and_says_that_a_clock_is_wrong(
+        self, server_time: str | None, whose: str
+    ) -> None:
+        result = self.judge("2025-11-16T10:30:00Z", server_time)
+        assert result.health == "ERROR", "an unknown age is past every grace"
+        assert result.cause is not None
+        assert f"2025-11-16T10:30:00Z is ahead of {whose} clock, so a clock is wrong" in result.cause
+
+    def test_a_starting_pod_of_the_future_is_told(self) -> None:
+        """Within its grace nobody would hear of it, for as long as the clock is wrong."""
+        starting = make_job("RUNNING", make_pod("Pending", created_at="2025-11-16T11:00:00Z"))
+        result = judge(starting)
+        assert (result.health, result.reasons) == ("WARN", ["not_starting"])
+        assert "a clock is wrong" in (result.cause or "")
 
 
 class TestExpectedJobs:
@@ -375,6 +418,18 @@ CONTAINERS = st.builds(
     terminated_message=TEXTS,
     exit_code=st.none() | st.integers(0, 255),
     finished_at=st.sampled_from([None, NOW, LONG_AGO, "bad"]),
+    kind=st.sampled_from(["container", "init", "sidecar"]),
+    state=st.sampled_from([None, "waiting", "running", "terminated"]),
+    ready=st.none() | st.booleans(),
+    restart_policy=st.sampled_from([None, "Never", "OnFailure", "Always"]),
+)
+CONDITIONS = st.builds(
+    K8sPodCondition,
+    st.sampled_from(["Ready", "DisruptionTarget", "odd"]),
+    st.sampled_from(["True", "False", "Unknown"]),
+    reason=TEXTS,
+    message=TEXTS,
+    last_transition_time=st.sampled_from([None, NOW, LONG_AGO, "bad"]),
 )
 PODS = st.builds(
     K8sPodStatus,
@@ -386,6 +441,11 @@ PODS = st.builds(
     unschedulable=TEXTS,
     created_at=st.sampled_from([None, NOW, LONG_AGO, "bad"]),
     containers=st.lists(CONTAINERS, max_size=2),
+    conditions=st.lists(CONDITIONS, max_size=2),
+    deleted_at=st.sampled_from([None, NOW, LONG_AGO, "bad"]),
+    deletion_grace_seconds=st.sampled_from([None, 30, -1, 10**15]),
+    scheduling_gates=st.lists(st.text(min_size=1, max_size=4), max_size=1),
+    completion_index=st.none() | st.integers(0, 3),
 )
 JOBS = st.builds(
     make_job,
@@ -394,6 +454,13 @@ JOBS = st.builds(
     active=st.integers(0, 2),
     failed=st.integers(0, 2),
     condition_reason=TEXTS,
+    suspended=st.booleans(),
+    failed_indexes=st.sampled_from([None, "1", "0-2", "x-,7"]),
+    has_success_policy=st.booleans(),
+    uncounted=st.integers(0, 2),
+    deleted_at=st.sampled_from([None, NOW, LONG_AGO, "bad"]),
+    finalizers=st.lists(st.text(max_size=4), max_size=1),
+    labels=st.sampled_from([{}, {"kueue.x-k8s.io/queue-name": "q"}]),
 ).flatmap(lambda job: st.lists(PODS, max_size=3).map(lambda pods: dataclasses.replace(job, pods=pods)))
 ERRORS = st.lists(st.text(min_size=1, max_size=5), max_size=2).map(tuple)
 
@@ -423,11 +490,12 @@ def test_a_cluster_that_could_not_be_read_is_never_ok(jobs: list[K8sJobStatus], 
     assert K8sHealthEvaluator().evaluate(look(*jobs, errors=errors)).overall_health is not HealthLevel.OK
 
 
-def test_reasons_are_counted_by_job_and_only_for_the_ill() -> None:
+def test_a_job_counts_once_by_its_probable_cause_and_only_where_it_is_ill() -> None:
     jobs = [judge(SIGNS[name][0]) for name in SIGNS] + [judge(make_job("PENDING"), warn_on_pending=False)]
     counts = count_reasons(jobs)
-    assert counts["job_failed"] == 4
-    assert counts["pending"] == 1
+    assert counts["oom_killed"] == 2, "a crash loop and a limit that was exceeded follow from it"
+    assert (counts["job_failed"], counts.get("crash_loop"), counts.get("backoff_limit_exceeded")) == (1, 1, None)
+    assert sum(counts.values()) == len(SIGNS), "one cause a Job"
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
 
 

@@ -48,7 +48,7 @@ class TestAppend:
         )
         assert [record] == store.load_recent()
         assert (record.jobs_ok, record.jobs_warn, record.jobs_error) == (1, 1, 2)
-        assert record.reasons == {"job_failed": 2, "oom_killed": 2, "pending": 1}
+        assert record.reasons == {"oom_killed": 2, "pending": 1}
         assert (record.run_id, record.target, record.monitor_errors) == ("manual__1", "demo", ["로그: 403"])
         assert record.raw_snapshot is None
 

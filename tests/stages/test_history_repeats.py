@@ -110,7 +110,7 @@ def test_targets_and_runs_are_apart(store: K8sHealthHistoryStore) -> None:
 def test_records_that_an_older_version_wrote_are_compared_by_what_they_hold(
     store: K8sHealthHistoryStore, level: str, lines: int
 ) -> None:
-    counts = {"jobs_ok": 0, "jobs_warn": 0, "jobs_error": 1, "reasons": {"job_failed": 1, "oom_killed": 1}}
+    counts = {"jobs_ok": 0, "jobs_warn": 0, "jobs_error": 1, "reasons": {"oom_killed": 1}}
     store.path.write_bytes(line("ERROR", run_id="r", **counts))
     store.append(found(1, level), run_id="r")
     assert len(store.load_recent()) == lines

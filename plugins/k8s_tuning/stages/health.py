@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from k8s_tuning.stages.health_policy import HealthLevel, HealthPolicy, worst
-from k8s_tuning.stages.health_signs import Sign, read_signs
+from k8s_tuning.stages.health_signs import CONSEQUENCES, read_signs
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
+from k8s_tuning.stages.sign import Sign, age, lies_ahead
 
 __all__ = [
     "HealthLevel",
@@ -22,15 +23,15 @@ __all__ = [
 ]
 
 MISSING = "MISSING"
-_HEALTHY_PHASES = ("SUCCEEDED", "RUNNING")
-_ILL_PHASES = {"PENDING": "pending", "FAILED": "job_failed", "UNKNOWN": "unknown_phase"}
 
 
 @dataclass
 class K8sJobHealth:
-    """One Job's health, with why. `cause`: the probable cause in a sentence, None where nothing is wrong.
+    """One Job's health, with why. `cause`: the probable cause in a sentence, None where there is nothing to say.
 
-    `phase` is D32's, or MISSING for an expected Job that the cluster does not have.
+    `reasons`: the cause's first; what only follows from it is left out. A Job that is OK may have some, too: a
+    disruption that a retry has answered. `phase` is D32's, or MISSING for an expected Job that the cluster does not
+    have. `exit_code`: that of the cause, where a container's end is the cause.
     """
 
     job_name: str
@@ -85,7 +86,10 @@ class K8sHealthEvaluator:
         `missing`. Where the list of Jobs could not be read, nothing is proved missing: an error then says so. Whatever
         could not be read, the overall health is WARN at best.
         """
-        jobs = [self._judge(job, snapshot.timestamp) for job in snapshot.jobs]
+        at, whose_clock = snapshot.timestamp, "this machine's"
+        if snapshot.server_time is not None:
+            at, whose_clock = snapshot.server_time, "the API server's"
+        jobs = [self._judge(job, at, whose_clock) for job in snapshot.jobs]
         errors = list(snapshot.errors)
         there = {job.job_name for job in snapshot.jobs}
         absent = [name for name in dict.fromkeys(expected_jobs) if name not in there]
@@ -105,25 +109,17 @@ class K8sHealthEvaluator:
             jobs_listed=snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors,
         )
 
-    def _judge(self, job: K8sJobStatus, at: str) -> K8sJobHealth:
-        level, reasons, signs = HealthLevel.OK, list[str](), list[Sign]()
-        if job.phase not in _HEALTHY_PHASES:
-            reasons = [_ILL_PHASES.get(job.phase, "unexpected_phase")]
-            level = self._phase_level(reasons[0])
-        # What failed on the way to a success is over.
-        if job.phase != "SUCCEEDED":
-            found = read_signs(job, at)
-            if job.phase != "FAILED" and any(sign.reason == "pods_refused" for sign in found):
-                # That there is no start time, or nothing to go by, is its consequence.
-                level, reasons = HealthLevel.OK, []
-            for sign in found:
-                sign_level = self._sign_level(sign)
-                if sign_level is None:
-                    continue
-                level = worst([level, sign_level])
+    def _judge(self, job: K8sJobStatus, at: str, whose_clock: str) -> K8sJobHealth:
+        levels, signs = [HealthLevel.OK], list[Sign]()
+        for sign in read_signs(job, at):
+            level = self._sign_level(sign, at)
+            if level is not None:
+                levels.append(level)
                 signs.append(sign)
-                if sign.reason and sign.reason not in reasons:
-                    reasons.append(sign.reason)
+        level = worst(levels)
+        cause = signs[0] if signs else None
+        shown = cause is not None and (level is not HealthLevel.OK or cause.excused)
+        named = [sign.reason for sign in signs if sign.reason and (sign is cause or sign.reason not in CONSEQUENCES)]
         return K8sJobHealth(
             job_name=job.job_name,
             namespace=job.namespace,
@@ -132,28 +128,34 @@ class K8sHealthEvaluator:
             failed=job.failed,
             active=job.active,
             health=level,
-            reasons=reasons,
+            reasons=list(dict.fromkeys(named)),
             labels=dict(job.labels),
-            cause=_cause(reasons, signs, job.phase) if level is not HealthLevel.OK else None,
-            exit_code=_exit_code(signs) if level is not HealthLevel.OK else None,
+            cause=self._sentence(cause, at, whose_clock) if cause and shown else None,
+            exit_code=cause.exit_code if cause and shown else None,
             annotations=dict(job.annotations),
         )
 
-    def _phase_level(self, reason: str) -> HealthLevel:
-        if reason == "pending" and not self.warn_on_pending:
-            return HealthLevel.OK
-        if reason == "unknown_phase" and not self.treat_unknown_as_error:
-            return HealthLevel.WARN
-        return self.policy.judge(reason, None)[0]
+    def _sentence(self, sign: Sign, at: str, whose_clock: str) -> str:
+        text = f"{sign.cause}; the Job goes on" if sign.past else sign.cause
+        if lies_ahead(sign.since, at) and sign.reason and self.policy.rules[sign.reason].grace_seconds:
+            text += f"; its age is not known: {sign.since} is ahead of {whose_clock} clock, so a clock is wrong"
+        return text
 
-    def _sign_level(self, sign: Sign) -> HealthLevel | None:
+    def _sign_level(self, sign: Sign, at: str) -> HealthLevel | None:
         """The sign's level; None where it is not worth telling: a start within its grace, a retry's plain failure."""
         if sign.reason is None:
-            return None if sign.past else HealthLevel.OK
-        level, in_grace = self.policy.judge(sign.reason, None if sign.hopeless else sign.age_seconds)
+            return None
+        if sign.reason == "pending" and not self.warn_on_pending:
+            return HealthLevel.OK
+        if sign.reason == "unknown_phase" and not self.treat_unknown_as_error:
+            return HealthLevel.WARN
+        level, in_grace = self.policy.judge(sign.reason, None if sign.hopeless else age(sign.since, at))
         if in_grace and level is HealthLevel.OK:
             return None
-        if sign.past and level is HealthLevel.ERROR:
+        goes_on = sign.past or sign.mild
+        if goes_on and sign.excused:
+            return HealthLevel.OK
+        if goes_on and level is HealthLevel.ERROR:
             return HealthLevel.WARN
         return level
 
@@ -178,8 +180,10 @@ def count_levels(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
 
 
 def count_reasons(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
-    """How many Jobs have each reason, most first; a Job may have several, and a Job that is OK counts for none."""
-    counts = Counter(reason for job in jobs if job.health != HealthLevel.OK for reason in job.reasons)
+    """How many Jobs have each probable cause, most first: a Job counts once, one that is OK not at all."""
+    found = [job.reasons for job in jobs if job.health != HealthLevel.OK and job.reasons]
+    # Snapshots of older versions have the consequences in front.
+    counts = Counter(next((one for one in reasons if one not in CONSEQUENCES), reasons[0]) for reasons in found)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -219,22 +223,6 @@ def generate_health_report_text(health: K8sHealthSnapshot) -> str:
         if job.cause:
             lines.append(f"       {job.cause}")
     return "\n".join(lines) + "\n"
-
-
-def _cause(reasons: list[str], signs: list[Sign], phase: str) -> str | None:
-    if signs:
-        return signs[0].cause
-    sentences = {
-        "pending": "the Job has not started",
-        "job_failed": "the Job failed, and neither its condition nor its pods say why",
-        "unknown_phase": "the Job has neither a condition nor a pod that tells its state",
-        "unexpected_phase": f"{phase!r} is no phase that a Job has",
-    }
-    return next((sentences[reason] for reason in reasons if reason in sentences), None)
-
-
-def _exit_code(signs: list[Sign]) -> int | None:
-    return next((sign.exit_code for sign in signs if sign.exit_code is not None), None)
 
 
 def _cut(cause: str, longest: int = 200) -> str:

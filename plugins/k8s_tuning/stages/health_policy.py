@@ -33,7 +33,7 @@ def worst(levels: list[HealthLevel]) -> HealthLevel:
 
 @dataclass(frozen=True)
 class ReasonRule:
-    """`level` once the pod is older than `grace_seconds`, `within_grace` until then."""
+    """`level` once the reason is older than `grace_seconds`, `within_grace` until then (docs/health.md: since when)."""
 
     level: HealthLevel
     grace_seconds: float = 0
@@ -55,6 +55,10 @@ DEFAULT_RULES: Mapping[str, ReasonRule] = MappingProxyType(
         # The ConfigMap or Secret may be applied a moment after the Job.
         "config_error": ReasonRule(_ERROR, 30),
         "crash_loop": ReasonRule(_ERROR),
+        # A proxy that was injected is given a moment to end too, and the Job to try again.
+        "container_failed": ReasonRule(_ERROR, 60),
+        "not_ending": ReasonRule(_WARN, 300, _OK),
+        "not_deleted": ReasonRule(_WARN, 3600, _OK),
         "evicted": ReasonRule(_ERROR),
         # A cluster autoscaler takes minutes to add a node.
         "unschedulable": ReasonRule(_ERROR, 300),
@@ -66,9 +70,11 @@ DEFAULT_RULES: Mapping[str, ReasonRule] = MappingProxyType(
         "volume_not_mounted": ReasonRule(_ERROR, 120),
         # A new node's network takes a while.
         "sandbox_not_created": ReasonRule(_ERROR, 120),
-        "node_lost": ReasonRule(_WARN),
+        # A node that starts anew, or whose network was away, answers again by itself.
+        "node_lost": ReasonRule(_WARN, 60, _OK),
         "deadline_exceeded": ReasonRule(_ERROR),
         "backoff_limit_exceeded": ReasonRule(_ERROR),
+        "index_failed": ReasonRule(_ERROR),
     }
 )
 
@@ -106,7 +112,7 @@ class HealthPolicy:
         return cls(MappingProxyType(rules))
 
     def judge(self, reason: str, age_seconds: float | None) -> tuple[HealthLevel, bool]:
-        """The level for a reason that a pod of this age has, and whether it is within its grace.
+        """The level for a reason of this age, and whether it is within its grace.
 
         An unknown age is past every grace: what cannot be proved harmless is not.
         """

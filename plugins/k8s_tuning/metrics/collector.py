@@ -144,7 +144,9 @@ def _gauge(name: str, help_text: str, labels: Iterable[str] = ()) -> GaugeMetric
 def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) -> Iterator[Metric]:
     health = _gauge("target_health", "1 for the level of the target's newest record.", (*_TARGET, "level"))
     jobs = _gauge("jobs", "Jobs of the target's newest record, by health.", (*_TARGET, "health"))
-    reasons = _gauge("job_reasons", "Jobs of the target's newest record that have this reason.", (*_TARGET, "reason"))
+    reasons = _gauge(
+        "job_reasons", "Jobs of the target's newest record that have this probable cause.", (*_TARGET, "reason")
+    )
     errors = _gauge("monitor_errors", "What the target's newest record says could not be read.", _TARGET)
     newest = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
     for target, last, at in targets:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 class K8sHealthHistoryRecord:
     """One health check. `run_id`: the Airflow DAG run that recorded it (None from the command line).
 
-    `reasons`: how many Jobs have each reason (`image_pull`: 3); a Job may have several.
+    `reasons`: how many Jobs have each probable cause (`image_pull`: 3).
     `target`: the name of the target in the configuration, where there is one.
     `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
     `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in

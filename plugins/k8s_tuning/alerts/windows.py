@@ -1,7 +1,8 @@
 """Mute windows: Alertmanager's time intervals (timeinterval/timeinterval.go in prometheus/alertmanager). Pure.
 
 Within each field one range must fit, and every field that is there must fit. Times are inclusive at their start and
-exclusive at their end; the others inclusive at both. Without a location, times are UTC's.
+exclusive at their end; the others inclusive at both. Without a location, times are UTC's; `Local` is the machine's own
+zone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ Range = tuple[int, int]
 
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _MONTHS = tuple(name.lower() for name in calendar.month_name)[1:]
-_TIME = re.compile(r"^(?:([01]?[0-9]|2[0-3]):([0-5][0-9])|24:00)$")
+_TIME = re.compile(r"(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
+_LOCAL = "Local"
+# A month has at least so many days: a range that is empty even then is a slip of the pen.
+_SHORTEST_MONTH = 28
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Interval:
 
     def contains(self, instant: datetime) -> bool:
         """Whether an aware instant lies within."""
-        local = instant.astimezone(ZoneInfo(self.location))
+        local = instant.astimezone(None if self.location == _LOCAL else ZoneInfo(self.location))
         minute = local.hour * 60 + local.minute
         if self.times and not any(start <= minute < end for start, end in self.times):
             return False
@@ -56,11 +60,12 @@ def parse_interval(data: Mapping[str, Any]) -> Interval:
         raise InputError(
             f"unknown key {min(unknown)!r}; known are times, weekdays, days_of_month, months, years, location"
         )
-    location = data.get("location", "UTC")
+    location = data.get("location") or "UTC"
     try:
-        ZoneInfo(location)
+        if location != _LOCAL:
+            ZoneInfo(location)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise InputError(f"location: {location!r} is not a time zone; write one as Asia/Seoul") from None
+        raise InputError(f"location: {location!r} is not a time zone; write one as Asia/Seoul, UTC or Local") from None
     return Interval(
         times=_times(data.get("times")),
         weekdays=_ranges(data, "weekdays", lambda text: _named(text, _DAYS, 0)),
@@ -78,15 +83,17 @@ def _within(ranges: tuple[Range, ...], value: int) -> bool:
 
 
 def _has_day(days: Range, day: int, last: int) -> bool:
-    start, end = (max(1, last + edge + 1) if edge < 0 else edge for edge in days)
+    start, end = (last + edge + 1 if edge < 0 else edge for edge in days)
     return start <= day <= min(end, last)
 
 
 def _times(given: Any) -> tuple[Range, ...]:
     if given is None:
         return ()
-    if not isinstance(given, list):
-        raise InputError("times: expected a list of start_time and end_time")
+    if not isinstance(given, list) or not given:
+        raise InputError(
+            "times: expected a list of start_time and end_time; an empty one would never fit: leave it out"
+        )
     found = []
     for entry in given:
         if not isinstance(entry, dict) or set(entry) != {"start_time", "end_time"}:
@@ -101,12 +108,11 @@ def _times(given: Any) -> tuple[Range, ...]:
 
 
 def _minutes(given: Any) -> int:
-    # YAML 1.1 reads a bare 18:00 as 1080, a number of base 60: just the minutes since midnight.
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= 24 * 60:
-        return given
-    found = _TIME.match(given) if isinstance(given, str) else None
+    found = _TIME.fullmatch(given) if isinstance(given, str) else None
     if not found:
-        raise InputError(f"times: {given!r} is not a time; write one as '09:00', at most '24:00'")
+        raise InputError(
+            f"times: {given!r} is not a time; write one in two and two digits, as '09:00', at most '24:00'"
+        )
     hour, minute = found.groups()
     return 24 * 60 if hour is None else int(hour) * 60 + int(minute)
 
@@ -115,21 +121,20 @@ def _ranges(data: Mapping[str, Any], name: str, read: Callable[[str], int]) -> t
     given = data.get(name)
     if given is None:
         return ()
-    if not isinstance(given, list):
-        raise InputError(f"{name}: expected a list")
+    if not isinstance(given, list) or not given:
+        raise InputError(f"{name}: expected a list; an empty one would never fit: leave it out")
     found = []
     for entry in given:
-        text = str(entry).strip().lower()
+        first, colon, second = str(entry).lower().partition(":")
         try:
-            # YAML 1.1 reads a bare 1:5 as 65, which no field but years could mean; write ranges in quotes.
-            first, _, second = text.partition(":")
-            start, end = read(first.strip()), read((second or first).strip())
+            start, end = read(first), read(second if colon else first)
         except ValueError as error:
             raise InputError(f"{name}: {entry!r}: {error}") from None
-        if start > end and (start < 0) == (end < 0):
-            raise InputError(f"{name}: {entry!r}: the range ends before it starts")
         if start < 0 < end:
             raise InputError(f"{name}: {entry!r}: a range from the month's end cannot end at a day from its start")
+        earliest, latest = (_SHORTEST_MONTH + edge if edge < 0 else edge for edge in (start, end))
+        if earliest > latest:
+            raise InputError(f"{name}: {entry!r}: the range ends before it starts")
         found.append((start, end))
     return tuple(found)
 

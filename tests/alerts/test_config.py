@@ -149,6 +149,11 @@ def test_a_route_behind_one_that_takes_everything_is_refused(routes: str, line: 
             _one_channel("{type: email, connection: c, from: a@b.c, to: []}"),
             "`to` is empty",
         ),
+        (_one_channel("{type: email, connection: c, from: 'a@b.c, d@e.f', to: x@y.z}"), "`from` has 2 addresses"),
+        (_one_channel("{type: email, connection: c, from: a@b.c, to: 'x@y.z; v@w.z'}"), "is not an e-mail address"),
+        (_one_channel("{type: email, connection: c, from: a@b.c, to: [[x@y.z]]}"), "takes texts"),
+        (_one_channel("{type: email, connection: c, from: a@b.c, to: {x: y}}"), "not a list or a text"),
+        (_one_channel("{type: email, connection: c, from: a@b.c, to: ''}"), "not a list or a text"),
         ("route: {receiver: a}\nreceivers: [{name: a, channels: [{type: console}, {type: console}]}]", "`name`"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.channels.email_smtp import check_options
+from k8s_tuning.alerts.channels.kind import OptionType
 from k8s_tuning.alerts.matchers import Matcher, parse_matchers
 from k8s_tuning.alerts.reading import Node, read_file, read_text
 from k8s_tuning.alerts.route import GROUP_BY_ALL, Route, never_matches
@@ -140,8 +141,9 @@ def _channel(node: Node) -> ChannelConfig:
             if key in kind.required:
                 raise node.error(f"a channel of type {kind.type} needs `{key}`")
             continue
-        if not isinstance(option.value, expected) or (expected is str and not option.value.strip()):
-            raise option.error(f"`{key}`: {option.value!r} is not a {'list' if expected is list else 'text'}")
+        if not isinstance(option.value, expected) or (isinstance(option.value, str) and not option.value.strip()):
+            wanted = " or a ".join("list" if one is list else "text" for one in _types(expected))
+            raise option.error(f"`{key}`: {option.value!r} is not a {wanted}")
         options[key] = option.value
     severity = node.child("min_severity")
     if severity.there and severity.value not in list(IncidentSeverity):
@@ -168,6 +170,10 @@ def _channel(node: Node) -> ChannelConfig:
         except ConfigError as error:
             raise node.error(str(error)) from None
     return channel
+
+
+def _types(expected: OptionType) -> tuple[type[Any], ...]:
+    return expected if isinstance(expected, tuple) else (expected,)
 
 
 def _windows(top: Node) -> dict[str, tuple[Interval, ...]]:

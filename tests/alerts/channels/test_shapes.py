@@ -5,11 +5,13 @@ from __future__ import annotations
 import email.policy
 import json
 from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.alerts.channels.conftest import TOKEN, Rig, make_rig
 from tests.alerts.situations import NAMESPACE, SELECTOR, START, at, incident, notice
+from tests.authorities import Authority
 from tests.servers import Call, mail_server, status
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
@@ -308,6 +310,52 @@ def test_email_asks_for_tls_unless_told_otherwise() -> None:
         assert (outcome.outcome, outcome.attempts) == ("failed", 1)
         assert "disable_tls" in outcome.answer
         assert mail.messages == []
+
+
+def test_email_goes_to_every_address_of_a_text_by_its_name() -> None:
+    """As Alertmanager's own files have `to`; the envelope has the bare addresses, each once."""
+    everybody = '"Team, Ops" <a@example.com>, 김 철수 <b@bücher.example>, a@example.com'
+    options = {"from": "K8s 튜닝 <k@example.com>", "to": everybody}
+    with mail_server() as mail:
+        channel = ChannelConfig("channel", "email", "connection", options=options)
+        secret = ChannelSecret(host="127.0.0.1", port=mail.port, extra={"disable_ssl": True, "disable_tls": True})
+        rig = Rig(channel, secret, lambda: mail.raw, lambda _: None)
+        assert rig.deliver(notice()).answer == "accepted for 2 recipient(s)"
+        assert mail.recipients == [["a@example.com", "b@xn--bcher-kva.example"]]
+        assert [one.display_name for one in mail.messages[0]["To"].addresses] == ["Team, Ops", "김 철수", ""]
+        assert mail.messages[0]["From"].addresses[0].display_name == "K8s 튜닝"
+        mail.raw[0].decode("ascii")
+
+
+@pytest.mark.parametrize(("able", "outcome"), [(True, "sent"), (False, "failed")])
+def test_an_address_in_korean_needs_a_server_that_takes_it(able: bool, outcome: str) -> None:
+    options = {"from": "k@example.com", "to": ["김@example.com"]}
+    with mail_server(enable_SMTPUTF8=able) as mail:
+        channel = ChannelConfig("channel", "email", "connection", options=options)
+        secret = ChannelSecret(host="127.0.0.1", port=mail.port, extra={"disable_ssl": True, "disable_tls": True})
+        found = Rig(channel, secret, lambda: mail.raw, lambda _: None).deliver(notice())
+        assert found.outcome == outcome
+        assert mail.recipients == ([["김@example.com"]] if able else [])
+        assert able or "no SMTPUTF8" in found.answer
+
+
+@pytest.mark.parametrize(
+    ("ssl_context", "outcome", "words"),
+    [(None, "failed", "no TLS connection"), ("none", "sent", "accepted"), ("never", "failed", "default or none")],
+)
+def test_email_checks_the_servers_certificate_unless_the_connection_says_none(
+    ssl_context: str | None, outcome: str, words: str, tmp_path: Path
+) -> None:
+    tls = Authority.make("mail").server(["127.0.0.1"]).context(tmp_path)
+    with mail_server(tls_context=tls) as mail:
+        options = {"from": "k@example.com", "to": ["a@example.com"]}
+        channel = ChannelConfig("channel", "email", "connection", options=options)
+        secret = ChannelSecret(
+            host="127.0.0.1", port=mail.port, extra={"disable_ssl": True, "ssl_context": ssl_context}
+        )
+        found = Rig(channel, secret, lambda: mail.raw, lambda _: None).deliver(notice())
+        assert found.outcome == outcome
+        assert words in found.answer
 
 
 # --- console ------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """E-mail over SMTP: plain text and HTML, one thread an incident.
 
 The connection's host, port, login and password; its extra as Airflow's SMTP provider has it: `disable_ssl` (false:
-TLS from the start), `disable_tls` (false: STARTTLS where TLS is not on from the start). `from` and `to` are in the
-configuration.
+TLS from the start), `disable_tls` (false: STARTTLS where TLS is not on from the start), `ssl_context` ("none": no
+certificate is checked). `from` (one address) and `to` (a text, or a list of texts) are in the configuration.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from k8s_tuning import timestamps
+from k8s_tuning import certificates, timestamps
 from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.credentials import ChannelSecret
+from k8s_tuning.alerts.mailboxes import parse_mailboxes
 from k8s_tuning.alerts.markup import cut, to_html, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, Sent
 from k8s_tuning.alerts.posting import quote
-from k8s_tuning.errors import ConfigError, DeliveryError
+from k8s_tuning.errors import ConfigError, DeliveryError, InputError
 from k8s_tuning.printable import one_line
 
 # A header line of RFC 5322 has 998 characters; a mail client shows far fewer.
@@ -31,10 +32,11 @@ _DOMAIN = "k8s-tuning.invalid"
 
 def render(notice: Notice, config: ChannelConfig) -> list[Draft]:
     """One message. The same notice is the same bytes, boundaries and Message-ID included."""
-    message = EmailMessage(policy=email.policy.SMTP)
+    sender, recipients = _sender(config), _recipients(config)
+    message = EmailMessage(policy=email.policy.SMTPUTF8 if _beyond_ascii(sender, recipients) else email.policy.SMTP)
     message["Subject"] = cut(one_line(notice.title), _MOST_SUBJECT)
-    message["From"] = config.options["from"]
-    message["To"] = ", ".join(config.options["to"])
+    message["From"] = sender
+    message["To"] = recipients
     message["Date"] = format_datetime(timestamps.to_datetime(notice.planned_at))
     message["Message-ID"] = f"<{notice.id}@{_DOMAIN}>"
     # Clients put messages with the same ancestor into one thread, whether they have seen it or not.
@@ -52,16 +54,31 @@ def render(notice: Notice, config: ChannelConfig) -> list[Draft]:
 
 def check_options(config: ChannelConfig) -> None:
     """ConfigError where an address is none."""
-    addresses = [config.options["from"], *config.options["to"]]
-    if not config.options["to"]:
-        raise ConfigError(f"channel {config.name!r}: `to` is empty; name at least one address")
-    for address in addresses:
-        try:
-            good = isinstance(address, str) and bool(Address(addr_spec=address).domain)
-        except (ValueError, IndexError, email.errors.MessageError):
-            good = False
-        if not good:
-            raise ConfigError(f"channel {config.name!r}: {address!r} is not an e-mail address")
+    try:
+        _sender(config)
+        if not _recipients(config):
+            raise InputError("`to` is empty; name at least one address")
+    except InputError as error:
+        raise ConfigError(f"channel {config.name!r}: {error}") from None
+
+
+def _sender(config: ChannelConfig) -> Address:
+    found = parse_mailboxes(config.options["from"])
+    if len(found) != 1:
+        raise InputError(f"`from` has {len(found)} addresses; it takes exactly one")
+    return found[0]
+
+
+def _recipients(config: ChannelConfig) -> list[Address]:
+    given = config.options["to"]
+    texts = [given] if isinstance(given, str) else given
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError("`to` takes texts; put each address in quotes")
+    return [address for text in texts for address in parse_mailboxes(text)]
+
+
+def _beyond_ascii(sender: Address, recipients: list[Address]) -> bool:
+    return not all(address.username.isascii() for address in (sender, *recipients))
 
 
 def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
@@ -70,13 +87,21 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         raise ConfigError(f"connection {config.connection!r} of channel {config.name!r}: it has no host; put it there")
     port = secret.port or (25 if _is_on(secret, "disable_ssl") else 465)
     place = f"smtp {secret.host}:{port}"
+    sender, recipients = _sender(config), _recipients(config)
+    addresses = list(dict.fromkeys(address.addr_spec for address in recipients))
+    options = ["SMTPUTF8"] if _beyond_ascii(sender, recipients) else []
     try:
         with _connected(secret, port, config.timeout_seconds) as server:
-            if secret.login:
-                server.login(secret.login, secret.password or "")
+            if secret.login and secret.password:
+                server.login(secret.login, secret.password)
+            server.ehlo_or_helo_if_needed()
+            if options and not server.has_extn("smtputf8"):
+                raise DeliveryError(
+                    f"{place}: takes no address with letters beyond ASCII before its @ (no SMTPUTF8)", retryable=False
+                )
             refused: dict[str, tuple[int, bytes]] = {}
             for draft in drafts:
-                refused |= server.sendmail(config.options["from"], config.options["to"], draft.body)
+                refused |= server.sendmail(sender.addr_spec, addresses, draft.body, mail_options=options)
     # `from None`, all of them: smtplib's errors hold what was said, credentials included.
     except TimeoutError:
         raise DeliveryError(f"{place}: no answer within {config.timeout_seconds:g} s", retryable=True) from None
@@ -101,12 +126,12 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         cause = getattr(error, "strerror", None) or type(error).__name__
         raise DeliveryError(f"{place}: cannot be connected to: {one_line(str(cause))}", retryable=True) from None
     note = f"; refused: {', '.join(sorted(refused))}" if refused else ""
-    return Sent(f"accepted for {len(config.options['to']) - len(refused)} recipient(s){note}")
+    return Sent(f"accepted for {len(addresses) - len(refused)} recipient(s){note}")
 
 
 def _connected(secret: ChannelSecret, port: int, timeout_seconds: float) -> smtplib.SMTP:
     host = secret.host or ""
-    trust = ssl.create_default_context()
+    trust = certificates.trusting_all() if _unchecked(secret) else certificates.trusting_system()
     if not _is_on(secret, "disable_ssl"):
         return smtplib.SMTP_SSL(host, port, timeout=timeout_seconds, context=trust)
     server = smtplib.SMTP(host, port, timeout=timeout_seconds)
@@ -119,6 +144,13 @@ def _connected(secret: ChannelSecret, port: int, timeout_seconds: float) -> smtp
     return server
 
 
+def _unchecked(secret: ChannelSecret) -> bool:
+    asked = secret.extra.get("ssl_context")
+    if asked not in (None, "", "default", "none"):
+        raise ConfigError(f"the connection's extra field ssl_context is {asked!r}; it takes default or none")
+    return asked == "none"
+
+
 def _is_on(secret: ChannelSecret, name: str) -> bool:
     return str(secret.extra.get(name, False)).lower() in ("true", "1", "yes")
 
@@ -128,4 +160,4 @@ def _said(code: int, words: bytes | str) -> str:
     return f"{code}{quote(text)}"
 
 
-CHANNEL = ChannelKind("email", render, send, {"from": str, "to": list}, ("from", "to"))
+CHANNEL = ChannelKind("email", render, send, {"from": str, "to": (list, str)}, ("from", "to"))

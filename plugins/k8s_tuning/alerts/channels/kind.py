@@ -14,7 +14,7 @@ from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.incident import IncidentSeverity
 
 # `type` is also a field below.
-OptionType = type[Any]
+OptionType = type[Any] | tuple[type[Any], ...]
 
 # Stands in a rendered body where `send` puts a secret.
 MASK = "***"

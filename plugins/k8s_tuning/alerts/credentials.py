@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import os
 import re
@@ -11,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from k8s_tuning.alerts.masking import Masker
 from k8s_tuning.errors import ConfigError, InputError
 
 ENVIRONMENT_PREFIX = "K8S_TUNING_CONNECTION_"
@@ -34,39 +33,22 @@ class ChannelSecret:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def masked(self) -> list[str]:
-        """Every text that must never be shown, longest first; also as JSON, URLs and HTML write it."""
-        found = {self.password or ""}
-        found.update(_leaves(self.extra))
-        if self.url:
-            found.add(self.url)
-            try:
-                parts = urlsplit(self.url)
-            except ValueError:
-                parts = SplitResult("", "", "", "", "")
-            found.update((parts.path.strip("/"), parts.query, parts.password or "", parts.username or ""))
-            tokens = re.split("[/&=]", f"{parts.path}/{parts.query}")
-            found.update(token for token in tokens if len(token) >= _SHORTEST_TOKEN)
-        if self.login and self.password:
-            found.add(base64.b64encode(f"{self.login}:{self.password}".encode("utf-8", "replace")).decode())
-        found.update({unquote(text) for text in found})
-        forms = {form for text in found if len(text) >= _SHORTEST_SECRET for form in _forms(text)}
-        return sorted(forms, key=len, reverse=True)
+    def masker(self) -> Masker:
+        """What replaces all of it by `***`."""
+        return Masker(self.url, self.host, self.port, self.login, self.password, self.extra)
 
-
-# Shorter texts ("true", "smtp") are no secrets, and masking them would garble every message.
-_SHORTEST_SECRET = 6
-# A part of an address as long as this is a token by itself; a shorter one may be any word ("alertmanager").
-_SHORTEST_TOKEN = 16
 
 Resolve = Callable[[str], ChannelSecret]
 
 
 def mask(text: str, secret: ChannelSecret) -> str:
-    """`text` with every secret of `secret` as `***`: for what a receiver answered, which may echo the request."""
-    for hidden in secret.masked:
-        text = text.replace(hidden, "***")
-    return text
+    """A message of ours with every secret of `secret` as `***`."""
+    return secret.masker.own(text)
+
+
+def mask_answer(text: str, secret: ChannelSecret) -> str:
+    """The same of what a receiver answered, which may quote the request: its short tokens, too."""
+    return secret.masker.answer(text)
 
 
 def from_environment(connection: str, environment: Mapping[str, str] | None = None) -> ChannelSecret:
@@ -122,18 +104,3 @@ def place_of(url: str) -> str:
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{host}{port}"
-
-
-def _forms(text: str) -> set[str]:
-    quoted = {quote(text, errors="replace"), quote_plus(text, errors="replace")}
-    quoted.add(quote(text, safe="", errors="replace"))
-    quoted |= {re.sub("%..", lambda code: code[0].lower(), form) for form in quoted}
-    escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    escaped |= {form.replace("/", r"\/") for form in escaped}
-    return {text, html.escape(text), html.escape(text, quote=False), *quoted, *escaped}
-
-
-def _leaves(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [leaf for inner in value.values() for leaf in _leaves(inner)]
-    return [value] if isinstance(value, str) else []

@@ -12,7 +12,7 @@ import tenacity
 from k8s_tuning import jsonl, timestamps
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
-from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask
+from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
@@ -93,12 +93,12 @@ def _send(
                 attempts += 1
                 sent = kind.send(drafts, channel, secret)
     except (DeliveryError, InputError) as error:
-        answer = mask(str(error), secret)
+        answer = mask_answer(str(error), secret)
         log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)
         outcome = _outcome(notice, "failed", attempts, answer, now())
         outcome.retryable = error.retryable
         return outcome, Sent("")
-    return _outcome(notice, "sent", attempts, mask(sent.answer, secret), now()), sent
+    return _outcome(notice, "sent", attempts, mask_answer(sent.answer, secret), now()), sent
 
 
 def _worth_a_retry(error: BaseException) -> bool:

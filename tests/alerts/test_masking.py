@@ -1,0 +1,119 @@
+"""What a receiver may answer: every form of a secret goes, and scheme, host and port stay."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from k8s_tuning.alerts.credentials import ChannelSecret, mask, mask_answer
+
+WEBHOOK = ChannelSecret(
+    url="https://user99:passwd@h.example.com:8443/services/T0/B0/T0KEN?key=q7&x=y",
+    password="pa55word",
+    extra={"headers": {"X-Key": "extrakey"}, "disable_ssl": "true", "list": ["listed-secret"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no such path /services/T0/B0/T0KEN", "no such path /***"),
+        ("token T0KEN is unknown", "token *** is unknown"),
+        ("team T0, app B0", "team ***, app ***"),
+        ("key=q7 was refused", "key=*** was refused"),
+        ("pa55word extrakey listed-secret user99 passwd", "*** *** *** *** ***"),
+        ("services are down, true", "services are down, true"),
+        ("https://h.example.com:8443: answered 404", "https://h.example.com:8443: answered 404"),
+        ("h.example.com is not example.com:8443", "h.example.com is not example.com:8443"),
+        (
+            "POST https://user99:passwd@h.example.com:8443/services/T0/B0/T0KEN",
+            "POST https://***:***@h.example.com:8443/***",
+        ),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_of_an_answer_what_is_secret_goes_and_what_is_not_stays(said: str, shown: str) -> None:
+    assert mask_answer(said, WEBHOOK) == shown
+
+
+@pytest.mark.parametrize("token", ["T1", "abc", "x9-z", "12345", "geheim"])
+def test_a_short_token_is_masked_as_a_word_and_not_within_one(token: str) -> None:
+    secret = ChannelSecret(url=f"https://h.example.com/hooks/{token}")
+    assert mask_answer(f"unknown hook {token}.", secret) == "unknown hook ***."
+    if len(token) < 6:
+        assert mask_answer(f"a{token}b", secret) == f"a{token}b"
+
+
+def test_our_own_message_keeps_what_may_be_any_word() -> None:
+    """The target `tuning` is no secret because the webhook's path ends with it."""
+    secret = ChannelSecret(url="https://h.example.com/hooks/tuning", password="T0P-S3CRET")
+    assert mask("target tuning, T0P-S3CRET", secret) == "target tuning, ***"
+    assert mask_answer("no hook tuning", secret) == "no hook ***"
+
+
+@pytest.mark.parametrize("word", ["https", "example", "h.example.com", "8443", "example.com:8443"])
+def test_scheme_host_and_port_stay_whatever_the_password_is(word: str) -> None:
+    secret = ChannelSecret(url="https://h.example.com:8443/hook/x1", password=word)
+    assert mask_answer("https://h.example.com:8443: answered 500", secret) == "https://h.example.com:8443: answered 500"
+    mail = ChannelSecret(host="mail.example.com", port=465, login="robot", password="example")
+    assert mask_answer("smtp mail.example.com:465: 535 no", mail) == "smtp mail.example.com:465: 535 no"
+
+
+def test_a_token_that_holds_the_hosts_name_goes_whole() -> None:
+    secret = ChannelSecret(url="https://h.example.com/x", password="key-of-h.example.com-123")
+    assert mask_answer("bad key key-of-h.example.com-123", secret) == "bad key ***"
+
+
+def test_basic_authentication_is_masked_as_it_is_sent() -> None:
+    """The login's and the URL's own, in an echoed header."""
+    login = ChannelSecret(host="mail", login="robot", password="pw")
+    assert mask_answer(f"Authorization: Basic {base64.b64encode(b'robot:pw').decode()}", login).endswith("Basic ***")
+    url = ChannelSecret(url="https://robot:pw@h.example.com/x")
+    assert mask_answer(f"Basic {base64.b64encode(b'robot:pw').decode()}", url) == "Basic ***"
+
+
+@given(
+    st.text(min_size=6).filter(lambda text: text.strip() == text),
+    st.binary(max_size=7),
+    st.binary(max_size=7),
+    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+)
+def test_a_secret_in_base64_is_found_wherever_it_lies(
+    password: str, before: bytes, behind: bytes, encode: object
+) -> None:
+    """Of an echoed body as a whole, most of the secret's signs are gone, so that nobody can read it back."""
+    data = password.encode("utf-8", "replace")
+    said = encode(before + data + behind).decode()
+    shown = mask_answer(said, ChannelSecret(password=password))
+    assert "***" in shown
+    assert len(shown) - 3 <= len(said) - (len(data) - 3) * 8 // 6
+
+
+@given(st.text(min_size=6), st.text(max_size=20), st.text(max_size=20))
+def test_a_password_is_masked_as_json_urls_and_html_write_it(password: str, before: str, behind: str) -> None:
+    assume(password not in before + behind)
+    secret = ChannelSecret(url="https://h.example.com/", password=password)
+    writers = (
+        str,
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+        lambda text: quote(text, errors="replace"),
+        lambda text: quote(text, safe="", errors="replace"),
+        html.escape,
+    )
+    for write in writers:
+        written = write(password)
+        assert written not in mask_answer(f"{write(before)} {written} {write(behind)}", secret).replace("***", "")
+
+
+@given(st.text(), st.text(), st.text())
+def test_masking_never_fails_whatever_a_connection_holds(url: str, password: str, said: str) -> None:
+    secret = ChannelSecret(url=url, host=url, login=password, password=password, extra={"a": [url]})
+    assert isinstance(mask_answer(said, secret), str)
+    assert isinstance(mask(said, secret), str)

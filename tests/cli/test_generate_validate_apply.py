@@ -65,6 +65,16 @@ def test_validate_exits_1_where_one_is_not_and_names_it(jobs, capsys):
     assert plan["valid_jobs"] == 2
 
 
+@pytest.mark.parametrize("name", ["nowhere", "file"])
+def test_validate_exits_1_where_there_is_no_such_directory(tmp_path, capsys, name):
+    (tmp_path / "file").write_text("a: 1")
+    assert call("validate", "--jobs-dir", str(tmp_path / name)) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"k8s-tuning validate: {tmp_path / name}: ")
+    assert "give the directory that `k8s-tuning generate --output-dir` wrote" in said.err
+    assert said.out == ""
+
+
 def test_strict_makes_a_warning_an_error(jobs):
     path = next(Path(jobs).iterdir())
     path.write_text(path.read_text().replace("1.0.0", "latest"))

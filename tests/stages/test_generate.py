@@ -366,6 +366,41 @@ def test_an_amount_that_nobody_can_have_meant_is_noted_by_the_generation(tmp_pat
     ]
 
 
+def expanded(text, variables):
+    """What the kubelet makes of an argument or a value: k8s.io/kubernetes/third_party/forked/golang/expansion."""
+    result, rest = "", text
+    while "$" in rest:
+        before, _, rest = rest.partition("$")
+        result += before
+        name, closed, behind = rest[1:].partition(")")
+        if rest.startswith("$"):
+            result, rest = result + "$", rest[1:]
+        elif rest.startswith("(") and closed:
+            result, rest = result + variables.get(name, f"$({name})"), behind
+        elif rest.startswith("("):
+            result, rest = result + "$(", rest[1:]
+        else:
+            result += "$"
+    return result + rest
+
+
+DOLLARS = ["pa$$word", "$(HOME)", "$(SECRET", "$$(A)", "cost: 5$", "$", "$$", "$$$", "$x", "${A}", "$(A)$(B)", "a$(A))"]
+
+
+@given(st.sampled_from(DOLLARS) | st.text("$()AB ", max_size=12))
+def test_the_container_gets_the_dollar_signs_that_the_session_has(text):
+    job = build_k8s_jobs_from_orchestrator(session(extra_env={"A": "x", "B": text}, config_path=f"/configs/{text}"))[0]
+    container = job_manifest(job)["spec"]["template"]["spec"]["containers"][0]
+    values = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert expanded(values["B"], {"A": "x", "HOME": "/root"}) == text
+    assert expanded(container["args"][2], {"A": "x"}) == f"/configs/{text}"
+
+
+def test_a_text_without_a_reference_stands_in_the_manifest_as_it_is():
+    job = build_k8s_jobs_from_orchestrator(session(extra_env={"A": "5$ ${HOME} $x a$"}))[0]
+    assert job_manifest(job)["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] == "5$ ${HOME} $x a$"
+
+
 def test_resources_given_as_numbers_become_the_texts_that_the_server_gives_back():
     job = build_k8s_jobs_from_orchestrator(session(resources={"limits": {"cpu": 1, "memory": "1Gi"}}))[0]
     assert job.resources == {"limits": {"cpu": "1", "memory": "1Gi"}}

@@ -145,6 +145,54 @@ ERRORS = [
     ("container name", (*C0, "name"), "Main", f"{POD}.containers[0].name: 'Main'"),
     ("no container name", (*C0, "name"), ..., f"{POD}.containers[0].name: is required"),
     ("metadata a list", ("metadata",), [], "metadata.name: is missing"),
+    ("null argument", (*C0, "args", 1), None, f"{POD}.containers[0].args[1]: is null; remove the item, or write ''"),
+    ("null arguments", (*C0, "args"), [None], f"{POD}.containers[0].args[0]: is null"),
+    ("null command", (*C0, "command"), ["python", None], f"{POD}.containers[0].command[1]: is null"),
+    ("null variable", (*C0, "env"), [None], f"{POD}.containers[0].env[0]: is null; remove the item"),
+    ("null value", (*C0, "env"), [{"name": "A", "value": None}], f"{POD}.containers[0].env[0].value: is null; write"),
+    ("null container", ("spec", "template", "spec", "containers"), [None], f"{POD}.containers[0]: is null"),
+    (
+        "null init container",
+        ("spec", "template", "spec", "initContainers"),
+        [None],
+        f"{POD}.initContainers[0]: is null",
+    ),
+    ("null volume", ("spec", "template", "spec", "volumes"), [None], f"{POD}.volumes[0]: is null"),
+    ("null label", ("metadata", "labels", "team"), None, "metadata.labels.team: is null; write a value in quotes"),
+    ("null annotation", ("metadata", "annotations", "a"), None, "metadata.annotations.a: is null"),
+    (
+        "null pod label",
+        ("spec", "template", "metadata", "labels", "x"),
+        None,
+        "spec.template.metadata.labels.x: is null",
+    ),
+    ("null amount", (*C0, "resources"), {"limits": {"cpu": None}}, f"{POD}.containers[0].resources.limits.cpu: "),
+    ("null spec", ("spec",), None, f"{POD}.containers: has no container"),
+    ("spec a list", ("spec",), ["x"], "spec: must be a mapping, not a list"),
+    ("template missing", ("spec", "template"), ..., "spec.template: is required; add it"),
+    ("template a text", ("spec", "template"), "x", "spec.template: must be a mapping, not a text"),
+    ("pod spec null", ("spec", "template", "spec"), None, f"{POD}.containers: has no container"),
+    (
+        "containers a mapping",
+        ("spec", "template", "spec", "containers"),
+        {"a": 1},
+        f"{POD}.containers: has no container",
+    ),
+    ("hash without spec", ("metadata", "annotations", "k8s-tuning.io/spec-hash"), 5, "must be a text"),
+    ("exported uid", ("metadata", "uid"), "1-2-3", "metadata.uid: the cluster fills this in"),
+    (
+        "exported status",
+        ("status",),
+        {"succeeded": 1},
+        "status: the cluster fills this in, as in an exported Job; remove",
+    ),
+    (
+        "exported owner",
+        ("metadata", "ownerReferences"),
+        [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1"}],
+        "remove metadata.owner",
+    ),
+    ("selector", ("spec", "selector"), {"matchLabels": {"a": "b"}}, "spec.selector: the cluster fills this in"),
     ("spec a text", ("spec",), "x", "spec: must be a mapping, not a text"),
     ("huge number", ("metadata", "annotations", "x"), 10**30, "beyond 64 bits"),
     ("infinite", (*C0, "ttl"), float("inf"), "no number that JSON can hold"),
@@ -165,6 +213,18 @@ def test_a_wrong_value_of_an_environment_variable_is_not_repeated():
 
 
 WARNINGS = [
+    (
+        "requests alone",
+        (*C0, "resources"),
+        {"requests": {"cpu": "1"}},
+        "resources.limits: is missing; the pod may take",
+    ),
+    (
+        "limits alone",
+        (*C0, "resources"),
+        {"limits": {"cpu": "1"}},
+        "resources.requests: is missing; the limits are then",
+    ),
     (
         "half a byte",
         (*C0, "resources"),
@@ -261,6 +321,119 @@ FIELDS = ["name", "labels", "annotations", "spec", "metadata", "template", "cont
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_no_manifest_however_odd_ends_in_a_traceback(place, field, value):
     validate(yaml.safe_dump(changed((*place, field), value), allow_unicode=True))
+
+
+def test_a_hash_without_a_spec_is_no_traceback():
+    job = job_manifest(build_k8s_jobs_from_orchestrator(load_session(CONFIGS / "d29-k8s-demo-session.yaml"))[0])
+    del job["spec"]
+    assert not validate(job).valid
+
+
+EXPORTED = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  creationTimestamp: "2025-11-16T10:00:00Z"
+  generation: 1
+  labels: {NEW-controller-uid: 5a, NEW-job-name: arb-tuning-a-b-0, app: x, session_id: a, worker_id: b, component: c}
+  managedFields: [{manager: kubectl, operation: Update, apiVersion: batch/v1}]
+  name: arb-tuning-a-b-0
+  namespace: trading-bots
+  ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: nightly, uid: 6b}]
+  resourceVersion: "3908"
+  uid: 5a
+spec:
+  backoffLimit: 6
+  MANUALselector: {matchLabels: {NEW-controller-uid: 5a}}
+  template:
+    metadata:
+      creationTimestamp: null
+      labels: {NEW-controller-uid: 5a, NEW-job-name: arb-tuning-a-b-0}
+    spec:
+      containers: [{name: a, image: "b:1", resources: {}}]
+      restartPolicy: Never
+status: {succeeded: 1}
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "batch.kubernetes.io/"], ids=["before 1.27", "today"])
+def test_an_exported_manifest_is_told_which_fields_to_remove(prefix):
+    text = EXPORTED.replace("NEW-", prefix).replace("MANUAL", "")
+    (error,) = validate(text).errors
+    names = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences")
+    assert error == (
+        "job-00.yaml: metadata.uid: the cluster fills this in, as in an exported Job; remove "
+        + ", ".join(f"metadata.{name}" for name in names)
+        + f", metadata.labels.{prefix}controller-uid, metadata.labels.{prefix}job-name"
+        + f", spec.template.metadata.labels.{prefix}controller-uid, spec.template.metadata.labels.{prefix}job-name"
+        + ", spec.selector, status [exported]"
+    )
+
+
+def test_a_manifest_without_the_fields_that_were_named_is_valid():
+    job = yaml.safe_load(EXPORTED.replace("NEW-", "").replace("MANUAL", ""))
+    for name in ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"):
+        del job["metadata"][name]
+    for owner in (job["metadata"], job["spec"]["template"]["metadata"]):
+        del owner["labels"]["controller-uid"], owner["labels"]["job-name"]
+    del job["spec"]["selector"], job["status"]
+    assert validate(job).errors == []
+
+
+def test_what_kubectl_writes_empty_is_no_leftover():
+    """`kubectl create job … --dry-run=client -o yaml` has both."""
+    job = changed(("metadata", "creationTimestamp"), None)
+    job["status"] = {}
+    assert validate(job).errors == []
+
+
+def test_a_selector_that_was_chosen_by_hand_stays():
+    job = changed(("spec", "selector"), {"matchLabels": {"job-name": "x"}})
+    job["spec"]["manualSelector"] = True
+    job["spec"]["template"]["metadata"]["labels"]["job-name"] = "x"
+    assert validate(job).errors == []
+
+
+@pytest.mark.parametrize("kind", ["List", "JobList"])
+def test_a_list_of_jobs_is_told_to_be_a_file_each(kind):
+    text = f"apiVersion: v1\nkind: {kind}\nitems: [{{apiVersion: batch/v1, kind: Job}}]\n"
+    assert any("put each item into a file of its own" in error for error in validate(text).errors)
+
+
+@pytest.mark.parametrize("value", ["no", "on", "y", "010", "1_000", "0b1"])
+@pytest.mark.parametrize("path", [("metadata", "labels", "team"), (*C0, "env", 0, "value"), ("spec", "suspend")])
+def test_a_value_that_kubectl_reads_as_another_is_an_error_with_field_line_and_cure(path, value):
+    text = to_yaml(changed(path, "PLACEHOLDER")).replace("PLACEHOLDER", value)
+    line = text[: text.index(f": {value}\n")].count("\n") + 1
+    (error,) = validate(text).errors
+    field = ".".join(str(step) for step in path).replace(".0", "[0]")
+    assert error.startswith(f"job-00.yaml: {field}: ")
+    assert error.endswith(f"(line {line}) [yaml]")
+    assert "put it in quotes" in error
+
+
+def every_path(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from every_path(item, (*path, key))
+
+
+@given(
+    st.sampled_from([path for path in every_path(good_job()) if path]),
+    JSON | st.sampled_from([None, [None], {"a": None}]),
+)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_one_file_the_others_are_reported(tmp_path_factory, path, value):
+    folder = tmp_path_factory.getbasetemp() / "odd"
+    folder.mkdir(exist_ok=True)
+    (folder / "good.yaml").write_text(to_yaml(good_job()))
+    job = changed(path, value)
+    job["metadata"] = {**job["metadata"], "name": "arb-tuning-odd-a-0"} if isinstance(job["metadata"], dict) else value
+    (folder / "odd.yaml").write_text(yaml.safe_dump(job, allow_unicode=True), encoding="utf-8")
+    result = plan(folder)
+    assert "good.yaml" in result.files
+    assert "good.yaml" in generate_execution_plan_text(result)
 
 
 # --- directories ---------------------------------------------------------------------------------------------------

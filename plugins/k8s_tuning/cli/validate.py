@@ -1,11 +1,13 @@
-"""`k8s-tuning validate`: a directory of Job manifests (D30). Exit 0 all valid, 1 not, 3 the directory is unusable."""
+"""`k8s-tuning validate`: a directory of Job manifests (D30). Exit 0 all valid, 1 not (or no such directory)."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from k8s_tuning.cli import flags
+from k8s_tuning.errors import InputError
 from k8s_tuning.stages.validate import (
     K8sExecutionPlanner,
     K8sJobValidator,
@@ -26,6 +28,11 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Validate and report."""
-    plan = K8sExecutionPlanner(K8sJobValidator(strict_mode=args.strict)).plan_from_directory(args.jobs_dir)
+    try:
+        plan = K8sExecutionPlanner(K8sJobValidator(strict_mode=args.strict)).plan_from_directory(args.jobs_dir)
+    except InputError as error:
+        # A directory that is not there holds no valid Job: to a script that is the code of "not all are valid".
+        print(f"k8s-tuning validate: {error}", file=sys.stderr)
+        return 1
     flags.show(args, plan, generate_execution_plan_text(plan))
     return validation_exit_code(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,10 @@ _SCRIPT = "scripts/run_d24_tuning_session.py"
 
 @dataclass
 class K8sJobSpec:
-    """One Job, before it becomes a manifest. `env` keeps its order; times in seconds; None leaves a field out."""
+    """One Job, before it becomes a manifest. `env` keeps its order; times in seconds; None leaves a field out.
+
+    `command`, `args` and the values of `env` are what the container gets: a `$(NAME)` in them is no reference.
+    """
 
     name: str
     namespace: str
@@ -211,9 +215,9 @@ def job_manifest(job: K8sJobSpec) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": job.name,
         "image": job.image,
-        "command": list(job.command),
-        "args": list(job.args),
-        "env": [{"name": name, "value": value} for name, value in job.env.items()],
+        "command": [_literal(text) for text in job.command],
+        "args": [_literal(text) for text in job.args],
+        "env": [{"name": name, "value": _literal(value)} for name, value in job.env.items()],
     }
     if job.resources:
         container["resources"] = {part: dict(amounts) for part, amounts in job.resources.items()}
@@ -262,6 +266,14 @@ def generate_summary_text(result: K8sGenerateResult) -> str:
     lines += [f"Removed from an earlier generation: {name}" for name in result.removed]
     lines += [f"Note: {note}" for note in result.notes]
     return "\n".join(lines) + "\n"
+
+
+def _literal(text: str) -> str:
+    """The text that the container gets as this one: Kubernetes reads `$(NAME)` as a reference and `$$` as one `$`.
+
+    https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+    return re.sub(r"\$(?=[$(])", "$$", text)
 
 
 def _present(**fields: Any) -> dict[str, Any]:

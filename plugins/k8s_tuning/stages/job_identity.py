@@ -47,7 +47,7 @@ def spec_hash(manifest: dict[str, Any]) -> str:
         "name": metadata["name"],
         "namespace": metadata.get("namespace"),
         "labels": metadata.get("labels") or {},
-        "spec": manifest["spec"],
+        "spec": manifest.get("spec"),
     }
     # Keys that are no texts, and dates, come from manifests that people write; validation names them.
     option = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS

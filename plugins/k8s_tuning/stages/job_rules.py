@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, NAME_PREFIX, spec_hash
-from k8s_tuning.stages.job_schema import field_path, schema_problems
+from k8s_tuning.stages.job_schema import schema_problems
+from k8s_tuning.stages.job_values import filled_in, nulls, odd_values
 from k8s_tuning.stages.resources import PARTS, resource_findings
 
 RECOMMENDED_LABELS = ("app", "session_id", "worker_id", "component")
@@ -26,6 +26,10 @@ _LEAST = {
     "parallelism": 0,
     "ttlSecondsAfterFinished": 0,
     "activeDeadlineSeconds": 1,
+}
+_PARTIAL = {
+    "requests": "the limits are then asked for in full",
+    "limits": "the pod may take whatever the node has left",
 }
 _POD = "spec.template.spec"
 
@@ -44,8 +48,8 @@ def check_job(job: dict[str, Any]) -> list[Finding]:
     """Everything that is wrong with one manifest; the broad things first. No I/O."""
     findings = [*_type(job), *_metadata(job)]
     if job.get("kind") == "Job":
-        findings += [*_spec(job), *_pod(job), *_containers(job), *_volumes(job)]
-        odd = list(_odd_values(job, []))
+        findings += [*_spec(job), *_pod(job), *_containers(job), *_volumes(job), *_values(job)]
+        odd = [_error("schema", path, message) for path, message in odd_values(job, [])]
         # What JSON can't hold, neither the schema nor the hash can look at.
         findings += odd or [*_schema(job), *_hash(job)]
     return _one_a_field(findings)
@@ -69,7 +73,9 @@ def _type(job: dict[str, Any]) -> Iterator[Finding]:
     if job.get("apiVersion") != "batch/v1":
         yield _error("api-version", "apiVersion", f"is {_shown(job.get('apiVersion'))}; a Job needs batch/v1")
     if job.get("kind") != "Job":
-        yield _error("kind", "kind", f"is {_shown(job.get('kind'))}; only Jobs belong here, move the file elsewhere")
+        is_list = str(job.get("kind")).endswith("List") and isinstance(job.get("items"), list)
+        cure = "put each item into a file of its own" if is_list else "only Jobs belong here, move the file elsewhere"
+        yield _error("kind", "kind", f"is {_shown(job.get('kind'))}; {cure}")
 
 
 def _metadata(job: dict[str, Any]) -> Iterator[Finding]:
@@ -108,24 +114,11 @@ def _keys_and_values(place: str, metadata: dict[str, Any]) -> Iterator[Finding]:
             yield _error("annotation", f"{place}.annotations.{key}", f"the key {problem}")
 
 
-def _odd_values(value: Any, path: list[Any]) -> Iterator[Finding]:
-    """What YAML can say and the API's JSON can't."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(key, str):
-                yield from _odd_values(item, [*path, key])
-            else:
-                yield _error("schema", field_path([*path, str(key)]), "the key is not a text; put it in quotes")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _odd_values(item, [*path, index])
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield _error("schema", field_path(path), "is a number beyond 64 bits")
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield _error("schema", field_path(path), "is no number that JSON can hold; put it in quotes if it is a text")
-    elif value is not None and not isinstance(value, (str, int, float)):
-        kind = type(value).__name__
-        yield _error("schema", field_path(path), f"YAML reads this as a {kind}; put it in quotes to make it a text")
+def _values(job: dict[str, Any]) -> Iterator[Finding]:
+    yield from (_error("null", path, message) for path, message in nulls(job, []))
+    if filled := filled_in(job):
+        listed = ", ".join(filled)
+        yield _error("exported", filled[0], f"the cluster fills this in, as in an exported Job; remove {listed}")
 
 
 def _spec(job: dict[str, Any]) -> Iterator[Finding]:
@@ -187,6 +180,10 @@ def _container(container: dict[str, Any], path: str, main: bool) -> Iterator[Fin
         ):
             if not container.get(key):
                 yield _warning(f"{key}-missing", f"{path}.{key}", f"is missing; {why}")
+        resources = _resources(container)
+        for part in PARTS if any(resources.values()) else ():
+            if not resources[part]:
+                yield _warning("resources-partial", f"{path}.resources.{part}", f"is missing; {_PARTIAL[part]}")
 
 
 def _image(image: Any, path: str) -> Iterator[Finding]:

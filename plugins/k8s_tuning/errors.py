@@ -51,11 +51,15 @@ class RefusedError(InputError):
 
 
 class ClusterError(TuningError):
-    """The Kubernetes API did not do what was asked. `status` is the HTTP status, None without an answer."""
+    """The Kubernetes API did not do what was asked. `status` is the HTTP status, None without an answer.
+
+    `warnings`: what the server remarked beside its refusal.
+    """
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.warnings: list[str] = []
 
 
 class Unreachable(ClusterError):

@@ -43,6 +43,7 @@ class _Outcome:
     stdout: str = ""
     stderr: str = ""
     unchanged: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class K8sApplyExecutor:
@@ -163,6 +164,7 @@ class K8sApplyExecutor:
                 stderr=outcome.stderr,
                 status=outcome.status,
                 timestamp=timestamp,
+                warnings=list(outcome.warnings),
             )
             for item, outcome in zip(plan.jobs, outcomes, strict=True)
         ]
@@ -211,8 +213,10 @@ class _Run:
                 self.silence = error
                 return self._failed(str(error))
             except TuningError as error:
-                self.answered = self.answered or isinstance(error, ClusterError)
-                return self._failed(str(error))
+                if not isinstance(error, ClusterError):
+                    return self._failed(str(error))
+                self.answered = True
+                return self._failed(str(error), tuple(error.warnings))
 
     async def _apply(self, item: K8sApplyPlanItem) -> _Outcome:
         job = with_hash(self._manifest(item))
@@ -225,11 +229,11 @@ class _Run:
             case ApplyAction.UNCHANGED:
                 said = f"job.batch/{item.job_name} unchanged ({decision.reason})"
                 return _Outcome(ApplyStatus.SKIPPED, said, unchanged=True)
-        await self._writer.apply(job, dry_run=self._dry_run)
+        warnings = tuple(await self._writer.apply(job, dry_run=self._dry_run))
         said = f"job.batch/{item.job_name} serverside-applied"
         if self._dry_run:
-            return _Outcome(ApplyStatus.SKIPPED, f"{said} (server dry run)")
-        return _Outcome(ApplyStatus.SUCCESS, said)
+            return _Outcome(ApplyStatus.SKIPPED, f"{said} (server dry run)", warnings=warnings)
+        return _Outcome(ApplyStatus.SUCCESS, said, warnings=warnings)
 
     async def _live(self, item: K8sApplyPlanItem) -> dict[str, Any] | None:
         """The cluster's Job of that name. Where many are to be applied, one list tells which are there at all."""
@@ -260,8 +264,9 @@ class _Run:
             raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
         return checked.job_data
 
-    def _failed(self, reason: str) -> _Outcome:
-        return _Outcome(ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED, stderr=reason)
+    def _failed(self, reason: str, warnings: tuple[str, ...] = ()) -> _Outcome:
+        status = ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED
+        return _Outcome(status, stderr=reason, warnings=warnings)
 
 
 def _unasked() -> _Outcome:

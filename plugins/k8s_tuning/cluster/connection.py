@@ -32,6 +32,7 @@ from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_c
 from k8s_tuning.cluster.listing import ListReader, NotAList, Page
 from k8s_tuning.cluster.retries import SILENT_TRIES, Again, Sleep, patiently
 from k8s_tuning.cluster.transport import TooLarge
+from k8s_tuning.cluster.warning_headers import read_warnings
 from k8s_tuning.errors import BadAnswer, ConfigError, TuningError, Unauthorized
 
 logger = logging.getLogger(__name__)
@@ -208,7 +209,8 @@ class Connection:
                     async for piece in response.aiter_raw():
                         taking.feed(piece)
                     self._see_time(response.headers)
-                    return Answer(response.status_code, response.headers, taking.finish())
+                    warnings = read_warnings(response.headers.get_list("Warning"))
+                    return Answer(response.status_code, response.headers, taking.finish(), warnings)
                 said = await response.aread()
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ssl.SSLError) as error:
             fault = faults.from_silence(error, asked.call, self.server)
@@ -222,6 +224,7 @@ class Connection:
         except (LightkubeConfigError, OSError) as error:
             raise ConfigError(f"the credentials cannot be read: {error}") from error
         fault = faults.from_answer(response.status_code, response.headers, said, asked.call, self.server)
+        fault.warnings = read_warnings(response.headers.get_list("Warning"))
         overloaded = response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer))
         if overloaded or faults.is_collision(response.status_code, said, asked.call):
             logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, asked.call)

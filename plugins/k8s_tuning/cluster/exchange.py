@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
@@ -52,11 +52,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer(Generic[T]):
-    """A whole 2xx answer."""
+    """A whole 2xx answer. `warnings`: what the server remarked beside it."""
 
     status: int
     headers: Mapping[str, str]
     body: T
+    warnings: Sequence[str] = ()
 
 
 class Body(Protocol[R]):

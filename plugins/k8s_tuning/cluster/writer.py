@@ -14,7 +14,7 @@ from k8s_tuning.cluster.connection import Connection
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.errors import NotFound
-from k8s_tuning.stages.apply import FIELD_MANAGER
+from k8s_tuning.stages.apply import FIELD_MANAGER, as_sent
 
 _GROUP = "batch"
 # Metadata without specs and statuses; a server that does not know the form answers with the whole objects.
@@ -43,8 +43,8 @@ class ClusterWriter:
         names, _ = await read_pages(self._connection, _path(namespace), call, _name, headers=_NAMES_ONLY)
         return set(names)
 
-    async def apply(self, job: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
-        """Apply one manifest as field manager `k8s-tuning`, never by force; the Job as the server answers it.
+    async def apply(self, job: dict[str, Any], *, dry_run: bool) -> list[str]:
+        """Apply one manifest as field manager `k8s-tuning`, never by force; what the server remarks about it.
 
         `dry_run`: the server does everything but keep it. Sent again after a broken connection: applying twice is
         applying once. Conflict where another manager owns a field; Invalid with the server's causes.
@@ -59,10 +59,11 @@ class ClusterWriter:
             _path(namespace, name),
             call,
             params=params,
-            content=_body(job),
+            content=_body(as_sent(job)),
             headers={"Content-Type": "application/apply-patch+yaml"},
         )
-        return self._connection.json(answer, call)
+        self._connection.json(answer, call)
+        return list(answer.warnings)
 
 
 def _path(namespace: str, name: str | None = None) -> str:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, spec_hash
+from k8s_tuning.stages.quantities import with_text_quantities
 
 FIELD_MANAGER = "k8s-tuning"
 
@@ -68,6 +69,7 @@ class K8sApplyJobResult:
     """What became of one manifest. `command`: as in the plan; `return_code`: 0 or 1, as kubectl's would be.
 
     In a dry run `status` is SKIPPED whatever comes; `return_code` 1 and `stderr` then say what a real one would meet.
+    `warnings`: what the server remarked about it (Warning headers), whether it took the Job or not.
     """
 
     job_name: str
@@ -79,6 +81,7 @@ class K8sApplyJobResult:
     stderr: str
     status: ApplyStatus
     timestamp: str
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -130,11 +133,19 @@ def decide(live: dict[str, Any] | None, desired: dict[str, Any]) -> Decision:
 
 
 def with_hash(job: dict[str, Any]) -> dict[str, Any]:
-    """The manifest as it is sent: its namespace filled in and the hash of its present spec as annotation."""
+    """The manifest with its namespace filled in and the hash of its present spec as annotation."""
     metadata = {**job["metadata"], "namespace": job["metadata"].get("namespace") or "default"}
-    sent = {**job, "metadata": metadata}
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), HASH_ANNOTATION: spec_hash(sent)}
-    return sent
+    marked = {**job, "metadata": metadata}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), HASH_ANNOTATION: spec_hash(marked)}
+    return marked
+
+
+def as_sent(job: dict[str, Any]) -> dict[str, Any]:
+    """The manifest as servers of every age take it: quantities as texts."""
+    spec = job.get("spec") or {}
+    template = spec.get("template") or {}
+    pod = with_text_quantities(template.get("spec"))
+    return {**job, "spec": {**spec, "template": {**template, "spec": pod}}}
 
 
 def kubectl_command(
@@ -182,6 +193,7 @@ def generate_apply_report_text(result: K8sApplyResult) -> str:
         sign = "✗" if item.return_code else {ApplyStatus.SUCCESS: "✓", ApplyStatus.SKIPPED: "-"}.get(item.status, "✗")
         lines += ["", f"{sign} {item.status} {item.namespace or '?'}/{item.job_name or '?'}", f"    {item.yaml_path}"]
         lines += [f"    {text}" for text in (item.stdout, item.stderr) if text]
+        lines += [f"    Warning: {text}" for text in item.warnings]
         lines += [f"    {shlex.join(item.command)}"] if item.command else []
     return "\n".join(lines) + "\n"
 

@@ -28,6 +28,8 @@ def schema_problems(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
                     yield field_path([*error.absolute_path, name]), "is required; add it"
         elif error.validator == "type":
             yield path, _type_problem(error.instance, error.validator_value)
+        elif error.validator in _LIST_RULES:
+            yield path, error.message
         elif error.validator == "enum":
             yield path, f"must be one of {', '.join(str(value) for value in error.validator_value)}"
         else:
@@ -53,7 +55,39 @@ def _validator() -> Any:
     schema = schema_contents(_SCHEMA.format("job-batch-v1"), _VERSION)
     definitions = schema_contents(_SCHEMA.format("_definitions"), _VERSION)
     registry: Registry[Any] = Resource.from_contents(definitions) @ (Resource.from_contents(schema) @ Registry())
-    return jsonschema.validators.Draft202012Validator(schema, registry=registry)
+    kind = jsonschema.validators.extend(jsonschema.validators.Draft202012Validator, _LIST_RULES)
+    return kind(schema, registry=registry)
+
+
+def _once_by_key(_: Any, keys: list[str], items: Any, __: Any) -> Iterator[Any]:
+    """Entries of a list that is a map to Kubernetes: server-side apply refuses two of one key."""
+    from jsonschema import ValidationError
+
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return  # its type is wrong, which is told
+    seen: dict[tuple[str, ...], int] = {}
+    for index, item in enumerate(items):
+        # As texts: not all that YAML knows can be looked up.
+        key = tuple(str(item.get(name, _KEY_DEFAULTS.get(name))) for name in keys)
+        first = seen.setdefault(key, index)
+        if first != index:
+            shown = ", ".join(repr(item[name]) for name in keys if name in item)
+            message = f"{shown} is there twice, here and in entry {first}; a server-side apply refuses that, remove one"
+            yield ValidationError(message, path=(index, keys[0]))
+
+
+def _once(_: Any, kind: str, items: Any, __: Any) -> Iterator[Any]:
+    """Entries of a list that is a set to Kubernetes."""
+    from jsonschema import ValidationError
+
+    if kind == "set" and isinstance(items, list):
+        for index, item in enumerate(items):
+            if item in items[:index]:
+                yield ValidationError(f"{item!r} is there twice; a server-side apply refuses that", path=(index,))
+
+
+_KEY_DEFAULTS = {"protocol": "TCP"}
+_LIST_RULES = {"x-kubernetes-list-map-keys": _once_by_key, "x-kubernetes-list-type": _once}
 
 
 _WORDS = {"string": "a text", "integer": "a whole number", "boolean": "true or false", "array": "a list"}

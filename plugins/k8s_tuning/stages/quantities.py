@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 _SUFFIXES: dict[str, Decimal] = {
     "n": Decimal("1e-9"),
@@ -19,6 +20,9 @@ _SUFFIXES: dict[str, Decimal] = {
 # An exponent beyond this is nothing that a machine has, and would make the arithmetic slow.
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:[eE]([+-]?[0-9]{1,3})|([a-zA-Z]{0,2}))")
 _LONGEST = 64
+# The fields of a pod's spec that hold quantities, and those that hold mappings of them.
+_QUANTITY_FIELDS = frozenset({"divisor", "sizeLimit"})
+_QUANTITY_MAPS = frozenset({"limits", "overhead", "requests"})
 
 
 def parse_quantity(text: str) -> Decimal | None:
@@ -31,3 +35,26 @@ def parse_quantity(text: str) -> Decimal | None:
         return Decimal(number) * Decimal(10) ** int(exponent)
     factor = _SUFFIXES.get(suffix)
     return None if factor is None else Decimal(number) * factor
+
+
+def with_text_quantities(pod: Any) -> Any:
+    """A copy of a pod's spec whose quantities are texts: `cpu: 1` is "1".
+
+    Servers before 1.21 refuse numbers in a server-side apply, and text is what every server stores.
+    """
+    if isinstance(pod, list):
+        return [with_text_quantities(item) for item in pod]
+    if not isinstance(pod, dict):
+        return pod
+    return {key: _texts(key, value) for key, value in pod.items()}
+
+
+def _texts(key: Any, value: Any) -> Any:
+    if key in _QUANTITY_MAPS and isinstance(value, dict):
+        return {name: _text(amount) for name, amount in value.items()}
+    return _text(value) if key in _QUANTITY_FIELDS else with_text_quantities(value)
+
+
+def _text(amount: Any) -> Any:
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    return str(amount) if is_number else amount

@@ -200,6 +200,34 @@ CASES: list[tuple[str, str, str, dict[str, str], str, dict[str, str]]] = [
     ("Watchdog", "info", HOME, {"up": "1x5"}, "1m", {}),
 ]
 
+PENDING_POD = {
+    f'kube_pod_status_phase{{{POD},phase="Pending"}}': "1x20",
+    f'kube_pod_owner{{{POD},owner_kind="Job"}}': "1x20",
+}
+# What else kube-state-metrics says of a Pending pod, and whether its alert fires: held on purpose is not stuck.
+PENDING_PODS: list[tuple[str, dict[str, str], bool]] = [
+    ("gated, by its reason", {f'kube_pod_status_reason{{{POD},reason="SchedulingGated"}}': "1x20"}, False),
+    ("another reason", {f'kube_pod_status_reason{{{POD},reason="SchedulingGated"}}': "0x20"}, True),
+    ("gated, on an older kube-state-metrics", {f'kube_pod_status_scheduled{{{POD},condition="false"}}': "1x20"}, False),
+    (
+        "unschedulable",
+        {
+            f'kube_pod_status_scheduled{{{POD},condition="false"}}': "1x20",
+            f"kube_pod_status_unschedulable{{{POD}}}": "1x20",
+        },
+        True,
+    ),
+    (
+        "on a node, its image is not there",
+        {
+            f'kube_pod_status_scheduled{{{POD},condition="false"}}': "0x20",
+            f'kube_pod_status_scheduled{{{POD},condition="true"}}': "1x20",
+        },
+        True,
+    ),
+    ("gated until just now", {f'kube_pod_status_reason{{{POD},reason="SchedulingGated"}}': "1x10 0x10"}, False),
+]
+
 
 def _promtool(*arguments: str, cwd: Path) -> str:
     if not shutil.which("promtool"):
@@ -253,6 +281,26 @@ def test_every_alert_fires_and_stays_silent_as_its_case_says(tmp_path: Path) -> 
             tests[_interval(at)].append(_unit_test(silent, at, alert, quiet))
     for interval, some in tests.items():
         _run(tmp_path, some, interval)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("more", "fires"), [case[1:] for case in PENDING_PODS], ids=[case[0] for case in PENDING_PODS])
+def test_a_pod_that_is_held_on_purpose_is_not_called_stuck(tmp_path: Path, more: dict[str, str], fires: bool) -> None:
+    labels = '{alertname="K8sTuningPodNotStarting",namespace="trading-bots-dev",service="k8s-tuning",severity="warning"}'
+    expected = [{"labels": labels, "value": 1}] if fires else []
+    _run(tmp_path, [_unit_test({**PENDING_POD, **more}, "16m", "K8sTuningPodNotStarting", expected)])
+
+
+@pytest.mark.servers
+def test_a_suspended_job_raises_nothing(tmp_path: Path) -> None:
+    """It has no pods and no start time; kube-state-metrics has its counts."""
+    series = {
+        f"kube_job_status_active{{{JOB}}}": "0x730",
+        f"kube_job_status_suspended{{{JOB}}}": "1x730",
+        f"kube_job_created{{{JOB}}}": "0x730",
+    }
+    alerts = ("K8sTuningPodNotStarting", "K8sTuningJobNotCompleted", "K8sTuningJobFailed")
+    _run(tmp_path, [_unit_test(series, "730m", alert, []) for alert in alerts], "10m")
 
 
 def test_every_rule_has_a_case() -> None:

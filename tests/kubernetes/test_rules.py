@@ -286,7 +286,9 @@ def test_every_alert_fires_and_stays_silent_as_its_case_says(tmp_path: Path) -> 
 @pytest.mark.servers
 @pytest.mark.parametrize(("more", "fires"), [case[1:] for case in PENDING_PODS], ids=[case[0] for case in PENDING_PODS])
 def test_a_pod_that_is_held_on_purpose_is_not_called_stuck(tmp_path: Path, more: dict[str, str], fires: bool) -> None:
-    labels = '{alertname="K8sTuningPodNotStarting",namespace="trading-bots-dev",service="k8s-tuning",severity="warning"}'
+    labels = (
+        '{alertname="K8sTuningPodNotStarting",namespace="trading-bots-dev",service="k8s-tuning",severity="warning"}'
+    )
     expected = [{"labels": labels, "value": 1}] if fires else []
     _run(tmp_path, [_unit_test({**PENDING_POD, **more}, "16m", "K8sTuningPodNotStarting", expected)])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from k8s_tuning.stages.health import K8sHealthEvaluator, K8sJobHealth
 from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
+from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
 
 NOW = "2026-11-25T09:00:00Z"
 CREATED, STARTED, ENDED = "2026-11-25T06:00:00Z", "2026-11-25T06:00:05Z", "2026-11-25T06:10:00Z"
@@ -80,13 +80,20 @@ def disrupted(reason: str, message: str, at: str | None = None) -> Json:
     return condition | ({"lastTransitionTime": at} if at else {})
 
 
-def judge(status: Json, *pods: Json, spec: Json | None = None, metadata: Json | None = None) -> K8sJobHealth:
+def job(
+    status: Json, *pods: Json, spec: Json | None = None, metadata: Json | None = None, name: str = "j"
+) -> K8sJobStatus:
     raw = {
-        "metadata": {"name": "j", "namespace": "n", "creationTimestamp": CREATED, **(metadata or {})},
+        "metadata": {"name": name, "namespace": "n", "creationTimestamp": CREATED, **(metadata or {})},
         "spec": {"completions": 1, "backoffLimit": 0, **(spec or {})},
         "status": {"startTime": CREATED, **status},
     }
-    snapshot = K8sMonitorSnapshot("n", "a=b", [job_status(raw, pods)], [], "2000-01-01T00:00:00Z", server_time=NOW)
+    return job_status(raw, pods)
+
+
+def judge(status: Json, *pods: Json, spec: Json | None = None, metadata: Json | None = None) -> K8sJobHealth:
+    one = job(status, *pods, spec=spec, metadata=metadata)
+    snapshot = K8sMonitorSnapshot("n", "a=b", [one], [], "2000-01-01T00:00:00Z", server_time=NOW)
     return K8sHealthEvaluator().evaluate(snapshot).jobs_health[0]
 
 

@@ -16,11 +16,11 @@ from k8s_tuning.sandbox import admission, indexes
 from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.occurrences import Recorder
 from k8s_tuning.sandbox.plans import Attempts, NewPod, Plan, Situation, finished
+from k8s_tuning.sandbox.pod_counts import FINALIZER
 from k8s_tuning.sandbox.pods import ask_to_go, let_go
 from k8s_tuning.sandbox.resources import JOBS, PODS
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.store import Change, Key, Store
-from k8s_tuning.sandbox.tracking_plan import FINALIZER
 from k8s_tuning.timestamps import to_text
 
 Object = dict[str, Any]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from k8s_tuning.sandbox import containers
 from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.jobs import Later
 from k8s_tuning.sandbox.occurrences import Recorder
@@ -252,12 +253,7 @@ class Nodes:
     ) -> None:
         """Store the pod with its containers' states. `others`: of the containers beside the first, if they differ."""
         pod["status"] |= {"hostIP": "127.0.0.1", "phase": phase}
-        pod["status"]["containerStatuses"] = [
-            _container(container, state if others is None or not number else others, last or {}, running.restarts)
-            for number, container in enumerate(pod["spec"]["containers"])
-        ]
-        if inits := pod["spec"].get("initContainers"):
-            pod["status"]["initContainerStatuses"] = [_init(container, state, phase) for container in inits]
+        containers.fill_in(pod, state, last, running.restarts, others)
         self._store.put(PODS, pod)
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
@@ -266,47 +262,6 @@ class Nodes:
     def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
         record, running = self._store.get(PODS, *key), self._pods.get(uid)
         return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
-
-
-def _container(container: Object, state: Object, last: Mapping[str, Any], restarts: int) -> Object:
-    return {
-        "name": container["name"],
-        "state": state,
-        "lastState": last,
-        "ready": "running" in state,
-        "restartCount": restarts,
-        "image": container["image"],
-        "imageID": "",
-    }
-
-
-def _init(container: Object, state: Object, phase: str) -> Object:
-    """An init container has done its work before the others start; a native sidecar runs as long as they do."""
-    if container.get("restartPolicy") == "Always":
-        runs = phase == "Running"
-        own = {"running": {"startedAt": _instant(state)}} if runs else _stopped(state, 137 if phase == "Failed" else 0)
-        return {**_container(container, own if "waiting" not in state or runs else state, {}, 0), "started": runs}
-    done = {
-        "terminated": {
-            "exitCode": 0,
-            "reason": "Completed",
-            "startedAt": _instant(state),
-            "finishedAt": _instant(state),
-        }
-    }
-    return {**_container(container, done, {}, 0), "ready": True, "started": False}
-
-
-def _stopped(state: Object, code: int) -> Object:
-    ended = state.get("terminated", {})
-    return {"terminated": {**ended, "exitCode": code, "reason": "Error" if code else "Completed"}}
-
-
-def _instant(state: Object) -> str | None:
-    for found in state.values():
-        instant: str | None = found.get("startedAt")
-        return instant
-    return None
 
 
 def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> list[Object]:
@@ -318,8 +273,8 @@ def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> l
         names = [container["name"] for container in record.load()["spec"]["containers"]]
         meta = {"name": record.name, "namespace": record.namespace, "creationTimestamp": now}
         usage = {"cpu": used[0], "memory": used[1]}
-        containers = [{"name": name, "usage": usage} for name in names]
+        used_by = [{"name": name, "usage": usage} for name in names]
         if record.labels:
             meta["labels"] = dict(record.labels)  # type: ignore[assignment]
-        found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": containers})
+        found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": used_by})
     return found

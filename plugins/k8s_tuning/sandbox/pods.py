@@ -7,9 +7,9 @@ from typing import Any
 
 from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.plans import ENDED, phase
+from k8s_tuning.sandbox.pod_counts import FINALIZER
 from k8s_tuning.sandbox.resources import PODS
 from k8s_tuning.sandbox.store import Store
-from k8s_tuning.sandbox.tracking_plan import FINALIZER
 from k8s_tuning.timestamps import to_text
 
 Object = dict[str, Any]

@@ -83,6 +83,10 @@ def test_discovery_names_the_resources_and_their_verbs(cluster: Cluster) -> None
     with cluster.client() as http:
         groups = {group["name"]: group for group in http.get("/apis").json()["groups"]}
         assert groups["batch"]["preferredVersion"]["groupVersion"] == "batch/v1"
+        if cluster.since(25):
+            gone = {"batch/v1beta1", "autoscaling/v2beta2", "policy/v1beta1", "events.k8s.io/v1beta1"}
+            served = {found["groupVersion"] for group in groups.values() for found in group["versions"]}
+            assert not gone & served
         jobs = {found["name"]: found for found in http.get("/apis/batch/v1").json()["resources"]}
         core = {found["name"]: found for found in http.get("/api/v1").json()["resources"]}
         assert http.get("/healthz").text == "ok"

@@ -166,6 +166,14 @@ def test_an_unknown_field_is_refused_warned_of_or_dropped_as_the_request_says(
     assert warned(answer) == said
 
 
+def test_a_check_of_fields_that_there_is_not_is_refused_where_fields_are_checked(cluster: Cluster) -> None:
+    query = {"dryRun": "All", "fieldValidation": "Sometimes"}
+    with cluster.client() as http:
+        answer = http.post(jobs_path(cluster), json=job_manifest(cluster.job("a")), params=query)
+    checks = cluster.since(27) or cluster.sandbox is not None
+    assert answer.status_code == (422 if checks else 201)
+
+
 def test_a_merge_patch_with_an_unknown_field_is_refused_where_fields_are_checked(cluster: Cluster) -> None:
     path = jobs_path(cluster, cluster.job("a"))
     with cluster.client() as http:

@@ -27,7 +27,7 @@ INDEXED = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
 class World:
     """A store with its controller and its node, and a clock that only `pass_time` moves."""
 
-    def __init__(self, *rules: dict[str, Any], dialect: Dialect = TODAY) -> None:
+    def __init__(self, *rules: dict[str, Any], dialect: Dialect = TODAY, scenario: Scenario | None = None) -> None:
         self.dialect = dialect
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.due: list[tuple[datetime, int, Callable[[], None]]] = []
@@ -35,7 +35,7 @@ class World:
         self.store = Store()
         self.statuses: list[dict[str, Any]] = []
         recorder = Recorder(self.store, lambda: self.now, names_reporter=dialect.events_name_reporter)
-        self.scenario = Scenario(outcomes=list(rules))
+        self.scenario = scenario or Scenario(outcomes=list(rules))
         JobController(self.store, recorder, self.scenario, lambda: self.now, self.later, dialect)
         Scheduler(self.store, recorder, lambda: self.now, self.later)
         Nodes(self.store, recorder, self.scenario, lambda: self.now, self.later, dialect)

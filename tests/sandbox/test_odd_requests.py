@@ -15,7 +15,7 @@ from k8s_tuning.sandbox import Sandbox
 
 JOBS = "/apis/batch/v1/namespaces/trading-bots/jobs"
 KINDS = ("merge-patch+json", "strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml")
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 values = st.recursive(
     st.one_of(
@@ -36,13 +36,30 @@ def paths(value: Any, start: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(inner, (*start, key))
 
 
-PLACES = list(paths(job_manifest("odd", parallelism=0, selector={"matchLabels": {}}, activeDeadlineSeconds=9)))
+RULES = [
+    {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1, 42], "containerName": "tuning"}},
+    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+]
+SPEC = {
+    "parallelism": 0,
+    "activeDeadlineSeconds": 9,
+    "selector": {"matchLabels": {}},
+    "completionMode": "Indexed",
+    "completions": 3,
+    "backoffLimitPerIndex": 1,
+    "maxFailedIndexes": 1,
+    "suspend": True,
+    "podReplacementPolicy": "Failed",
+    "podFailurePolicy": {"rules": RULES},
+    "successPolicy": {"rules": [{"succeededIndexes": "0-1", "succeededCount": 1}]},
+}
+PLACES = list(paths(job_manifest("odd", **SPEC)))
 
 
 @st.composite
 def manifests(draw: st.DrawFn) -> dict[str, Any]:
     """A Job with something odd in one place."""
-    manifest = job_manifest("odd", parallelism=0, activeDeadlineSeconds=9, selector={"matchLabels": {}})
+    manifest = job_manifest("odd", **copy.deepcopy(SPEC))
     *above, last = draw(st.sampled_from(PLACES))
     holder: Any = manifest
     for part in above:

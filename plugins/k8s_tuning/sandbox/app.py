@@ -26,7 +26,7 @@ from k8s_tuning.sandbox.nodes import Nodes
 from k8s_tuning.sandbox.occurrences import Recorder
 from k8s_tuning.sandbox.reading import Reading, as_object, check_log
 from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS
-from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection
+from k8s_tuning.sandbox.routing import Query, Route, dry_run, is_true, route, selection, validation
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.scheduler import Scheduler
 from k8s_tuning.sandbox.status import Refusal
@@ -157,7 +157,7 @@ class SandboxApp:
             found.subresource,
             query.get("fieldManager", "") or agent,
             dry_run(query, kind, options.get("dryRun")),
-            query.get("fieldValidation") or "Warn",
+            validation(query, kind),
             warnings,
         )
         if found.verb == "create":

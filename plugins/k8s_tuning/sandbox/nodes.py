@@ -15,7 +15,7 @@ from k8s_tuning.sandbox.plans import ENDED, phase
 from k8s_tuning.sandbox.pods import set_condition, set_ready
 from k8s_tuning.sandbox.resources import PODS
 from k8s_tuning.sandbox.scenario import Scenario
-from k8s_tuning.sandbox.store import Change, Key, Selection, Store
+from k8s_tuning.sandbox.store import Change, Key, Record, Selection, Store
 from k8s_tuning.timestamps import to_text
 
 Object = dict[str, Any]
@@ -111,7 +111,7 @@ class Nodes:
                 self._later(0, lambda: self._start(record.key, record.uid))
         elif record.fields.get("status.phase") in ENDED:
             running.ended = True
-        elif not running.stopping and b'"deletionTimestamp"' in record.raw and running.rule["outcome"] != "node-lost":
+        elif not running.stopping and _is_deleted(record) and running.rule["outcome"] != "node-lost":
             running.stopping = True
             self._later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
 
@@ -262,6 +262,11 @@ class Nodes:
     def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
         record, running = self._store.get(PODS, *key), self._pods.get(uid)
         return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
+
+
+def _is_deleted(record: Record) -> bool:
+    # Most changes are of pods that nobody deletes, and loading each takes time.
+    return b'"deletionTimestamp"' in record.raw and "deletionTimestamp" in record.load()["metadata"]
 
 
 def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> list[Object]:

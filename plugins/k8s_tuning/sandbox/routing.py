@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from k8s_tuning.cluster.selectors import parse, parse_fields
 from k8s_tuning.errors import SelectorError
 from k8s_tuning.sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
-from k8s_tuning.sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource
+from k8s_tuning.sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource, unsupported
 from k8s_tuning.sandbox.store import Selection
 
 Query = Mapping[str, str]
 
 _ON_ONE = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_VALIDATIONS = ("Ignore", "Strict", "Warn")
 _ON_ALL = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 
 
@@ -100,6 +101,15 @@ def dry_run(query: Query, options: str, given: object = None) -> bool:
         text = f'Unsupported value: []string{{{listed}}}: supported values: "All"'
         raise invalid(options, "meta.k8s.io", "", [Cause("dryRun", "FieldValueNotSupported", text)])
     return bool(values)
+
+
+def validation(query: Query, options: str) -> str:
+    """What the query wants done about fields that there are not: Strict, Warn (the default) or Ignore; Refusal 422."""
+    wanted = query.get("fieldValidation") or "Warn"
+    if wanted not in _VALIDATIONS:
+        cause = unsupported("fieldValidation", wanted, _VALIDATIONS)
+        raise invalid(options, "meta.k8s.io", "", [cause])
+    return wanted
 
 
 def is_true(text: str) -> bool:

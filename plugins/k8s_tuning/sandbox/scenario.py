@@ -70,7 +70,7 @@ _TYPES: dict[str, tuple[Any, str]] = {
 
 @dataclass
 class Fault:
-    """One way in which requests go wrong. `path` is a glob on the path, or on path?query; `times` None is for ever."""
+    """One way in which requests go wrong. `path` is a glob on the path, or on path?query; `times` None has no end."""
 
     path: str = "*"
     method: str = "*"
@@ -78,7 +78,7 @@ class Fault:
     answer: str = "status"
     status: int = 500
     retry_after: float | None = None
-    message: str = "the sandbox was told to fail this request"
+    message: str = "the sandbox's scenario fails this request"
 
     def takes(self, method: str, path: str, query: str) -> bool:
         """Whether this request goes wrong by this rule; uses the rule up by one."""

@@ -100,7 +100,7 @@ class Page:
 
 
 class Store:
-    """The objects. Every write takes the next revision, is logged, and is told to the listeners, in order."""
+    """The objects. Every write takes the next revision, is logged, and goes to the listeners, in order."""
 
     def __init__(self) -> None:
         self.revision = 1

@@ -19,6 +19,7 @@ from k8s_tuning.errors import StoreError
 from k8s_tuning.jsonfiles import JsonFolder
 from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION
 from k8s_tuning.stages.job_reading import job_times
+from k8s_tuning.stages.manifest_secrets import shown_words
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
 
 log = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ def _session_job(manifest: Mapping[str, Any], labels: dict[str, str]) -> Session
         worker_id=labels.get(WORKER_LABEL),
         image=container.get("image"),
         parameters=_parameters((manifest["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)),
-        args=[str(arg) for arg in container.get("args") or []],
+        args=shown_words([str(arg) for arg in container.get("args") or []]),
         labels=labels,
     )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +11,8 @@ from typing import Any
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.job_rules import Finding, check_job, mapping, pod_spec
+from k8s_tuning.stages.manifest_secrets import masked
 from k8s_tuning.stages.manifests import manifest_files, read_manifest_text
-
-_SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key|private_?key|_key$|webhook|dsn", re.IGNORECASE)
 
 
 @dataclass
@@ -38,7 +35,7 @@ class K8sJobValidation:
 
 @dataclass
 class K8sExecutionPlan:
-    """A directory's manifests. `jobs`: those of the valid files, in the order of `files`, secret-looking env masked.
+    """A directory's manifests. `jobs`: those of the valid files, in the order of `files`, masked.
 
     `summary`: namespaces, sessions and images of the valid Jobs, and the counts.
     """
@@ -150,17 +147,6 @@ def broken(errors: list[str], filename: str) -> K8sJobValidation:
 def text_digest(text: str) -> str:
     """SHA-256 of a manifest's text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def masked(job: dict[str, Any]) -> dict[str, Any]:
-    """A copy fit to be shown: values of environment variables with a secret-looking name are `***`."""
-    shown = copy.deepcopy(job)
-    for kind in ("initContainers", "containers"):
-        for container in pod_spec(shown).get(kind) or []:
-            for variable in container.get("env") or []:
-                if "value" in variable and _SECRET_NAME.search(variable["name"]):
-                    variable["value"] = "***"
-    return shown
 
 
 def _mark_duplicates(results: list[K8sJobValidation]) -> list[K8sJobValidation]:

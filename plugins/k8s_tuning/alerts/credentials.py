@@ -22,7 +22,7 @@ class ChannelSecret:
     """What a connection holds. `url`: the whole address; `host` and `port` are for SMTP. All of it is kept out of repr.
 
     `password`: the token, routing key, signing secret or SMTP password, as the channel's type says. `extra`: settings
-    of the connection (`headers`, `ssl`, `starttls`).
+    of the connection (`headers`, `disable_ssl`, `disable_tls`). `proxy`: goes before the environment's.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -31,11 +31,12 @@ class ChannelSecret:
     login: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
     @cached_property
     def masker(self) -> Masker:
         """What replaces all of it by `***`."""
-        return Masker(self.url, self.host, self.port, self.login, self.password, self.extra)
+        return Masker(self.url, self.host, self.port, self.login, self.password, self.extra, self.proxy)
 
 
 Resolve = Callable[[str], ChannelSecret]

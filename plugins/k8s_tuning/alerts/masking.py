@@ -37,10 +37,14 @@ class Masker:
         login: str | None,
         password: str | None,
         extra: Mapping[str, Any],
+        proxy: str | None = None,
     ) -> None:
         parts = _split(url)
         whole = {password or "", *_leaves(extra), parts.path.strip("/"), parts.query}
         whole |= {parts.password or "", parts.username or ""}
+        through = _split(proxy)
+        whole |= {through.password or "", through.username or ""}
+        whole |= {text.strip() for text in whole}
         whole -= _SWITCHES
         pieces = [piece for piece in re.split("[/&=]", f"{parts.path}/{parts.query}") if piece]
         tokens = {piece for piece in pieces if len(piece) >= _SHORTEST_TOKEN}

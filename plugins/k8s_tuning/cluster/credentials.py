@@ -7,7 +7,6 @@ sends a token as it is written.
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -17,9 +16,7 @@ from lightkube.config.models import Cluster, FileStr, User
 
 from k8s_tuning import certificates
 from k8s_tuning.errors import ConfigError
-
-# A header's value is visible ASCII; anything else in a token comes from copying it.
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+from k8s_tuning.tokens import clean_token
 
 
 def tls_context(cluster: Cluster, user: User, where: str) -> ssl.SSLContext:
@@ -48,17 +45,6 @@ def authentication(user: User, where: str) -> httpx2.Auth | None:
     if user.username:
         return httpx2.BasicAuth(user.username, user.password or "")
     return None
-
-
-def clean_token(token: str, what: str) -> str:
-    """The token without white space around it. ConfigError, which does not show it, where more than that is wrong."""
-    token = token.strip()
-    if not token:
-        raise ConfigError(f"{what} is empty")
-    if not _TOKEN.fullmatch(token):
-        kind = "white space inside" if re.search(r"\s", token) else "a character that no token has"
-        raise ConfigError(f"{what} has {kind}; copy it again, in one piece")
-    return token
 
 
 class BearerAuth(httpx2.Auth):

@@ -16,8 +16,8 @@ from typing import Any
 import httpx2
 import orjson
 
-from k8s_tuning.cluster.credentials import clean_token
 from k8s_tuning.errors import ConfigError, Unauthorized
+from k8s_tuning.tokens import clean_token
 
 API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
 TIMEOUT_SECONDS = 60.0

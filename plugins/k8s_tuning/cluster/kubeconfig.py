@@ -76,6 +76,12 @@ def in_cluster(context: str | None = None) -> Target:
     return Target("in-cluster", "the pod's service account", config.cluster.server, config)
 
 
+def is_inside_pod() -> bool:
+    """Whether this is a pod with a service account, as the official client tells."""
+    variables = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+    return all(os.environ.get(name) for name in variables) and Path(SERVICE_ACCOUNT, "token").is_file()
+
+
 def _paths(kubeconfig: str | None) -> list[Path] | None:
     if kubeconfig:
         return [Path(kubeconfig).expanduser()]

@@ -5,14 +5,17 @@ The secrets go to the channel that sends, and nowhere else.
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import AlertingConfig, ChannelSecret, Outcome, Situation
@@ -50,50 +53,92 @@ class Channel:
 def resolve_connection(conn_id: str) -> ChannelSecret:
     """What a connection of the Slack, PagerDuty, SMTP or HTTP provider holds; ConfigError where it is not defined.
 
-    A webhook's URL is a secret: it lives in the connection's password, which Airflow masks in logs (it does not mask
-    the host). With the URL there, `signing_secret` of the extra signs a generic webhook; else the password.
+    Each is read as its provider's hook reads it. A webhook's URL is a secret: it lives in the connection's password,
+    which Airflow masks in logs (it does not mask the host). With the URL there, `signing_secret` of the extra signs a
+    generic webhook; else the password.
     """
     from k8s_tuning.alerts import ChannelSecret
 
     try:
         connection = BaseHook.get_connection(conn_id)
-    except (AirflowNotFoundException, AirflowRuntimeError):
+    except (AirflowNotFoundException, AirflowRuntimeError) as error:
+        if not is_undefined(error):
+            raise ConfigError(f"connection {conn_id!r} could not be read from Airflow; try again") from error
         raise ConfigError(
             f"connection {conn_id!r} is not defined; add it in Airflow, or name another channel"
         ) from None
-    if connection.conn_type == "slackwebhook":
-        return ChannelSecret(url=_slack_webhook_url(conn_id))
-    if connection.conn_type == "smtp":
+    kind, extra = connection.conn_type or "", extra_of(connection)
+    if kind == "slackwebhook":
+        return ChannelSecret(url=_slack_webhook_url(connection), proxy=_proxy(extra, kind, conn_id))
+    if kind == "slack":
+        url = text_of(extra, kind, "base_url", conn_id) or _url(connection)
+        return ChannelSecret(url=url, password=connection.password, extra=extra, proxy=_proxy(extra, kind, conn_id))
+    if kind == "smtp":
         return ChannelSecret(
             host=connection.host,
             port=connection.port,
             login=connection.login,
             password=connection.password,
-            extra=connection.extra_dejson,
+            extra=extra,
         )
-    extra = dict(connection.extra_dejson)
+    proxy = _proxy(extra, kind, conn_id)
     if "://" in (connection.password or ""):
-        return ChannelSecret(url=connection.password, password=extra.pop("signing_secret", None), extra=extra)
-    return ChannelSecret(url=_url(connection), password=connection.password, login=connection.login, extra=extra)
+        secret = extra.pop("signing_secret", None)
+        return ChannelSecret(url=connection.password, password=secret, extra=extra, proxy=proxy)
+    return ChannelSecret(
+        url=_url(connection), password=connection.password, login=connection.login, extra=extra, proxy=proxy
+    )
 
 
-def _slack_webhook_url(conn_id: str) -> str:
-    # Imported here: it brings slack_sdk, which only a task that sends needs.
-    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-
-    try:
-        return str(SlackWebhookHook(slack_webhook_conn_id=conn_id).client.url)
-    except AirflowNotFoundException:
-        raise ConfigError(f"connection {conn_id!r} has no password; put the webhook's token or URL there") from None
+def _slack_webhook_url(connection: Connection) -> str:
+    """As SlackWebhookHook has it, which is not imported: it brings slack_sdk, half a second that every sending pays."""
+    token = (connection.password or "").strip()
+    if not token:
+        raise ConfigError(f"connection {connection.conn_id!r} has no password; put the webhook's token or URL there")
+    if "://" in token:
+        return token
+    base = connection.host or ""
+    if "://" not in base:
+        base = f"{connection.schema or 'https'}://{connection.host or 'hooks.slack.com/services'}"
+    return f"{base.rstrip('/')}/{token.lstrip('/')}".rstrip("/")
 
 
 def _url(connection: Connection) -> str | None:
-    if not connection.host:
+    """As HttpHook has it: `http` unless the schema says otherwise, the port behind the host. None without a host.
+
+    Other types' receivers speak https alone. HttpHook would put the port behind a path; here it follows the host.
+    """
+    host = (connection.host or "").strip()
+    if not host:
         return None
-    if "://" in connection.host:
-        return connection.host
-    port = f":{connection.port}" if connection.port else ""
-    return f"{connection.schema or 'https'}://{connection.host}{port}"
+    if "://" not in host:
+        scheme = connection.schema or ("http" if connection.conn_type == "http" else "https")
+        host = f"{scheme}://[{host}]" if _is_ipv6(host) else f"{scheme}://{host}"
+    if not connection.port:
+        return host
+    scheme, _, rest = host.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place}:{connection.port}{slash}{path}"
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _proxy(extra: Mapping[str, Any], conn_type: str, conn_id: str) -> str | None:
+    """The proxy that the connection names: Slack's `proxy`, HttpHook's `proxies` (by scheme) or `proxy`."""
+    for name in ("proxies", "proxy"):
+        value = field_of(extra, conn_type, name)
+        if isinstance(value, Mapping):
+            value = value.get("https") or value.get("http") or value.get("all")
+        if value:
+            if not isinstance(value, str):
+                raise ConfigError(f"connection {conn_id!r}: {name} is neither a text nor a mapping of texts")
+            return value if "://" in value else f"http://{value}"
+    return None
 
 
 def announce(channel: Channel, situation: Situation, ledger_file: str, run_id: str, *, dry_run: bool) -> list[Outcome]:

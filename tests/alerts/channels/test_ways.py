@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.alerts.channels.conftest import TOKEN, Rig
+from tests.alerts.channels.conftest import TOKEN, Rig, make_rig
 from tests.alerts.situations import notice
 from tests.authorities import Authority
 from tests.cluster.api_double import serving
 from tests.servers import RecordingServer, free_port, recording_server
 
+from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.posting import Request, post
 from k8s_tuning.cli import main
 from k8s_tuning.errors import DeliveryError
@@ -112,3 +113,35 @@ def test_a_receivers_certificate_is_judged_as_alertmanager_judges_it(
     monkeypatch.delenv("SSL_CERT_FILE")
     with serving(leaf.context(tmp_path)) as receiver, pytest.raises(DeliveryError, match="not trusted"):
         post(Request(receiver.url, b"{}"), 5)
+
+
+@pytest.mark.parametrize("kind", ["slack_webhook", "slack_api", "generic_webhook", "pagerduty", "alertmanager"])
+def test_a_connections_proxy_is_each_channels(kind: str, proxy: RecordingServer) -> None:
+    with make_rig(kind) as rig:
+        proxied = ChannelSecret(url=f"{NAMESAKE}/hook", password=TOKEN, proxy=proxy.url)
+        rig.deliver(notice(), resolve=lambda _: proxied)
+        assert {call.headers["host"] for call in proxy.calls} == {"receiver.invalid"}
+        assert rig.received() == []
+
+
+def test_pagerdutys_routing_key_goes_before_the_api_token() -> None:
+    """As its provider's own hook has them: the password is the token of another API."""
+    with make_rig("pagerduty") as rig:
+        assert rig.server is not None
+        own = ChannelSecret(url=rig.server.url, password="api-token", extra={"routing_key": "r0uting\n"})
+        assert rig.deliver(notice(), resolve=lambda _: own).outcome == "sent"
+        assert rig.server.calls[0].json()["routing_key"] == "r0uting"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("slack_api", "bot token"), ("pagerduty", "routing key")])
+def test_a_token_is_stripped_and_refused_by_name_where_white_space_is_inside(kind: str, name: str) -> None:
+    with make_rig(kind) as rig:
+        assert rig.server is not None
+        around = ChannelSecret(url=f" {rig.server.url}\n", password=f" {TOKEN}\n")
+        assert rig.deliver(notice(), resolve=lambda _: around).outcome == "sent"
+        sent = rig.server.calls[0]
+        assert sent.headers.get("authorization") == f"Bearer {TOKEN}" or sent.json()["routing_key"] == TOKEN
+        inside = ChannelSecret(url=rig.server.url, password="s3c r3t")
+        outcome = rig.deliver(notice(), resolve=lambda _: inside)
+        assert f"its {name} has white space inside" in outcome.answer
+        assert "s3c" not in outcome.answer

@@ -69,7 +69,7 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         else:
             del headers[SIGNATURE]
         headers.update({str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {})
-        answer = check(post(Request(url, draft.body, headers), config.timeout_seconds), url)
+        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url)
         said = f"{answer.status}{quote(answer.text)}"
     return Sent(said)
 

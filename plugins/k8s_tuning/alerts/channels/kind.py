@@ -12,6 +12,7 @@ from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice, Sent
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.tokens import clean_token
 
 # `type` is also a field below.
 OptionType = type[Any] | tuple[type[Any], ...]
@@ -92,13 +93,16 @@ def required_url(secret: ChannelSecret, config: ChannelConfig) -> str:
     """The connection's URL; ConfigError where it has none."""
     if not secret.url:
         raise ConfigError(f"connection {config.connection!r} of channel {config.name!r}: it has no URL; put it there")
-    return secret.url
+    return secret.url.strip()
 
 
-def required_password(secret: ChannelSecret, config: ChannelConfig, what: str) -> str:
-    """The connection's password; ConfigError where it has none. `what`: what it is called there."""
-    if not secret.password:
-        raise ConfigError(
-            f"connection {config.connection!r} of channel {config.name!r}: it has no {what}; put it into its password"
-        )
-    return secret.password
+def required_token(secret: ChannelSecret, config: ChannelConfig, what: str, given: Any = None) -> str:
+    """`given`, else the connection's password, without white space around it; `what`: what it is called there.
+
+    ConfigError where there is none, or where it cannot be one.
+    """
+    place = f"connection {config.connection!r} of channel {config.name!r}"
+    token = str(given or secret.password or "").strip()
+    if not token:
+        raise ConfigError(f"{place}: it has no {what}; put it into its password")
+    return clean_token(token, f"{place}: its {what}")

@@ -1,6 +1,7 @@
 """PagerDuty Events API v2. developer.pagerduty.com/docs/events-api-v2/overview
 
-The routing (integration) key is the connection's password; its URL, where it has one, replaces events.pagerduty.com
+The routing (integration) key is the connection's `extra.routing_key`, as PagerdutyHook has it, or its password, as
+PagerdutyEventsHook has it; its URL, where it has one, replaces events.pagerduty.com
 (the EU's is https://events.eu.pagerduty.com). The incident's id is the dedup_key: PagerDuty holds one incident by it.
 """
 
@@ -17,7 +18,7 @@ from k8s_tuning.alerts.channels.kind import (
     Draft,
     json_body,
     prometheus_severity,
-    required_password,
+    required_token,
 )
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import cut, to_plain, utf8
@@ -69,12 +70,12 @@ def _draft(notice: Notice, item: NoticeItem) -> Draft:
 
 def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
     """POST the event with the routing key in it."""
-    key = required_password(secret, config, "routing key")
-    url = (secret.url or BASE_URL).rstrip("/") + "/v2/enqueue"
+    key = required_token(secret, config, "routing key", secret.extra.get("routing_key"))
+    url = (secret.url or BASE_URL).strip().rstrip("/") + "/v2/enqueue"
     said = ""
     for draft in drafts:
         body = json_body(orjson.loads(draft.body) | {"routing_key": key})
-        request = Request(url, body, {"Content-Type": "application/json"})
+        request = Request(url, body, {"Content-Type": "application/json"}, secret.proxy)
         answer = check(post(request, config.timeout_seconds), url)
         said = f"{answer.status}{quote(answer.text)}"
     return Sent(said)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_password
+from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_token
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
 from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
@@ -82,19 +82,19 @@ def _escaped(text: str, limit: int) -> str:
 
 def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
     """Call the methods in their order; the edit first, for doing it twice does no harm."""
-    token = required_password(secret, config, "bot token")
-    base = (secret.url or BASE_URL).rstrip("/")
+    token = required_token(secret, config, "bot token")
+    base = (secret.url or BASE_URL).strip().rstrip("/")
     ref: dict[str, str] = {}
     for draft in drafts:
         body = draft.body
         try:
-            said = _call(base, draft.what, body, token, config.timeout_seconds)
+            said = _call(base, draft.what, body, token, secret.proxy, config.timeout_seconds)
         except _NotEditableError as error:
             if error.code != "message_not_found":
                 continue
             # The first message was deleted: begin a new thread.
             start = {key: value for key, value in orjson.loads(body).items() if key != "ts"}
-            said = _call(base, "chat.postMessage", json_body(start), token, config.timeout_seconds)
+            said = _call(base, "chat.postMessage", json_body(start), token, secret.proxy, config.timeout_seconds)
             return Sent("ok", {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")})
         if draft.what == "chat.postMessage" and "thread_ts" not in orjson.loads(body):
             ref = {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")}
@@ -107,10 +107,10 @@ class _NotEditableError(Exception):
         self.code = code
 
 
-def _call(base: str, method: str, body: bytes, token: str, timeout_seconds: float) -> dict[str, Any]:
+def _call(base: str, method: str, body: bytes, token: str, proxy: str | None, timeout_seconds: float) -> dict[str, Any]:
     url = f"{base}/{method}"
     headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {token}"}
-    answer = check(post(Request(url, body, headers), timeout_seconds), url)
+    answer = check(post(Request(url, body, headers, proxy), timeout_seconds), url)
     try:
         said = orjson.loads(answer.text)
     except orjson.JSONDecodeError:

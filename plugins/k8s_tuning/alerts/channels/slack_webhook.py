@@ -64,7 +64,7 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     """POST it to the webhook."""
     url = required_url(secret, config)
     for draft in drafts:
-        request = Request(url, draft.body, {"Content-Type": "application/json; charset=utf-8"})
+        request = Request(url, draft.body, {"Content-Type": "application/json; charset=utf-8"}, secret.proxy)
         answer = check(post(request, config.timeout_seconds), url)
         if answer.text.strip() != "ok":
             raise DeliveryError(

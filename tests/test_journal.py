@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 import tracemalloc
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -411,21 +412,77 @@ def test_a_rewrite_is_atomic_for_readers_and_appenders(tmp_path: Path) -> None:
     file.path.chmod(0o640)
     reader = file.newest_first()
     assert next(reader)["n"] == 4999
-    file.rewrite(lambda: (line + b"\n" for at, line in file.lines_newest_first() if b'"n": 7,' in line))
+    assert file.leave_out(lambda end: all_but(file, end, b'"n": 7,'))
     file.append({"n": -1})
     assert [record["n"] for record in reader] == list(range(4998, -1, -1))
     assert [record["n"] for record in file.oldest_first()] == [7, -1]
     assert file.path.stat().st_mode & 0o777 == 0o640
 
 
+def all_but(file: Journal, end: int, kept: bytes) -> Iterator[tuple[int, int]]:
+    for stop, block in file.blocks(end=end):
+        at = stop - len(block)
+        for line in block.splitlines(keepends=True):
+            if kept not in line:
+                yield at, at + len(line)
+            at += len(line)
+
+
+def test_what_is_appended_while_a_file_is_rewritten_is_in_the_new_one(tmp_path: Path) -> None:
+    """Writers are never made to wait: here one appends, and finishes, between any two lines of the rewrite."""
+    file = Journal(tmp_path / "j.jsonl")
+    for number in range(20):
+        file.append({"n": number})
+    late = iter(range(100, 200))
+
+    def spans(end: int) -> Iterator[tuple[int, int]]:
+        for span in all_but(file, end, b'"n": 7'):
+            file.append({"n": next(late)})
+            yield span
+
+    assert file.leave_out(spans)
+    file.append({"n": -1})
+    assert [record["n"] for record in file.oldest_first()] == [7, *range(100, 119), -1]
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"n": 2'], ids=["whole", "torn at its end"])
+def test_a_file_that_another_process_rewrites_meanwhile_is_rewritten_from_that(tmp_path: Path, torn: bytes) -> None:
+    file = Journal(tmp_path / "j.jsonl")
+    for number in range(4):
+        file.append({"n": number})
+    seen = []
+
+    def spans(end: int) -> Iterator[tuple[int, int]]:
+        seen.append(end)
+        if len(seen) == 1:
+            (tmp_path / "other").write_bytes(b'{"n": 3}\n{"n": 4}\n' + torn)
+            (tmp_path / "other").replace(file.path)
+            return iter([(0, 9)])
+        return all_but(file, end, b'"n": 4')
+
+    assert file.leave_out(spans)
+    assert file.path.read_bytes() == b'{"n": 4}\n' + torn
+    assert seen == [36, 18]
+
+
+def test_a_rewrite_that_leaves_nothing_out_touches_nothing(tmp_path: Path) -> None:
+    file = Journal(tmp_path / "j.jsonl")
+    assert not file.leave_out(lambda _: iter(()))
+    file.append({"n": 1})
+    before = file.path.stat()
+    assert not file.leave_out(lambda _: iter(()))
+    assert file.path.stat() == before
+
+
 def test_a_rewrite_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     file = Journal(tmp_path / "j.jsonl")
     file.append({"n": 1})
 
-    def kept() -> list[bytes]:
+    def spans(end: int) -> Iterator[tuple[int, int]]:
+        yield 0, 1
         raise StoreError("stop")
 
     with pytest.raises(StoreError, match="stop"):
-        file.rewrite(kept)
+        file.leave_out(spans)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["j.jsonl", "j.jsonl.lock"]
     assert list(file.oldest_first()) == [{"n": 1}]

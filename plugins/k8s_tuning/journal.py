@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,14 +37,22 @@ Find = Callable[[Sequence[str]], dict[str, Any] | None]
 
 _LOCK_SECONDS = 60.0
 _ATTEMPTS = 5
+_NEEDED_BYTES = 1024 * 1024
+# Of a file that is being written beside the one that it will replace; one that stays behind is of a crash.
+DRAFT_SUFFIX = ".rewrite"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file holds: its name in words (`history`), and whether a line is one of its records."""
+    """What a file holds: its name in words (`history`), and fields that all its records have, damaged ones too."""
 
     name: str
-    is_record: Callable[[bytes], bool]
+    fields: frozenset[str]
+
+    def is_one(self, line: bytes) -> bool:
+        """Whether a line is of this kind."""
+        record = decode(line)
+        return record is not None and self.fields <= record.keys()
 
 
 class Journal:
@@ -100,7 +110,7 @@ class Journal:
             state = os.fstat(descriptor)
             if (state.st_dev, state.st_ino) == self._checked:
                 return
-            if not jsonl.holds(descriptor, state.st_size, self._kind.is_record):
+            if not jsonl.holds(descriptor, state.st_size, self._kind.is_one):
                 raise InputError(
                     f"{self.path}: is no {self._kind.name}, for no line of it is a record of one; nothing was written. "
                     "Name another file"
@@ -170,8 +180,11 @@ class Journal:
             elif held:
                 yield 0, b"".join(reversed(parts))
 
-    def blocks(self, start: int = 0, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
-        """(end offset, whole lines with their newlines) from byte `start`, which must begin a line, to the end.
+    def blocks(
+        self, start: int = 0, broken: BrokenLines | None = None, end: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """(end offset, whole lines with their newlines) from byte `start`, which must begin a line, to byte `end`,
+        which must end one; None: to the end of the file.
 
         The last block holds the torn tail alone, without a newline, where there is one. A line longer than
         jsonl.MAX_LINE_BYTES is left out: its end offset comes with an empty block.
@@ -183,7 +196,8 @@ class Journal:
             begun, held = start, b""  # where the unfinished line begins, and its bytes
             skipping = False
             position = start
-            while data := os.pread(descriptor, jsonl.BLOCK_BYTES, position):
+            length = jsonl.BLOCK_BYTES
+            while data := os.pread(descriptor, length if end is None else min(length, end - position), position):
                 position += len(data)
                 cut = data.rfind(b"\n") + 1
                 if not cut:
@@ -215,27 +229,76 @@ class Journal:
             for offset, length in places:
                 yield b"" if descriptor is None else os.pread(descriptor, length, offset)
 
-    def rewrite(self, kept: Callable[[], Iterable[bytes]]) -> None:
-        """Replace the file by the lines of `kept()` (each with its newline), atomically and under the writers' lock.
+    def leave_out(
+        self,
+        spans: Callable[[int], Iterable[tuple[int, int]]],
+        before: Callable[[Path, int], object] = lambda _draft, _end: None,
+    ) -> bool:
+        """Replace the file by itself without some lines, atomically; False where there was nothing to leave out.
 
-        `kept` may read this journal. A reader that has the old file open goes on seeing all of it. StoreError where
-        the new file cannot be written; the old one then stands.
+        `spans(end)` gives them as (begin, end) in bytes, in order, within the first `end` bytes of the file; it may
+        read this journal. All else stays, to the byte. Writers go on meanwhile: what they append while the new file is
+        written is added to it under their lock, which is held for that alone. A reader that has the old file open goes
+        on seeing all of it. `before(draft, end)` is called when the new file is about to take the old one's place:
+        where it is, and where what is left of the first `end` bytes ends in it. StoreError where the new file cannot
+        be written; the old one then stands.
         """
         real = Path(os.path.realpath(self.path))
-        draft = real.with_name(f".{real.name}.rewrite")
-        with self._locked(), self._told("rewritten"):
+        for _ in range(_ATTEMPTS):
+            draft = real.with_name(f".{real.name}.{secrets.token_hex(8)}{DRAFT_SUFFIX}")
             try:
-                with draft.open("wb") as handle:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.fchmod(handle.fileno(), stat.S_IMODE(real.stat().st_mode))
-                    handle.writelines(kept())
-                    handle.flush()
-                    os.fsync(handle.fileno())
-                draft.replace(real)
-            except BaseException:
+                with self._opened() as source, self._told("rewritten"):
+                    if source is None:
+                        return False
+                    end = _end_of_lines(source)
+                    dropped = iter(spans(end))
+                    first = next(dropped, None)
+                    if first is None:
+                        return False
+                    with draft.open("wb", buffering=0) as handle:
+                        state = os.fstat(source)
+                        os.fchmod(handle.fileno(), stat.S_IMODE(state.st_mode))
+                        with contextlib.suppress(PermissionError):
+                            os.fchown(handle.fileno(), -1, state.st_gid)
+                        _copy_without(source, handle.fileno(), itertools.chain([first], dropped), end)
+                        os.fsync(handle.fileno())
+                        if self._put_in_place(source, handle.fileno(), draft, real, end, before):
+                            return True
+            finally:
                 draft.unlink(missing_ok=True)
-                raise
+        raise StoreError(f"{self.path}: is being replaced again and again; see which process rewrites it")
+
+    def _put_in_place(
+        self, source: int, target: int, draft: Path, real: Path, end: int, before: Callable[[Path, int], object]
+    ) -> bool:
+        """Add what was appended past `end`, and let the draft take the file's name; False where it is another now."""
+        with self._locked():
+            ours = os.fstat(source)
+            try:
+                there = real.stat()
+            except FileNotFoundError:
+                return False
+            if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < end:
+                return False
+            kept = os.fstat(target).st_size
+            _copy(source, target, end, ours.st_size)
+            os.fsync(target)
+            before(draft, kept)
+            draft.replace(real)
             _sync_folder(real.parent)
+            return True
+
+    def check_writable(self) -> None:
+        """Whether a line could be appended now, by all that can be known before: StoreError or InputError says why not.
+
+        For what must not be done where it could not be written down.
+        """
+        self.check()
+        with self._locked(), self._told("written to"):
+            _close(self._open_for_append())
+            free = os.statvfs(self.path)
+            if free.f_bavail * free.f_frsize < _NEEDED_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -320,6 +383,36 @@ def _write_whole(descriptor: int, line: bytes, size: int) -> None:
         with contextlib.suppress(OSError):  # what stays is a torn tail, which the next append isolates
             os.ftruncate(descriptor, size)
         raise
+
+
+def _end_of_lines(descriptor: int) -> int:
+    """Where the last whole line ends."""
+    position = os.fstat(descriptor).st_size
+    while position > 0:
+        begin = max(0, position - jsonl.BLOCK_BYTES)
+        newline = os.pread(descriptor, position - begin, begin).rfind(b"\n")
+        if newline >= 0:
+            return begin + newline + 1
+        position = begin
+    return 0
+
+
+def _copy_without(source: int, target: int, spans: Iterable[tuple[int, int]], end: int) -> None:
+    position = 0
+    for begin, stop in spans:
+        _copy(source, target, position, begin)
+        position = stop
+    _copy(source, target, position, end)
+
+
+def _copy(source: int, target: int, begin: int, end: int) -> None:
+    while begin < end:
+        data = os.pread(source, min(jsonl.BLOCK_BYTES, end - begin), begin)
+        if not data:
+            raise OSError(errno.EIO, "the file was cut while it was copied")
+        begin += len(data)
+        while data:
+            data = data[os.write(target, data) :]
 
 
 def _close(descriptor: int) -> None:

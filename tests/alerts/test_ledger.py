@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
 
+from k8s_tuning import folds
+from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.journal import Journal
 
 CONFIG = parse_config(ONE_CHANNEL)
 
@@ -40,6 +50,136 @@ def test_torn_and_foreign_lines_cost_only_themselves(tmp_path: Path, caplog: pyt
     plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(10), "run-2", dry_run=False)
     assert [line.decision for line in ledger.lines()] == ["first", "owed"]
     assert "skipped the line at byte" in caplog.text
+
+
+BAD = {
+    "at is no time": {"at": "yesterday"},
+    "at is empty": {"at": ""},
+    "record_at is no time": {"record_at": "soon"},
+    "over_at is no time": {"over_at": "2025-02-30T10:00:00Z"},
+    "started_at is no time": {"started_at": "?"},
+    "its incident is another thing": {"incident": {"id": "x"}},
+    "its incident has wrong types": {"incident": {"job_counts": "many"}},
+    "its status is of a later version": {"status": "shelved"},
+    "its reasons are a list": {"reasons": ["oom"]},
+}
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("course", ["E", "O"], ids=["still in ERROR", "OK again"])
+def test_one_bad_line_costs_no_other_target_its_alert(tmp_path: Path, change: dict[str, object], course: str) -> None:
+    """What a target's damaged line said is lost, or poorer; whoever looks at the others hears of them."""
+    path = tmp_path / "ledger.jsonl"
+    plan_notices(CONFIG, [situation([record("E", 0, selector="a")])], Ledger(path), at(0), "run-1", dry_run=False)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change) + "\n")
+    situations = [situation([record("E", 0, selector="a"), record(course, 30, selector="a")])]
+    situations.append(situation([record("E", 30, selector="b")]))
+    notices = plan_notices(CONFIG, situations, Ledger(path), at(30), "run-2", dry_run=False)
+    assert "b" in {item.payload.selector for notice in notices for item in notice.items}
+
+
+def test_a_file_that_is_no_ledger_gets_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text("import os\n")
+    with pytest.raises(InputError, match=r"x\.py: is no ledger of alerts"):
+        plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(path), at(0), "run-1", dry_run=False)
+    assert path.read_text() == "import os\n"
+
+
+def test_the_ledger_is_for_its_owner_and_group_alone(tmp_path: Path) -> None:
+    """It holds the messages: log lines and causes of Jobs."""
+    umask = os.umask(0o022)
+    try:
+        plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(tmp_path / "l.jsonl"), at(0), "r", dry_run=False)
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "l.jsonl").stat().st_mode & 0o777 == 0o640
+
+
+@settings(max_examples=60)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from("EWO"), st.sampled_from("ab"), st.sampled_from(["sent", "failed", "torn", "prune"])),
+        max_size=14,
+    )
+)
+def test_the_state_is_that_of_all_lines_however_it_is_reached(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str]]
+) -> None:
+    """From a checkpoint of this or another process or from none, between torn lines and retention."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    lasting = Ledger(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folds, "_WORTH_SAVING_BYTES", 1)
+        patch.setattr(os, "fsync", lambda _: None)
+        for number, (level, target, event) in enumerate(steps):
+            checks = [record(level, number * 20, selector=target)]
+            run = f"run-{number}"
+            for notice in plan_notices(
+                CONFIG, [situation(checks)], Ledger(path), at(number * 20), run, dry_run=number % 5 == 4
+            ):
+                planned = [line for line in lasting.lines() if line.notice_id == notice.id]
+                lasting.append(replace(line, outcome="sent" if event == "sent" else "failed") for line in planned)
+            if event == "torn" and path.exists():
+                path.write_bytes(path.read_bytes()[:-1])  # all but the newline of the last line
+            for dry_run in (False, True):
+                plain = LedgerState.of(lasting.lines(), dry_run=dry_run)
+                assert lasting.state(dry_run=dry_run) == Ledger(path).state(dry_run=dry_run) == plain
+            if event == "prune":
+                before = known(lasting)
+                lasting.prune(0.02, at(number * 20))
+                assert known(lasting) == known(Ledger(path)) == before
+
+
+def known(ledger: Ledger) -> dict[str, object]:
+    return {key: (facts.is_open, facts.channels) for key, facts in ledger.state().incidents.items()}
+
+
+def test_planning_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the ledger is: with a checkpoint of any process, before and after retention."""
+    path = tmp_path / "ledger.jsonl"
+    world = World()
+    for number in range(300):
+        world.check("E" if number % 3 else "O", number * 20)
+    Ledger(path).append(world.lines)
+    Ledger(path).state()
+    read: list[int] = []
+    blocks = Journal.blocks
+
+    def watched(self: Journal, *args: Any, **more: Any) -> Iterator[tuple[int, bytes]]:
+        for end, block in blocks(self, *args, **more):
+            read.append(len(block))
+            yield end, block
+
+    assert Ledger(path).prune(1, at(300 * 20)) > 100
+    monkeypatch.setattr(Journal, "blocks", watched)
+    plan_notices(CONFIG, [situation([record("E", 6001)])], Ledger(path), at(6001), "run-1", dry_run=False)
+    assert sum(read) == 0
+
+
+def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that begins and ends while retention reads the ledger waits for nothing, and what it wrote is kept."""
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    world = World()
+    for step in ("E0", "O60"):
+        world.check(step[0], int(step[1:]))
+    ledger.append(world.lines)
+    past = ledger_retention.past
+    monkeypatch.setattr("k8s_tuning.journal._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("k8s_tuning.alerts.ledger._LOCK_SECONDS", 0.05)
+    planned = []
+
+    def slow(*args: Any) -> Iterator[tuple[int, int]]:
+        spans = list(past(*args))
+        planned.extend(
+            plan_notices(CONFIG, [situation([record("E", 4000)])], Ledger(ledger.path), at(4000), "run", dry_run=False)
+        )
+        yield from spans
+
+    monkeypatch.setattr(ledger_retention, "past", slow)
+    assert ledger.prune(1, at(4000)) == 4
+    assert [(line.decision, line.notice_id) for line in ledger.lines()] == [("first", planned[0].id)]
+    assert known(ledger) == known(Ledger(ledger.path))
 
 
 def test_a_later_versions_unknown_fields_are_passed_over(tmp_path: Path) -> None:

@@ -120,8 +120,20 @@ class TestAppend:
             b'{"timestamp": "2025\n' + line(),
             b"\0" * 20_000 + b"\n" + line(),
             b"torn\n" * 5000 + line(),
+            line(at="yesterday"),
+            line("FINE", jobs_ok="2"),
         ],
-        ids=["empty", "blank", "NULs", "torn at its first record", "torn before", "NULs before", "damaged before"],
+        ids=[
+            "empty",
+            "blank",
+            "NULs",
+            "torn at its first record",
+            "torn before",
+            "NULs before",
+            "damaged before",
+            "no time",
+            "odd",
+        ],
     )
     def test_a_history_that_is_damaged_is_still_one(self, store: Store, content: bytes) -> None:
         store.path.parent.mkdir()

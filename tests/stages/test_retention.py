@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k8s_tuning import timestamps
+from k8s_tuning import jsonl, timestamps
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.history import K8sHealthHistoryStore, RetentionPolicy
 
@@ -60,18 +60,33 @@ def test_an_open_incident_keeps_its_start_however_old(store: K8sHealthHistorySto
 
 
 def test_lines_that_stay_are_the_same_bytes(store: K8sHealthHistoryStore) -> None:
-    """Fields of a later version survive; a line that is no record does not, once the file is written anew."""
+    """Fields of a later version survive."""
     kept = line(2, later={"이름": [1]})
-    store.path.write_bytes(line(1) + b"torn\n" + kept)
+    store.path.write_bytes(line(1) + kept)
     assert store.prune(RetentionPolicy(max_records=2), NOW).total_dropped == 0
-    assert b"torn" in store.path.read_bytes(), "nothing to drop: the file is left alone"
-    assert store.prune(RetentionPolicy(max_records=1), NOW).broken == 1
+    assert store.prune(RetentionPolicy(max_records=1), NOW).total_dropped == 1
     assert store.path.read_bytes() == kept
 
 
-def test_a_record_without_a_readable_time_has_no_age(store: K8sHealthHistoryStore) -> None:
-    store.path.write_bytes(line(1).replace(b"2025-11-16T12:00:00Z", b"yesterday") + line(2))
-    assert store.prune(RetentionPolicy(max_age_days=0.5), "2026-01-01T00:00:00Z").total_dropped == 0
+UNREADABLE = {
+    "torn": b"torn{",
+    "NULs": b"\0" * 40,
+    "no UTF-8": b"\xff\xfe",
+    "other JSON": b'{"a": 1}',
+    "blank": b"",
+    "without a readable time": line(9).replace(b"2025-11-16T12:00:00Z", b"yesterday")[:-1],
+    "of a later version": b'{"timestamp": "2025-11-16T12:00:00Z", "version": 9}',
+    "longer than any line": b"x" * (jsonl.MAX_LINE_BYTES + 1),
+}
+
+
+@pytest.mark.parametrize("unreadable", UNREADABLE.values(), ids=UNREADABLE)
+def test_lines_that_cannot_be_read_stay_where_they_are(store: K8sHealthHistoryStore, unreadable: bytes) -> None:
+    """They may be a person's to repair, or a later version's."""
+    old, new = line(1, days_old=40), line(2)
+    store.path.write_bytes(unreadable + b"\n" + old + unreadable + b"\n" + new + unreadable)
+    assert store.prune(RetentionPolicy(max_age_days=30), NOW).total_dropped == 1
+    assert store.path.read_bytes() == unreadable + b"\n" + unreadable + b"\n" + new + unreadable
 
 
 def test_a_missing_history_and_no_limit_do_nothing(store: K8sHealthHistoryStore) -> None:

@@ -12,9 +12,10 @@ What a retry, a crash or a second run at the same time may do:
 
 - Planning writes a line for every decision. One that is to be sent is *owed* from then on, until an attempt's line says
   `sent`. An attempt's line is written after sending: a crash between the two leads to a second message, never to none.
-- A notice's id derives from run, incidents, receiver, channel and what it says. Before sending, `deliver_notice` asks
-  the ledger: what was sent is not sent again, so that a task's retry is harmless. Nor is a notice sent that a later
-  one has overtaken.
+  A ledger that cannot be written is found out before sending; one that fails after it is waited for.
+- A notice's id derives from run, incidents and the records behind them, receiver, channel and what it says. Before
+  sending, `deliver_notice` asks the ledger: what was sent is not sent again, so that a task's retry is harmless. Nor is
+  a notice sent that a later one has overtaken.
 - What is owed goes out with the next run, as it stands then. For CLAIM_SECONDS after planning it is left to the run
   that planned it, so that two runs at once say it once.
 - An incident is remembered here from its first decision on (its id, its start), so that neither the history's retention

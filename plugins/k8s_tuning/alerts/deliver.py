@@ -16,7 +16,7 @@ from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
-from k8s_tuning.errors import DeliveryError, InputError
+from k8s_tuning.errors import DeliveryError, InputError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,9 @@ MOST_ATTEMPTS = 4
 LONGEST_RETRY_AFTER_SECONDS = 30.0
 # No try begins later than this: with one more timeout, all is over before CLAIM_SECONDS are.
 _BUDGET_SECONDS = 120.0
+# How long what was sent is tried to be written down: the volume's server may be restarting.
+_RECORD_SECONDS = 600.0
+_RECORD_ATTEMPTS = 25
 # A task that sends a test alert is not retried for longer than this: older lines need not be looked at.
 _LONGEST_RETRY_SECONDS = 86_400.0
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
@@ -44,7 +47,9 @@ def deliver_notice(
 
     `resolve` gives a connection's secrets by its name (InputError where there is none). A failure is an outcome, not an
     exception, so that one channel's never holds up another's; what failed stays owed. `ledger` may be None for a
-    message that nothing needs to remember. StoreError where the ledger cannot be read or written.
+    message that nothing needs to remember. StoreError where the ledger cannot be read or written, before anything is
+    sent. Should it fail after that, writing is tried again for _RECORD_SECONDS, and the error is then not retryable: a
+    task that is repeated would send the message once more.
     """
     if ledger is not None and (done := _no_longer_needed(notice, ledger, dry_run)):
         return _outcome(notice, done, 0, "", now())
@@ -59,6 +64,8 @@ def deliver_notice(
             outcome.shown = show(notice, drafts)
             _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
             return outcome
+        if ledger is not None:
+            ledger.check()
         secret = resolve(channel.connection) if channel.connection else ChannelSecret()
         message = kept_message(notice, channel, secret)
     except InputError as error:
@@ -66,7 +73,7 @@ def deliver_notice(
         _write(ledger, notice, outcome, Sent(""), message, dry_run=dry_run)
         return outcome
     outcome, sent = _send(notice, channel, kind, drafts, secret, now, sleep)
-    _write(ledger, notice, outcome, sent, message, dry_run=False)
+    _write_sent(ledger, notice, outcome, sent, message, sleep)
     return outcome
 
 
@@ -151,9 +158,39 @@ def _outcome(notice: Notice, outcome: str, attempts: int, answer: str, at: str) 
     return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at)
 
 
+def _write_sent(
+    ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, message: str, sleep: Callable[[float], None]
+) -> None:
+    """Write down what was sent, however long the ledger is held by others or its volume is away."""
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_RECORD_SECONDS) | tenacity.stop_after_attempt(_RECORD_ATTEMPTS),
+        wait=tenacity.wait_exponential(multiplier=1, max=30),
+        retry=tenacity.retry_if_exception_type(StoreError),
+        sleep=sleep,
+        reraise=True,
+    )
+    waiting = _lines(notice, outcome, sent, message, dry_run=False) if ledger else []
+    try:
+        while ledger and waiting:
+            retrying(ledger.append, waiting[:1])
+            del waiting[0]
+    except StoreError as error:
+        if outcome.outcome == "sent":
+            unwritten = StoreError(
+                f"notice {notice.id} was sent to {notice.receiver}/{notice.channel}, but that cannot be written down: "
+                f"{error}; until it can, the next run may send it again"
+            )
+            unwritten.retryable = False
+            raise unwritten from error
+        raise
+
+
 def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> None:
-    if ledger is None:
-        return
+    if ledger is not None:
+        ledger.append(_lines(notice, outcome, sent, message, dry_run=dry_run))
+
+
+def _lines(notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> list[LedgerLine]:
     lines = [
         LedgerLine(
             at=outcome.at,
@@ -186,4 +223,4 @@ def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, 
     ]
     # One message: the first incident's line has it.
     lines[0].message = fitting(message, jsonl.MAX_LINE_BYTES - len(jsonl.encode(asdict(lines[0]))))
-    ledger.append(lines)
+    return lines

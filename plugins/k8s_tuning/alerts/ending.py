@@ -14,7 +14,7 @@ from k8s_tuning.stages.incident import K8sIncident
 
 def holding(moment: Moment, facts: IncidentFacts, course: Course) -> Iterator[Decision]:
     """OK, but not for the hold time yet: only what is owed goes out."""
-    incident = own_incident(facts.incident)
+    incident = own_incident(facts)
     hold = moment.config.hold_seconds
     why = f"OK and not seen ill for {duration(course.quiet_seconds)}; over after {duration(hold)}"
     payload = firing_payload(incident, facts.source)
@@ -32,14 +32,14 @@ def holding(moment: Moment, facts: IncidentFacts, course: Course) -> Iterator[De
 
 def ending(moment: Moment, facts: IncidentFacts, course: Course, over_at: str) -> Iterator[Decision]:
     """The incident is over: each channel is told that was told of it."""
-    incident = own_incident(facts.incident)
+    incident = own_incident(facts)
     for known in facts.channels.values() or [ChannelFacts("", "")]:
         yield _closing(moment, facts, known, incident, over_at, course)
 
 
 def remaining(moment: Moment, facts: IncidentFacts, *, observed: bool) -> Iterator[Decision]:
     """What is still to be said of an incident that is over, or whose target nobody looked at now (not `observed`)."""
-    incident = own_incident(facts.incident)
+    incident = own_incident(facts)
     course = Course(facts.over_at or None, incident, facts.record_at, facts.quiet_seconds)
     for known in list(facts.channels.values()):
         if known.closed:

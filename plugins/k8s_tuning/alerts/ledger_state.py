@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.folds import AddBlock, Checkpoint
+from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.incident import IncidentSeverity
-
-if TYPE_CHECKING:
-    from k8s_tuning.alerts.ledger import LedgerLine
 
 
 @dataclass
@@ -69,11 +69,10 @@ class IncidentFacts:
 
 @dataclass
 class LedgerState:
-    """The incidents that last, or of which something is still to be said; and every notice that was sent, by its id."""
+    """The incidents that last, or of which something is still to be said."""
 
     dry_run: bool = False
     incidents: dict[str, IncidentFacts] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, lines: Iterable[LedgerLine], *, dry_run: bool = False) -> LedgerState:
@@ -98,8 +97,6 @@ class LedgerState:
         """Take in one more line."""
         if line.dry_run and not self.dry_run:
             return
-        if line.outcome in ("sent", "dry_run"):
-            self.sent.add(line.notice_id)
         if line.status is Status.TEST:
             return
         facts = self.incidents.get(line.incident_id)
@@ -141,6 +138,33 @@ class LedgerState:
         elif line.decision in CLOSING:
             channel.closed, channel.owed = True, None
         return facts
+
+
+@dataclass
+class LedgerStates:
+    """Both views of one ledger: `real`, for which what was only shown counts for nothing, and `shown`."""
+
+    real: LedgerState = field(default_factory=LedgerState)
+    shown: LedgerState = field(default_factory=lambda: LedgerState(dry_run=True))
+
+    def add(self, line: LedgerLine) -> None:
+        """Take in one more line."""
+        self.real.add(line)
+        self.shown.add(line)
+
+
+# Raised where a state of the version before would be read wrongly.
+CHECKPOINT = Checkpoint(LedgerStates, version=1)
+
+
+def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
+    """Takes whole lines in."""
+
+    def add(states: LedgerStates, block: bytes, begin: int) -> None:
+        for line in read_block(block, begin, broken):
+            states.add(line)
+
+    return add
 
 
 # Decisions after which nothing more is said to a channel of an incident that is over.

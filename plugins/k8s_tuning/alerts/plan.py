@@ -140,7 +140,7 @@ def acknowledge(
         facts = ledger.state().incidents.get(incident_id)
         if facts is None or not facts.is_open:
             raise InputError(f"{ledger.path}: no open incident {incident_id!r}; see `k8s-tuning alert history`")
-        incident = own_incident(facts.incident)
+        incident = own_incident(facts)
         why = f"taken by {by}"
         payload = firing_payload(incident, facts.source)
         course = Course(None, incident, facts.record_at, facts.quiet_seconds)

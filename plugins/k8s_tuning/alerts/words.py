@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from k8s_tuning import wire
 from k8s_tuning.alerts.channels.kind import rank
+from k8s_tuning.alerts.ledger_state import IncidentFacts
 from k8s_tuning.alerts.notice import NoticeItem, Status
+from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident, build_alert_payload
@@ -98,9 +99,29 @@ def _with_reason(item: NoticeItem, status: Status) -> str:
     )
 
 
-def own_incident(raw: Mapping[str, Any]) -> K8sIncident:
-    """An incident as the ledger keeps it."""
-    return wire.load(K8sIncident, {key: value for key, value in raw.items() if key in K8sIncident.__dataclass_fields__})
+def own_incident(facts: IncidentFacts) -> K8sIncident:
+    """An incident as the ledger keeps it; where what it keeps is damaged or gone, what its other lines say of it.
+
+    So one bad line costs its incident the details, and no other incident anything.
+    """
+    try:
+        known = {key: value for key, value in facts.incident.items() if key in K8sIncident.__dataclass_fields__}
+        return wire.load(K8sIncident, known)
+    except InputError:
+        is_critical = facts.severity is IncidentSeverity.CRITICAL
+        return K8sIncident(
+            id=facts.id,
+            severity=facts.severity,
+            namespace=facts.namespace,
+            selector=facts.selector,
+            current_health=HealthLevel.ERROR if is_critical else HealthLevel.WARN,
+            previous_health=None,
+            started_at=facts.started_at,
+            detected_at=facts.record_at or facts.started_at,
+            summary="The ledger's line with the details of this incident cannot be read.",
+            job_counts={},
+            target=facts.target,
+        )
 
 
 def smoke_incident(receiver: str, message: str, run_id: str, now: str) -> K8sIncident:

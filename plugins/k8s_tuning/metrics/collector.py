@@ -118,7 +118,8 @@ class Metrics:
 
 def _ledger(path: Path) -> Fold[LedgerTotals]:
     # Here: the alerts' room is heavier than the rest, and nobody without a ledger needs it.
-    from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line, read_line
+    from k8s_tuning.alerts.ledger_line import read_line
+    from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line
 
     return Fold(path, LedgerTotals, by_line(read_line, add_line))
 

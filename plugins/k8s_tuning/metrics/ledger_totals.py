@@ -6,12 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-import msgspec
-
-from k8s_tuning.alerts.ledger import ATTEMPTS, LedgerLine
+from k8s_tuning.alerts.ledger_line import ATTEMPTS, LedgerLine
 from k8s_tuning.alerts.ledger_state import LedgerState
 
-_PADDING = b"\0 \t\r"
 _ANSWERED = re.compile(r"answered (\d{3})\b")
 # What a failed attempt's answer says, as a word that a label may hold; the first that is found.
 _CAUSES = (
@@ -47,8 +44,6 @@ def add_line(totals: LedgerTotals, line: LedgerLine) -> None:
     """Take in one line of the ledger."""
     totals.is_empty = False
     totals.state.add(line)
-    # Every notice's id for ever is what the state keeps for those who deliver; here it would only grow.
-    totals.state.sent.clear()
     if line.dry_run or not line.channel:
         return
     if line.outcome in ATTEMPTS:
@@ -67,14 +62,3 @@ def cause_of(answer: str) -> str:
     if status := _ANSWERED.search(answer):
         return f"http_{status[1]}"
     return next((cause for cause, signs in _CAUSES if any(sign in answer for sign in signs)), "other")
-
-
-_decoder = msgspec.json.Decoder(LedgerLine, strict=False)
-
-
-def read_line(data: bytes) -> LedgerLine | None:
-    """A line of the file as a ledger line; None where it is none."""
-    try:
-        return _decoder.decode(data.strip(_PADDING))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None

@@ -47,7 +47,7 @@ class K8sHealthHistoryStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._journal = Journal(self.path, Kind("history", lambda line: read_line(line) is not None))
+        self._journal = Journal(self.path, Kind("history", frozenset({"timestamp", "overall_health"})))
         self._state = HistoryState(self._journal)
 
     def append(

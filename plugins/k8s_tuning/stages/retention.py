@@ -33,7 +33,7 @@ class RetentionPolicy:
 class RetentionResult:
     """What was kept and dropped (all 0 without a limit).
 
-    `dropped`: records by target (namespace and selector). `broken`: lines that were no record, dropped with the others.
+    `dropped`: records by target (namespace and selector). `broken`: lines that are no record; they stay.
     """
 
     kept: int = 0
@@ -57,30 +57,31 @@ class _Target:
 
 
 def prune(journal: Journal, policy: RetentionPolicy, now: str) -> RetentionResult:
-    """Drop the records past either limit; the file is replaced only where there are any.
+    """Drop the records past either limit; the file is replaced only where there are any. Others append meanwhile.
 
     Three records of a target stay whatever the limits: its newest; the first of a run of non-OK records that still
     lasts, on which the incident's id and start rest; and its newest OK one, without which that run could join an
-    earlier one (a clock that was set back makes it look old). A record whose timestamp cannot be read has no age and
-    stays.
+    earlier one (a clock that was set back makes it look old). What is no record stays as it is.
     """
+    result = RetentionResult()
     if policy.max_age_days is None and policy.max_records is None:
-        return RetentionResult()
-    foreseen = RetentionResult()
-    for _ in _kept(journal, policy, now, foreseen):
-        pass
-    if not foreseen.total_dropped:
-        return foreseen
-    done = RetentionResult()
-    # Counted again under the writers' lock: a record may have come since.
-    journal.rewrite(lambda: _kept(journal, policy, now, done))
-    return done
+        return result
+
+    def past(end: int) -> Iterator[tuple[int, int]]:
+        nonlocal result
+        result = RetentionResult()
+        yield from _past(journal, policy, now, end, result)
+
+    journal.leave_out(past)
+    return result
 
 
-def _kept(journal: Journal, policy: RetentionPolicy, now: str, result: RetentionResult) -> Iterator[bytes]:
-    targets = _survey(journal)
+def _past(
+    journal: Journal, policy: RetentionPolicy, now: str, end: int, result: RetentionResult
+) -> Iterator[tuple[int, int]]:
+    targets = _survey(journal, end)
     seen: dict[tuple[str, str], int] = {}
-    for offset, raw in _lines(journal):
+    for offset, raw in _lines(journal, end):
         line = read_line(raw)
         if line is None:
             result.broken += bool(raw.strip())
@@ -96,14 +97,14 @@ def _kept(journal: Journal, policy: RetentionPolicy, now: str, result: Retention
                 result.dropped_by_age += not over
                 name = f"{line.namespace} {line.selector}"
                 result.dropped[name] = result.dropped.get(name, 0) + 1
+                yield offset, offset + len(raw) + 1
                 continue
         result.kept += 1
-        yield raw + b"\n"
 
 
-def _survey(journal: Journal) -> dict[tuple[str, str], _Target]:
+def _survey(journal: Journal, end: int) -> dict[tuple[str, str], _Target]:
     targets: dict[tuple[str, str], _Target] = {}
-    for offset, raw in _lines(journal):
+    for offset, raw in _lines(journal, end):
         line = read_line(raw)
         if line is None:
             continue
@@ -117,9 +118,9 @@ def _survey(journal: Journal) -> dict[tuple[str, str], _Target]:
     return targets
 
 
-def _lines(journal: Journal) -> Iterator[tuple[int, bytes]]:
-    for end, block in journal.blocks(broken=BrokenLines(journal.path)):
-        offset = end - len(block)
+def _lines(journal: Journal, end: int) -> Iterator[tuple[int, bytes]]:
+    for stop, block in journal.blocks(broken=BrokenLines(journal.path), end=end):
+        offset = stop - len(block)
         for line in block.split(b"\n"):
             if line:
                 yield offset, line

@@ -11,7 +11,6 @@ from typing import Any
 from k8s_tuning import timestamps, wire
 from k8s_tuning.errors import InputError
 from k8s_tuning.journal import Find, Journal, Kind
-from k8s_tuning.jsonl import decode
 from k8s_tuning.stages.health import HealthLevel
 
 
@@ -35,7 +34,7 @@ class K8sPipelineRunStore:
     """A JSONL file of runs, on the volume that holds the history. It need not exist before the first append."""
 
     def __init__(self, path: str | Path) -> None:
-        self._journal = Journal(path, Kind("journal of runs", lambda line: _read(decode(line)) is not None))
+        self._journal = Journal(path, Kind("journal of runs", frozenset({"run_id", "exit_code"})))
 
     def append(self, record: K8sPipelineRunRecord) -> K8sPipelineRunRecord:
         """Write the run's outcome, unless the newest line of this run_id has the same exit code: that is returned then.
@@ -62,7 +61,7 @@ class K8sPipelineRunStore:
                 yield record
 
 
-def _read(values: dict[str, Any] | None) -> K8sPipelineRunRecord | None:
+def _read(values: dict[str, Any]) -> K8sPipelineRunRecord | None:
     """A line's values as a run, None where they are none."""
     try:
         record = wire.load(K8sPipelineRunRecord, values)

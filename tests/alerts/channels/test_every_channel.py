@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.policy
 import json
 import logging
@@ -11,6 +12,7 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 from tests.alerts.channels.conftest import HTTP_KINDS, KINDS, PATH, TOKEN, Rig, dead_url, make_rig
 from tests.alerts.situations import World, at, incident, notice, record, situation
@@ -22,7 +24,7 @@ from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.notice import Notice, Status
 from k8s_tuning.alerts.plan import plan_notices
-from k8s_tuning.errors import InputError
+from k8s_tuning.errors import InputError, StoreError
 
 
 def test_the_suite_leaves_no_kind_of_channel_out() -> None:
@@ -280,3 +282,75 @@ def _check_limits(body: dict[str, Any]) -> None:
             limit = 150 if block["type"] == "header" else 3000
             assert len(block.get("text", {}).get("text", "")) <= limit
             assert all(len(part["text"]) <= 2000 for part in block.get("fields", []))
+
+
+def planned(ledger: Ledger) -> Notice:
+    """A notice that the ledger expects to be delivered."""
+    config = parse_config(
+        "route: {receiver: team}\n"
+        "receivers: [{name: team, channels: [{type: generic_webhook, name: channel, connection: c}]}]"
+    )
+    (found,) = plan_notices(config, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    return found
+
+
+def test_what_was_sent_while_the_ledger_could_not_be_written_is_sent_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that lasts: it is written down as soon as it can be, and the task's retry finds it there."""
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    sent = planned(ledger)
+    append, failures = Ledger.append, list[StoreError]()
+
+    def away(self: Ledger, lines: Any) -> None:
+        if len(failures) < 8:
+            failures.append(StoreError("another process has held its lock for 60 s"))
+            raise failures[-1]
+        append(self, lines)
+
+    with make_rig("generic_webhook") as rig:
+        monkeypatch.setattr(Ledger, "append", away)
+        assert rig.deliver(sent, ledger).outcome == "sent"
+        assert rig.deliver(sent, ledger).outcome == "already_sent"
+        assert len(rig.received()) == 1
+        assert len(rig.slept) == 8
+
+
+def test_what_was_sent_and_can_never_be_written_down_is_not_tried_again_by_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    sent = planned(ledger)
+
+    def away(*_: Any) -> None:
+        raise StoreError("the volume is gone")
+
+    monkeypatch.setattr(Ledger, "append", away)
+    with make_rig("generic_webhook") as rig:
+        with pytest.raises(StoreError, match=r"was sent to team/channel, but .*the volume is gone") as failed:
+            rig.deliver(sent, ledger)
+        assert not failed.value.retryable
+        assert len(rig.received()) == 1
+
+
+@pytest.mark.parametrize("harm", ["folder", "full", "locked"])
+def test_nothing_is_sent_where_it_could_not_be_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    sent = planned(ledger)
+    with make_rig("generic_webhook") as rig, contextlib.ExitStack() as stack:
+        if harm == "folder":
+            monkeypatch.setattr(Ledger, "newest_first", lambda _: iter(()))
+            ledger.path.unlink()
+            ledger.path.mkdir()
+            sent = replace(sent, status=Status.TEST)
+        elif harm == "full":
+            monkeypatch.setattr("k8s_tuning.journal._NEEDED_BYTES", 2**80)
+        else:
+            monkeypatch.setattr("k8s_tuning.journal._LOCK_SECONDS", 0.05)
+            stack.enter_context(filelock.FileLock(f"{ledger.path}.lock"))
+        with pytest.raises(StoreError) as failed:
+            rig.deliver(sent, ledger)
+        assert failed.value.retryable
+        assert rig.received() == []

@@ -63,6 +63,9 @@ class K8sEventCollector:
             answers = await asyncio.gather(
                 *(self._events(reader, kind, selected) for kind in KINDS), return_exceptions=True
             )
+            if not any(answers) and not selected.names and not snapshot.errors:
+                missing = await reader.missing_namespace(self.namespace)
+                snapshot.errors += [] if missing is None else [f"events not read: {missing}"]
         events: list[Json] = []
         for answer in answers:
             if isinstance(answer, ClusterError):

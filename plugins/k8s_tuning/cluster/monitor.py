@@ -121,6 +121,9 @@ class K8sJobMonitor:
             return []
         if isinstance(jobs, BaseException):
             raise jobs
+        if not jobs and (missing := await reader.missing_namespace(self.namespace)) is not None:
+            snapshot.errors.append(f"Jobs not read: {missing}")
+            return []
         snapshot.jobs, snapshot.jobs_listed = jobs, True
         by_uid = {job.uid: job for job in jobs if job.uid}
         owned: dict[str, _Pod] = {}

@@ -18,7 +18,17 @@ from k8s_tuning.cluster.connection import ClusterAccess, connect
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.cluster.retries import Sleep
-from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, NotFound, Throttled, Unauthorized, Unreachable
+from k8s_tuning.errors import (
+    BadAnswer,
+    ClusterError,
+    Expired,
+    Forbidden,
+    InputError,
+    NotFound,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
 from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
 
 logger = logging.getLogger(__name__)
@@ -68,6 +78,21 @@ class ClusterReader:
         call = Call("list", "events", "", namespace)
         fields = {"fieldSelector": f"involvedObject.kind={kind}"}
         return await self._list(f"{_core(namespace)}/events", call, fields, keep)
+
+    async def missing_namespace(self, namespace: str) -> str | None:
+        """The sentence for a namespace that does not exist, None where it does, or where the server does not say.
+
+        A list of a namespace that does not exist is an empty one; and the right to read the namespace may be missing.
+        """
+        call = Call("get", "namespaces", "", namespace, namespace)
+        try:
+            await self._connection.request("GET", _core(namespace), call, retry_seconds=0)
+        except ClusterError as error:
+            # Not any 404: what stands before a server, and what is none, answers so to whatever it does not know.
+            if isinstance(error, NotFound) and f'namespaces "{namespace}" not found' in str(error):
+                return f"namespace {namespace} does not exist on {self.server}; correct the name, or create it"
+            logger.debug("whether the namespace exists is not known: %s", error)
+        return None
 
     async def log(
         self, namespace: str, pod: str, container: str, *, tail_lines: int, limit_bytes: int, previous: bool = False

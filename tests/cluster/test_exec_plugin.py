@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cluster.api_double import Answer, ApiDouble, refusal
+from tests.servers import wait_until
 
 from k8s_tuning.cluster import exec_plugin
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
@@ -134,6 +136,53 @@ def test_a_plugin_that_waits_for_ever_is_ended(api: ApiDouble, tmp_path: Path, m
     monkeypatch.setattr(exec_plugin, "TIMEOUT_SECONDS", 0.1)
     with pytest.raises(Unauthorized, match="gave no token within"):
         ask(api, tmp_path, command="sleep", args=["30"])
+
+
+ENDLESS = {
+    "prints": "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
+    "complains": "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy >&2; done",
+    "drips": "while :; do echo y; sleep 0.01; done",
+    "leaves a child": "sleep 60 & wait",
+    "leaves a child that holds its output": "cat ANSWER; sleep 60 &",
+    "does not take the hint": "trap '' TERM INT HUP; while :; do sleep 0.05; done",
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
+def test_a_plugin_without_an_end_is_ended_with_all_that_it_started(
+    body: str, api: ApiDouble, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exec_plugin, "TIMEOUT_SECONDS", 0.5)
+    plugin.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/group\n{body.replace('ANSWER', str(tmp_path / 'answer'))}\n")
+    with pytest.raises(Unauthorized, match="gave no token within"):
+        ask(api, tmp_path, command=str(plugin))
+    group = int((tmp_path / "group").read_text())
+    wait_until(lambda: not alive(group))
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group is there that has not ended (one that ended waits to be collected)."""
+    states = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            states += [fields[0]] if int(fields[2]) == group else []
+    return any(state != "Z" for state in states)
+
+
+def test_what_a_plugin_prints_is_bounded(api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text(credential() + " " * 50_000_000)
+    with pytest.raises(Unauthorized, match="printed more than a credential can be"):
+        ask(api, tmp_path, command=str(plugin))
+
+
+def test_what_a_plugin_complains_of_is_bounded_and_its_token_taken(
+    api: ApiDouble, plugin: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "noise").write_text("x" * 20_000_000)
+    plugin.write_text(f"#!/bin/sh\ncat {tmp_path}/noise >&2\ncat {tmp_path}/answer\n")
+    ask(api, tmp_path, command=str(plugin))
+    assert api.requests[0].headers["authorization"] == "Bearer from-plugin"
 
 
 def test_a_plugin_that_needs_a_terminal_is_refused(api: ApiDouble, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ Rules: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import signal
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +23,8 @@ from k8s_tuning.tokens import clean_token
 
 API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
 TIMEOUT_SECONDS = 60.0
+MOST_OUTPUT_BYTES = 1024 * 1024
+_PIECE = 64 * 1024
 # What a plugin says on standard error is the cure ("run aws sso login"); what looks like a token in it is not for logs.
 _SECRET = re.compile(r"[A-Za-z0-9_\-+/=.]{40,}")
 
@@ -64,6 +68,7 @@ class ExecPluginAuth(httpx2.Auth):
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a group of its own, to be ended with all that it started
             )
         except OSError as error:
             reason = (
@@ -71,22 +76,39 @@ class ExecPluginAuth(httpx2.Auth):
             )
             hint = f"; {self._hint}" if self._hint else "; install it, or use another user in the kubeconfig"
             raise ConfigError(f"{self._where}: the exec plugin {command!r} {reason}{hint}") from error
+        ended = False
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                output, complaint = await process.communicate()
+                output, complaint = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+                await process.wait()
+            ended = True
         except TimeoutError as error:
             raise Unauthorized(
                 f"{self._where}: the exec plugin {command!r} gave no token within {TIMEOUT_SECONDS:.0f} s; "
                 "does it wait for a login? Run it once by hand"
             ) from error
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            if not ended:  # the plugin may have, and a child that holds its output not
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await process.wait()
         if process.returncode:
             said = _SECRET.sub("…", complaint.decode(errors="replace").strip()[-400:]) or "it said nothing"
             raise Unauthorized(f"{self._where}: the exec plugin {command!r} ended with {process.returncode}: {said}")
+        if len(output) > MOST_OUTPUT_BYTES:
+            raise Unauthorized(f"{self._where}: the exec plugin {command!r} printed more than a credential can be")
         return output
+
+
+async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+    """What a plugin prints, one piece behind the bound; the rest is taken and dropped, so that the plugin can end."""
+    kept = b""
+    while stream is not None and (piece := await stream.read(_PIECE)):
+        if len(kept) <= MOST_OUTPUT_BYTES:
+            kept += piece
+    return kept
 
 
 def _prepared(plugin: Mapping[str, Any], where: str) -> tuple[list[str], dict[str, str], str | None]:

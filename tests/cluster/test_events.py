@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal
 from tests.clusters import Cluster, job_manifest
 
+from k8s_tuning.cluster import events as events_module
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import ConfigError, InputError, SelectorError
@@ -67,6 +68,27 @@ def test_only_the_selections_events_come_oldest_first(api: ApiDouble, access: Cl
 def test_a_limit_keeps_the_newest(api: ApiDouble, access: ClusterAccess) -> None:
     api.answer = Namespace()
     assert [event.reason for event in load(access, 2).events] == ["r2", "r3"]
+
+
+def test_what_a_limit_keeps_of_many_events_is_what_it_keeps_of_all(
+    api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are dropped as they come: 200 MB of events took 554 MB of memory."""
+    many = []
+    for number in range(300):
+        one = event("Job", "arb-tuning-a" if number % 3 else "arb-tuning-b", number * 7919 % 300 + 1)
+        many.append({**one, "reason": f"R{number % 7}", "type": "Normal" if number % 5 else "Warning"})
+    things = [thing("arb-tuning-a"), thing("arb-tuning-b")]
+    api.answer = Namespace(jobs=page("Job", things), Job=page("Event", many), Pod=page("Event", []))
+
+    def told() -> list[str]:
+        collector = K8sEventCollector("n", SELECTOR, limit=20, access=access)
+        return [one.raw["metadata"]["resourceVersion"] for one in collector.load_events(["arb-tuning-b"]).events]
+
+    whole = told()
+    monkeypatch.setattr(events_module, "SPARE_EVENTS", 3)
+    assert len(whole) == 20
+    assert told() == whole
 
 
 def test_pods_without_labels_are_their_jobs_all_the_same(api: ApiDouble, access: ClusterAccess) -> None:

@@ -23,6 +23,9 @@ from k8s_tuning.stages.api_values import Json
 from k8s_tuning.stages.events import KINDS, K8sEventSnapshot, Selected, belongs, select_events
 from k8s_tuning.stages.pod_reading import owner_uids
 
+# So many are kept beside those that are wanted, before they are looked through.
+SPARE_EVENTS = 2_000
+
 
 class K8sEventCollector:
     """Events of the Jobs that `label_selector` selects in `namespace`, and of those Jobs' pods.
@@ -61,7 +64,7 @@ class K8sEventCollector:
         async with ClusterReader(self.access) as reader:
             selected = await self._selected(reader, snapshot)
             answers = await asyncio.gather(
-                *(self._events(reader, kind, selected) for kind in KINDS), return_exceptions=True
+                *(self._events(reader, kind, selected, failing) for kind in KINDS), return_exceptions=True
             )
             if not any(answers) and not selected.names and not snapshot.errors:
                 missing = await reader.missing_namespace(self.namespace)
@@ -77,12 +80,23 @@ class K8sEventCollector:
         snapshot.events = select_events(events, selected, self.limit, failing)
         return snapshot
 
-    async def _events(self, reader: ClusterReader, kind: str, selected: Selected) -> list[Json]:
-        """The raw events of one kind of object that belong: others are dropped page by page."""
-        found = await reader.events(
-            self.namespace, kind, lambda event: _slim(event) if belongs(event, selected) else None
-        )
-        return [event for event in found if event is not None]
+    async def _events(
+        self, reader: ClusterReader, kind: str, selected: Selected, failing: Collection[str]
+    ) -> list[Json]:
+        """The raw events of one kind of object that belong; others, and those that the limit leaves out, are dropped
+        as they come."""
+        kept: list[Json] = []
+
+        def take(event: Json) -> None:
+            if not belongs(event, selected):
+                return
+            kept.append(_slim(event))
+            if self.limit is not None and len(kept) >= 2 * self.limit + SPARE_EVENTS:
+                # What the limit leaves out of some it leaves out of more.
+                kept[:] = [event.raw for event in select_events(kept, selected, self.limit, failing)]
+
+        await reader.events(self.namespace, kind, take)
+        return kept
 
     async def _selected(self, reader: ClusterReader, snapshot: K8sEventSnapshot) -> Selected:
         names: set[tuple[str, str]] = set()

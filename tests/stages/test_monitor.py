@@ -11,6 +11,7 @@ from k8s_tuning.stages.monitor import (
     K8sContainerStatus,
     K8sJobStatus,
     K8sMonitorSnapshot,
+    K8sPodCondition,
     K8sPodLog,
     K8sPodStatus,
     generate_monitor_report_text,
@@ -86,6 +87,42 @@ def snapshot() -> K8sMonitorSnapshot:
 
 def test_the_report_is_the_golden_one() -> None:
     assert generate_monitor_report_text(snapshot()) == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("one", "line"),
+    [
+        (job("j", "PENDING", suspended=True), "suspended"),
+        (
+            job("j", "RUNNING", deleted_at="2025-11-16T09:00:00Z", finalizers=["foregroundDeletion"]),
+            "deleting since 2025-11-16T09:00:00Z, held by foregroundDeletion",
+        ),
+        (
+            job("j", "RUNNING", [K8sPodStatus("p", "n", "Pending", scheduling_gates=["kueue.x-k8s.io/admission"])]),
+            "pod p: Pending; held by kueue.x-k8s.io/admission",
+        ),
+        (
+            job(
+                "j",
+                "RUNNING",
+                [
+                    K8sPodStatus(
+                        "p",
+                        "n",
+                        "Running",
+                        conditions=[K8sPodCondition("DisruptionTarget", "True", "DeletionByTaintManager", "taint")],
+                        deleted_at="2025-11-16T09:59:00Z",
+                    )
+                ],
+            ),
+            "pod p: Running; disrupted: DeletionByTaintManager: taint; to be gone by 2025-11-16T09:59:00Z",
+        ),
+    ],
+    ids=["suspended", "deleting", "gated", "disrupted"],
+)
+def test_what_holds_or_ends_a_job_is_shown(one: K8sJobStatus, line: str) -> None:
+    text = generate_monitor_report_text(K8sMonitorSnapshot("n", "", [one], [], "2025-11-16T10:00:00Z"))
+    assert f"           {line}\n" in text
 
 
 def test_an_empty_selection_and_an_unread_one_read_differently() -> None:

@@ -15,6 +15,9 @@ from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
 from k8s_tuning.dashboard import shapes
+from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.looks import JobLook, LookStore, TargetLook
 from k8s_tuning.web.app import create_app
 
 
@@ -80,6 +83,22 @@ def test_the_overview_has_the_worst_first_and_what_was_never_recorded(folder, ge
         ("quiet", "NEVER", True),
     ]
     assert rows[0]["cause"] == CAUSE
+
+
+def test_the_cause_on_the_overview_is_that_of_a_job_that_is_not_ok(folder, get):
+    """One that was evicted and runs again is OK, and says so on its own line."""
+    at = ago(1)
+    waits = K8sJobHealth("b", NAMESPACE, "PENDING", 0, 0, 0, HealthLevel.WARN, reasons=["pending"])
+    K8sHealthHistoryStore(folder / "health.jsonl").append(
+        K8sHealthSnapshot(NAMESPACE, SELECTOR, [waits], [], HealthLevel.WARN, at), target="차익"
+    )
+    jobs = [
+        JobLook("a", HealthLevel.OK, "RUNNING", reasons=["evicted"], cause="pod a was evicted; the Job goes on"),
+        JobLook("b", HealthLevel.WARN, "PENDING", reasons=["pending"], cause="the Job is suspended"),
+    ]
+    LookStore(folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, None, "차익", jobs))
+    causes = {row["name"]: row["cause"] for row in get("/api/v1/overview", range="7d").json()["rows"]}
+    assert causes["차익"] == "the Job is suspended"
 
 
 def test_an_entry_of_the_ledger_is_asked_for_by_the_ref_that_the_list_gives(folder, get):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -250,8 +249,8 @@ def _cause(look: TargetLook | None, at: str) -> str | None:
     """The probable cause of the worst Job, where the look is the one that the record is of."""
     if look is None or look.timestamp != at:
         return None
-    ill: Iterable[Any] = [job for job in look.jobs if job.cause]
-    return next((job.cause for job in sorted(ill, key=lambda job: job.health.value != "ERROR")), None)
+    failing = [job for job in look.jobs if job.cause and job.health != "OK"]
+    return next((job.cause for job in sorted(failing, key=lambda job: job.health != "ERROR")), None)
 
 
 def _brief(row: shapes.AlertRow) -> shapes.NoticeBrief:

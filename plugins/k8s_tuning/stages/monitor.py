@@ -200,10 +200,18 @@ def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
         if job.condition_reason or job.condition_message:
             told = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
             lines.append(f"           {one_line(told, _WIDEST_LINE)}")
-        lines += [f"           {one_line(told, _WIDEST_LINE)}" for told in _warnings(job)]
+        lines += [f"           {one_line(told, _WIDEST_LINE)}" for told in [*_held(job), *_warnings(job)]]
         for pod in job.pods:
             lines += _pod(pod, job, logs.get(pod.pod_name, []))
     return lines
+
+
+def _held(job: K8sJobStatus) -> list[str]:
+    held = ["suspended"] if job.suspended and job.phase == "PENDING" else []
+    if job.deleted_at is not None:
+        by = f", held by {', '.join(job.finalizers)}" if job.finalizers else ""
+        held.append(f"deleting since {job.deleted_at}{by}")
+    return held
 
 
 def _warnings(job: K8sJobStatus) -> list[str]:
@@ -235,6 +243,12 @@ def _troubles(pod: K8sPodStatus) -> list[str]:
         troubles.append(": ".join(part for part in (pod.reason, pod.message) if part))
     if pod.unschedulable:
         troubles.append(f"unschedulable: {pod.unschedulable}")
+    if pod.scheduling_gates:
+        troubles.append(f"held by {', '.join(pod.scheduling_gates)}")
+    disruptions = [condition for condition in pod.conditions if condition.type == "DisruptionTarget"]
+    troubles += [": ".join(part for part in ("disrupted", one.reason, one.message) if part) for one in disruptions]
+    if pod.deleted_at is not None:
+        troubles.append(f"to be gone by {pod.deleted_at}")
     told = [(container.name, _container_trouble(container)) for container in pod.containers]
     return troubles + [f"container {name} {trouble}" for name, trouble in told if trouble]
 

@@ -38,6 +38,22 @@ def test_a_delete_may_say_which_object_it_means(cluster: Cluster) -> None:
         assert http.delete(path).status_code == 404
 
 
+def test_an_object_with_a_finalizer_stays_until_it_is_taken_off(cluster: Cluster) -> None:
+    path = jobs_path(cluster, cluster.job("a"))
+    manifest = job_manifest(cluster.job("a"), **idle())
+    manifest["metadata"]["finalizers"] = ["example.com/keep"]
+    with cluster.client() as http:
+        http.post(jobs_path(cluster), json=manifest)
+        for _ in range(2):
+            answer = http.delete(path, params={"propagationPolicy": "Background"})
+            assert (answer.status_code, answer.json()["kind"]) == (200, "Job")
+        kept = http.get(path).json()["metadata"]
+        assert kept["finalizers"] == ["example.com/keep"]
+        assert kept["deletionTimestamp"] == answer.json()["metadata"]["deletionTimestamp"]
+        http.patch(path, json={"metadata": {"finalizers": None}}, headers=MERGE)
+        cluster.wait(lambda: http.get(path).status_code == 404)
+
+
 def test_a_whole_selection_is_deleted_at_once(cluster: Cluster) -> None:
     with cluster.client() as http:
         for name in ("a", "b"):

@@ -55,7 +55,10 @@ def test_a_newer_field_is_kept_by_a_server_that_knows_it_and_dropped_by_an_older
         ({"completionMode": "Indexed", "parallelism": 1}, "spec.completions"),
         ({"backoffLimitPerIndex": 1}, "spec.backoffLimitPerIndex"),
         ({**INDEXED, "maxFailedIndexes": 1}, "spec.backoffLimitPerIndex"),
+        ({**INDEXED, "backoffLimitPerIndex": 1, "maxFailedIndexes": 4}, "spec.maxFailedIndexes"),
         ({"podReplacementPolicy": "Never"}, "spec.podReplacementPolicy"),
+        ({"managedBy": "nobody"}, "spec.managedBy"),
+        ({"podFailurePolicy": {"rules": [{"action": "Count"}]}}, "spec.podFailurePolicy.rules[0]"),
         ({"podFailurePolicy": {"rules": [{"action": "Shout", **ON_42}]}}, "spec.podFailurePolicy.rules[0].action"),
         ({"podFailurePolicy": {"rules": [{"action": "FailIndex", **ON_42}]}}, "spec.podFailurePolicy.rules[0].action"),
         (
@@ -275,9 +278,9 @@ def test_a_pod_with_scheduling_gates_waits_for_them_to_go(cluster: Cluster) -> N
 
         def held() -> list[tuple[str, str, str]]:
             said = http.get(core_path(cluster, "pods", name)).json()["status"].get("conditions", ())
-            return [(one["type"], one["status"], one["reason"]) for one in said]
+            return [(one["type"], one["status"], one.get("reason", "")) for one in said]
 
-        cluster.wait(lambda: held() == [("PodScheduled", "False", "SchedulingGated")])
+        cluster.wait(lambda: ("PodScheduled", "False", "SchedulingGated") in held())
         http.patch(core_path(cluster, "pods", name), json={"spec": {"schedulingGates": None}}, headers=MERGE)
         ended(http, cluster, "a")
 

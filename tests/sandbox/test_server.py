@@ -153,6 +153,20 @@ def test_a_status_can_be_set_by_its_subresource_alone(own: Cluster) -> None:
         assert (answer["status"]["succeeded"], answer["spec"]["backoffLimit"]) == (4, 0)
 
 
+def test_a_job_that_is_deleted_in_the_foreground_goes_with_the_last_of_its_pods(own: Cluster, sandbox: Sandbox) -> None:
+    sandbox.set_scenario([{"outcome": "hang"}])
+    pods = JOBS.replace("/apis/batch/v1", "/api/v1").replace("/jobs", "/pods")
+    with own.client() as http:
+        http.post(JOBS, json=job_manifest("a"))
+        own.wait(lambda: [pod for pod in http.get(pods).json()["items"] if pod["status"]["phase"] == "Running"])
+        answer = http.delete(f"{JOBS}/a", params={"propagationPolicy": "Foreground"}).json()
+        assert answer["metadata"]["finalizers"] == ["foregroundDeletion"]
+        found = http.get(f"{JOBS}/a").json()
+        assert "deletionTimestamp" in found["metadata"]
+        own.wait(lambda: http.get(f"{JOBS}/a").status_code == 404)
+        assert http.get(pods).json()["items"] == []
+
+
 def test_importing_the_sandbox_loads_no_server_and_no_airflow() -> None:
     code = "import sys, k8s_tuning.sandbox; print([m for m in ('uvicorn', 'starlette', 'airflow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -57,7 +57,9 @@ class Deletes:
             obj["status"] = {"phase": "Terminating"}
         elif target.resource is PODS and "nodeName" in obj["spec"] and obj["status"]["phase"] == "Running":
             gone["deletionGracePeriodSeconds"] = obj["spec"]["terminationGracePeriodSeconds"]
-        elif target.resource is JOBS and policy == "Background":
+        elif target.resource is not PODS and (left := self._left(target, record)) is not None:
+            obj, gone = left.load(), {}
+        elif target.resource is not PODS and policy == "Background":
             details = {**of(target.resource, target.name), "uid": record.uid}
             return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
         elif target.resource is not PODS:
@@ -72,6 +74,12 @@ class Deletes:
             one = replace(target, namespace=record.namespace, name=record.name)
             self.delete(one, options)
         return records
+
+    def _left(self, target: Target, record: Record) -> Record | None:
+        """The object where its finalizers keep it, None where it went (or would go)."""
+        found = self._store.get(target.resource, *record.key)
+        kept = found is not None and not target.dry_run and found.load()["metadata"].get("finalizers")
+        return found if kept else None
 
     def _now(self) -> str:
         return to_text(self._clock())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ _MODES = ("NonIndexed", "Indexed")
 _REPLACEMENTS = ("Failed", "TerminatingOrFailed")
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
 _OPERATORS = ("In", "NotIn")
+_STATUSES = ("False", "True", "Unknown")
 
 
 def causes(job: Object) -> Iterator[Cause]:
@@ -46,16 +48,17 @@ def causes(job: Object) -> Iterator[Cause]:
     for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
         if spec.get(field, 0) < 0:
             yield wrong(f"spec.{field}", spec[field], "must be greater than or equal to 0")
-    if "backoffLimitPerIndex" in spec:
-        if not indexed:
-            yield wrong("spec.backoffLimitPerIndex", spec["backoffLimitPerIndex"], "requires indexed completion mode")
-        if spec["template"]["spec"]["restartPolicy"] != "Never":
-            text = f'Invalid value: "{spec["template"]["spec"]["restartPolicy"]}": only "Never" is supported when'
-            path = "spec.template.spec.restartPolicy"
-            yield Cause(path, "FieldValueInvalid", f"{text} backoffLimitPerIndex is specified")
-    elif "maxFailedIndexes" in spec:
-        text = "Required value: when maxFailedIndexes is specified"
-        yield Cause("spec.backoffLimitPerIndex", "FieldValueRequired", text)
+        if field in spec and not indexed:
+            yield wrong(f"spec.{field}", spec[field], "requires indexed completion mode")
+    if "maxFailedIndexes" in spec:
+        if "backoffLimitPerIndex" not in spec:
+            text = "Required value: when maxFailedIndexes is specified"
+            yield Cause("spec.backoffLimitPerIndex", "FieldValueRequired", text)
+        if spec["maxFailedIndexes"] > spec.get("completions", spec["maxFailedIndexes"]):
+            yield wrong("spec.maxFailedIndexes", spec["maxFailedIndexes"], "must be less than or equal to completions")
+    if "managedBy" in spec and not re.fullmatch(r"[a-z0-9][-a-z0-9.]*/[^/ ]+", spec["managedBy"]):
+        text = 'must be a domain-prefixed path (such as "acme.io/foo")'
+        yield wrong("spec.managedBy", spec["managedBy"], text)
     yield from _replacement_causes(spec)
     yield from _failure_causes(spec)
     yield from _success_causes(spec, indexed=indexed)
@@ -102,7 +105,9 @@ def _failure_causes(spec: Object) -> Iterator[Cause]:
 
 def _rule_causes(place: str, rule: Object, names: set[Any], spec: Object) -> Iterator[Cause]:
     action, codes, conditions = rule.get("action", ""), rule.get("onExitCodes"), rule.get("onPodConditions")
-    if action == "FailIndex" and "backoffLimitPerIndex" not in spec:
+    if not action:
+        yield _required(f"{place}.action", _ACTIONS)
+    elif action == "FailIndex" and "backoffLimitPerIndex" not in spec:
         yield wrong(f"{place}.action", action, "requires the backoffLimitPerIndex to be set")
     elif action not in _ACTIONS:
         yield unsupported(f"{place}.action", action, _ACTIONS)
@@ -112,7 +117,9 @@ def _rule_causes(place: str, rule: Object, names: set[Any], spec: Object) -> Ite
         yield wrong(place, "field", what if codes is None else both)
     if codes is not None:
         below = f"{place}.onExitCodes"
-        if (operator := codes.get("operator", "")) not in _OPERATORS:
+        if not (operator := codes.get("operator", "")):
+            yield _required(f"{below}.operator", _OPERATORS)
+        elif operator not in _OPERATORS:
             yield unsupported(f"{below}.operator", operator, _OPERATORS)
         if codes.get("containerName") is not None and codes["containerName"] not in names:
             text = "must be one of the container or initContainer names in the pod template"
@@ -120,10 +127,22 @@ def _rule_causes(place: str, rule: Object, names: set[Any], spec: Object) -> Ite
         values = codes.get("values") or []
         if not values:
             yield wrong(f"{below}.values", values, "at least one value is required")
-        elif values != sorted(set(values)):
-            yield wrong(f"{below}.values", values, "must be ordered and without duplicates")
+        elif values != sorted(values):
+            yield wrong(f"{below}.values", values, "must be ordered")
+        for number, value in enumerate(values):
+            if value in values[:number]:
+                yield Cause(f"{below}.values[{number}]", "FieldValueDuplicate", f"Duplicate value: {value}")
         if 0 in values and codes.get("operator") == "In":
             yield wrong(f"{below}.values[{values.index(0)}]", 0, "must not be 0 for the In operator")
+
+    for number, pattern in enumerate(conditions or ()):
+        if (status := pattern.get("status", "True")) not in _STATUSES:
+            yield unsupported(f"{place}.onPodConditions[{number}].status", status, _STATUSES)
+
+
+def _required(field: str, valid: tuple[str, ...]) -> Cause:
+    listed = " ".join(f'"{one}"' for one in valid)
+    return Cause(field, "FieldValueRequired", f"Required value: valid values: [{listed}]")
 
 
 def _success_causes(spec: Object, *, indexed: bool) -> Iterator[Cause]:

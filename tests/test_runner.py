@@ -124,6 +124,21 @@ def test_a_job_that_succeeded_and_was_cleaned_up_is_not_missing(
     assert [(job.phase, job.ended_at is not None) for job in session.jobs] == [("SUCCEEDED", True)] * 2
 
 
+@pytest.mark.parametrize("ttl", [0, 1])
+def test_a_job_that_failed_and_was_cleaned_up_has_failed(
+    ttl: int, cluster: Cluster, config: K8sTuningPipelineConfig, tmp_path: Path
+) -> None:
+    """With the reasons of when it was seen: its pods are gone as well."""
+    cluster.scenario([{"match": f"*{cluster.tag}*worker-2*", "outcome": "oom"}])
+    write_session(tmp_path / "session.yaml", cluster.tag, f"ttl_seconds_after_finished: {ttl}")
+    result = run(replace(config, apply_enabled=True))
+    assert (result.exit_code, result.health_status) == (2, HealthLevel.ERROR), result.steps
+    (record,) = K8sHealthHistoryStore(config.history_file).load_recent(5)
+    assert (record.jobs_ok, record.jobs_error) == (1, 1)
+    if ttl:
+        assert "oom_killed" in record.reasons, record
+
+
 def test_the_look_and_the_session_are_kept_beside_the_history(
     cluster: Cluster, config: K8sTuningPipelineConfig
 ) -> None:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from k8s_tuning.errors import StoreError
 from k8s_tuning.stages.generate import build_k8s_jobs_from_orchestrator, job_manifest
+from k8s_tuning.stages.health import K8sHealthEvaluator
 from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.last_seen import GONE, LastSeen
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
 from k8s_tuning.stages.session import load_session
 from k8s_tuning.stages.sessions import (
-    GONE,
     UNSEEN,
     SeenJob,
     SessionJob,
@@ -78,6 +79,7 @@ class TestSessionsOf:
         assert first.parameters == orjson.loads(manifests[0]["metadata"]["annotations"]["k8s-tuning.io/parameters"])
         assert first.parameters
         assert first.args[0] == "scripts/run_d24_tuning_session.py"
+        assert first.ttl_seconds == config.ttl_seconds_after_finished == 86_400
 
     def test_sessions_and_namespaces_are_kept_apart_and_other_jobs_left_out(self) -> None:
         def manifest(name: str, **metadata: Any) -> dict[str, Any]:
@@ -238,6 +240,52 @@ class TestSessionStore:
         assert store.looked(snapshot(listed=False), everything, "dag/run-1") == 1
         (found,) = store.list()
         assert found.jobs[0].phase == UNSEEN
+
+    def test_why_a_job_failed_is_kept_and_a_look_that_did_not_ask_forgets_nothing(self, tmp_path: Path) -> None:
+        store = SessionStore(tmp_path)
+        store.applied(session("a", "b"))
+        killed = SeenJob("FAILED", at(1), at(2), ["oom_killed"], "메모리 부족 🔥", 137, failed=1)
+        store.seen(NAMESPACE, "s-1", {"a": killed, "b": SeenJob("RUNNING", at(1))}, at(2))
+        store.seen(
+            NAMESPACE, "s-1", {"a": SeenJob("FAILED", at(1), at(2), failed=1), "b": SeenJob("RUNNING", at(1))}, at(3)
+        )
+        store.applied(session("a", "b"))
+        store.seen(NAMESPACE, "s-1", {}, at(4))
+        last = SessionStore(tmp_path).last_seen(NAMESPACE, ["a", "b", "never"])
+        assert last["a"] == LastSeen(
+            "FAILED", ["oom_killed"], "메모리 부족 🔥", 137, failed=1, labels={"session_id": "s-1"}, alive_at=APPLIED
+        )
+        assert (last["b"].phase, last["b"].alive_at) == (GONE, at(3))
+        assert last.keys() == {"a", "b"}
+        assert store.last_seen("other", ["a"]) == {}
+
+    def test_the_reasons_of_a_snapshot_are_its_healths(self, tmp_path: Path) -> None:
+        store = SessionStore(tmp_path)
+        store.applied(session("a", "b"))
+        look = snapshot(("a", "FAILED"), ("b", "SUCCEEDED"))
+        look.jobs[0].condition_reason, look.jobs[0].condition_message = "DeadlineExceeded", "too long"
+        store.looked(look, everything, health=K8sHealthEvaluator().evaluate(look))
+        last = store.last_seen(NAMESPACE, ["a", "b"])
+        assert "deadline_exceeded" in last["a"].reasons
+        assert "too long" in (last["a"].cause or "")
+        assert (last["b"].phase, last["b"].reasons) == ("SUCCEEDED", [])
+
+    def test_of_two_sessions_with_a_job_of_one_name_the_one_applied_last_counts(self, tmp_path: Path) -> None:
+        store = SessionStore(tmp_path)
+        for name, second in (("new", 9), ("old", 1)):
+            store.applied(session("a", session_id=name, applied_at=at(second)))
+        store.seen(NAMESPACE, "old", {"a": SeenJob("SUCCEEDED")}, at(2))
+        assert store.last_seen(NAMESPACE, ["a"])["a"].phase == UNSEEN
+
+    def test_a_file_of_an_earlier_version_is_read(self, tmp_path: Path) -> None:
+        store = SessionStore(tmp_path)
+        store.applied(session("a"))
+        path = tmp_path / NAMESPACE / "s-1.json"
+        kept = orjson.loads(path.read_bytes())
+        for name in ("ttl_seconds", "alive_at", "reasons", "cause", "exit_code", "succeeded", "failed"):
+            del kept["jobs"][0][name]
+        path.write_bytes(orjson.dumps(kept))
+        assert store.read(NAMESPACE, "s-1") == session("a")
 
     def test_what_nobody_applied_has_no_session(self, tmp_path: Path) -> None:
         store = SessionStore(tmp_path / "sessions")

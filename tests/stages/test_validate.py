@@ -299,7 +299,19 @@ WARNINGS = [
         f"{POD}.containers[0].image: 'host:5000/app:latest' is `latest`",
     ),
     ("untagged", (*C0, "image"), "host:5000/app", "has no tag, which means `latest`"),
+    (
+        "a short TTL",
+        ("spec", "ttlSecondsAfterFinished"),
+        5,
+        "spec.ttlSecondsAfterFinished: is 5: the cluster may remove",
+    ),
+    ("no TTL at all", ("spec", "ttlSecondsAfterFinished"), 0, "give it 600 or more"),
+    ("a TTL just too short", ("spec", "ttlSecondsAfterFinished"), 299, "before the next check, 300 s after"),
 ]
+
+
+def test_a_ttl_of_the_distance_of_two_checks_is_long_enough():
+    assert validate(changed(("spec", "ttlSecondsAfterFinished"), 300)).warnings == []
 
 
 @pytest.mark.parametrize(("path", "value", "said"), [row[1:] for row in WARNINGS], ids=[row[0] for row in WARNINGS])

@@ -21,12 +21,28 @@ PHASES = st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "UNKNOWN"
         pytest.param([{"a": "RUNNING", "b": "FAILED"}, {"b": "FAILED"}], True, ([], ["b"], []), id="one was deleted"),
         pytest.param([{"b": "SUCCEEDED"}, {"a": "RUNNING"}], False, (["b"], [], ["a"]), id="one is seen late"),
         pytest.param([{"a": "FAILED", "b": "SUCCEEDED"}, {"a": "RUNNING"}], False, (["b"], [], ["a"]), id="made anew"),
+        pytest.param([{"a": "FAILED", "b": "RUNNING"}, {"b": "SUCCEEDED"}], True, (["b"], ["a"], []), id="failed, TTL"),
         pytest.param([{"other": "RUNNING"}], True, ([], [], []), id="strangers do not count"),
     ],
 )  # fmt: skip
 def test_waiting_is_over_when_no_job_can_still_end(looks, over, as_dict):
     progress = WaitProgress(["a", "b"])
     assert [progress.see(look) for look in looks][-1] is over
+    assert progress.as_dict() == dict(zip(("succeeded", "failed", "waiting"), as_dict, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("phases", "over", "as_dict"),
+    [
+        pytest.param({}, True, (["a"], ["b"], []), id="both are gone by now"),
+        pytest.param({"a": "RUNNING", "b": "RUNNING"}, False, ([], [], ["a", "b"]), id="both were made anew"),
+        pytest.param({"a": "FAILED"}, True, ([], ["a", "b"], []), id="what is there counts"),
+    ],
+)
+def test_what_an_earlier_watch_saw_end_has_ended(phases, over, as_dict):
+    progress = WaitProgress(["a", "b", "c"], {"a": "SUCCEEDED", "b": "FAILED", "c": "RUNNING", "other": "FAILED"})
+    assert progress.as_dict() == {"succeeded": ["a"], "failed": ["b"], "waiting": ["c"]}
+    assert progress.see(phases) is over
     assert progress.as_dict() == dict(zip(("succeeded", "failed", "waiting"), as_dict, strict=True))
 
 

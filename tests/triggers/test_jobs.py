@@ -111,6 +111,39 @@ def test_while_it_waits_the_sessions_progress_is_written(cluster, tmp_path):
     assert done.started_at <= done.ended_at <= session.seen_at
 
 
+async def killed(waiting, when):
+    """A trigger that a triggerer ran until `when` was true, and then was gone with it."""
+    running = asyncio.create_task(payloads(waiting))
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(when):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_a_triggerer_that_starts_anew_knows_what_was_seen_before(cluster, tmp_path):
+    """Jobs that ended and were removed by their TTL meanwhile have ended as they were seen to."""
+    done = create(cluster, "done", outcome="succeed", seconds=0)
+    bad = create(cluster, "bad", outcome="oom", seconds=0)
+    slow = create(cluster, "slow", outcome="succeed", seconds=8)
+    store = session_of(cluster, tmp_path, done, bad, slow)
+
+    def phases():
+        return {job.name: job.phase for job in store.read(cluster.namespace, cluster.tag).jobs}
+
+    path, fields = trigger(cluster, done, bad, slow, sessions_dir=str(tmp_path)).serialize()
+    ended = {done: "SUCCEEDED", bad: "FAILED"}
+    asyncio.run(killed(JobsEndedTrigger(**fields), lambda: phases() | ended == phases()))
+    for name in (done, bad):
+        cluster.kubectl("delete", "job", name, "--cascade=background")
+
+    module, name = path.rsplit(".", 1)
+    payload = watch(getattr(importlib.import_module(module), name)(**fields))
+    assert payload["progress"] == {"succeeded": sorted([done, slow]), "failed": [bad], "waiting": []}
+    last = store.last_seen(cluster.namespace, [bad])[bad]
+    assert ("oom_killed" in last.reasons, last.exit_code) == (True, 137)
+
+
 def test_progress_that_cannot_be_written_ends_no_wait(cluster, tmp_path, capsys):
     good = create(cluster, "good", outcome="succeed", seconds=1)
     session_of(cluster, tmp_path, good)

@@ -6,12 +6,14 @@ Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 where the Jobs could not
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.stages.health import HealthPolicy, K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
+from k8s_tuning.stages.last_seen import LastSeen
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline import health_exit_code
 
@@ -51,8 +53,10 @@ def look(args: argparse.Namespace, max_log_lines: int = 0) -> K8sMonitorSnapshot
     ).load_snapshot()
 
 
-def judge(args: argparse.Namespace, snapshot: K8sMonitorSnapshot) -> K8sHealthSnapshot:
-    """Its health, as the flags say."""
+def judge(
+    args: argparse.Namespace, snapshot: K8sMonitorSnapshot, last_seen: Mapping[str, LastSeen] | None = None
+) -> K8sHealthSnapshot:
+    """Its health, as the flags say; `last_seen`: of Jobs that are expected, and may not be there any more."""
     policy = HealthPolicy.load(args.policy) if args.policy else None
     evaluator = K8sHealthEvaluator(not args.no_warn_on_pending, not args.unknown_as_warn, policy)
-    return evaluator.evaluate(snapshot, args.expect)
+    return evaluator.evaluate(snapshot, args.expect, last_seen)

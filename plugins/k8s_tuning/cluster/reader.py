@@ -130,9 +130,15 @@ class ClusterReader:
             raise
 
     async def watch_jobs(
-        self, namespace: str, selector: str, keep: Callable[[Json], T]
+        self,
+        namespace: str,
+        selector: str,
+        keep: Callable[[Json], T],
+        deleted: Callable[[T], object] = lambda _: None,
     ) -> AsyncIterator[Mapping[str, T]]:
         """The selected Jobs by name, first as they are and then after every change, without an end.
+
+        `deleted` is told of each Job that is deleted, as it was last, before the Jobs without it are given out.
 
         Survives what a long watch meets: 410 Gone (lists again), a restarted API server, a dropped connection, a token
         that somebody renews. What stays (401, 403, a selector the server refuses) is raised, as is a fault of the
@@ -149,7 +155,7 @@ class ClusterReader:
                     yield known
                 async for changes in self._changes(namespace, selector, version):
                     silence = 0
-                    version, changed = _follow(known, changes, keep, version)
+                    version, changed = _follow(known, changes, keep, deleted, version)
                     if changed:
                         yield known
                 await self._sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
@@ -256,7 +262,9 @@ def _event(line: bytes, call: Call, server: str) -> Json:
     return event
 
 
-def _follow(known: dict[str, T], events: list[Json], keep: Callable[[Json], T], version: str) -> tuple[str, bool]:
+def _follow(
+    known: dict[str, T], events: list[Json], keep: Callable[[Json], T], deleted: Callable[[T], object], version: str
+) -> tuple[str, bool]:
     """Apply watch events to what is known; the newest resourceVersion, and whether any Job changed."""
     changed = False
     for event in events:
@@ -267,6 +275,7 @@ def _follow(known: dict[str, T], events: list[Json], keep: Callable[[Json], T], 
         changed = True
         if event.get("type") == "DELETED":
             known.pop(str(metadata.get("name")), None)
+            deleted(keep(event["object"]))
         else:
             known[str(metadata.get("name"))] = keep(event["object"])
     return version, changed

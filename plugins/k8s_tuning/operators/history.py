@@ -77,7 +77,7 @@ class RecordHistoryOperator(StageOperator):
             self.report("A newer look at this target is kept already.")
         if snapshot is not None:
             selects = selectors.parse(snapshot.selector).matches
-            SessionStore(self.sessions_dir).looked(snapshot, selects, run_id)
+            SessionStore(self.sessions_dir).looked(snapshot, selects, run_id, health)
 
 
 class ReportHistoryOperator(StageOperator):

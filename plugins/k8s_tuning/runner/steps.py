@@ -27,6 +27,7 @@ from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.connection import run as run_async
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.cluster.monitor import K8sJobMonitor
+from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import ClusterError, DeliveryError, InputError, StoreError
 from k8s_tuning.stages.apply import ApplyStatus
@@ -42,7 +43,7 @@ from k8s_tuning.stages.health import (
     not_ok,
 )
 from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.job_reading import job_status
+from k8s_tuning.stages.last_seen import with_ends
 from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
 from k8s_tuning.stages.manifests import manifest_files
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot
@@ -51,7 +52,7 @@ from k8s_tuning.stages.pipeline import (
     K8sTuningPipelineResult,
 )
 from k8s_tuning.stages.session import load_session
-from k8s_tuning.stages.sessions import SESSIONS, SeenJob, SessionStore, TuningSession, seen_job, sessions_of
+from k8s_tuning.stages.sessions import SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
 from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.stages.wait import WaitProgress
 
@@ -91,7 +92,7 @@ class Steps:
         self.sessions = SessionStore(Path(config.history_file).with_name(SESSIONS))
         self.applied: list[TuningSession] = []
         self.in_cluster: list[str] = []
-        self.succeeded: set[str] = set()
+        self.waited: dict[str, list[str]] = {}
 
     def in_order(self) -> Iterable[tuple[str, Callable[[], str]]]:
         """The stages' names, and what each does; it returns its outcome in words."""
@@ -166,9 +167,10 @@ class Steps:
             return "skipped: nothing was applied"
         if not self.config.wait_seconds:
             return "skipped: wait_seconds is 0"
-        progress = WaitProgress(self.in_cluster)
+        known = self.sessions.last_seen(self.config.namespace, self.in_cluster)
+        progress = WaitProgress(self.in_cluster, {name: last.phase for name, last in known.items()})
         run_async(self._until_ended(progress))
-        self.succeeded = progress.succeeded
+        self.waited = progress.as_dict()
         outcome = f"{len(progress.succeeded)} succeeded, {len(progress.failed)} failed"
         if progress.waiting:
             outcome += f"; after {self.config.wait_seconds:g} s not ended: {_some(sorted(progress.waiting))}"
@@ -177,8 +179,8 @@ class Steps:
     async def _until_ended(self, progress: WaitProgress) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.config.wait_seconds), ClusterReader(self.access) as reader:
-                async for jobs in reader.watch_jobs(
-                    self.config.namespace, self.config.label_selector, lambda job: seen_job(job_status(job))
+                async for jobs in follow_jobs(
+                    reader, self.config.namespace, self.config.label_selector, self.evaluator, self.now
                 ):
                     self._keep_progress(jobs)
                     if progress.see({name: job.phase for name, job in jobs.items()}):
@@ -200,8 +202,9 @@ class Steps:
         return outcome + _unread(self.snapshot.errors)
 
     def _judge(self) -> str:
-        expected = [name for name in self.in_cluster if name not in self.succeeded]
-        self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, expected)
+        known = self.sessions.last_seen(self.config.namespace, self.in_cluster)
+        last_seen = with_ends(known, self.waited)
+        self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, self.in_cluster, last_seen)
         self.result.health_status = self.health.overall_health
         self.result.jobs_listed = self.health.jobs_listed
         if not self.health.jobs_listed:
@@ -220,7 +223,7 @@ class Steps:
         record = self.store.append(self.health, run_id=self.run_id)
         self.result.history_appended = True
         self.looks.keep(make_look(self.health, self.snapshot, self.events, self.run_id, None))
-        self.sessions.looked(self.snapshot, self.selector.matches, self.run_id)
+        self.sessions.looked(self.snapshot, self.selector.matches, self.run_id, self.health)
         return f"{record.overall_health} recorded in {self.config.history_file}"
 
     def _alert(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from k8s_tuning.stages.health_policy import HealthLevel, HealthPolicy, worst
 from k8s_tuning.stages.health_signs import CONSEQUENCES, read_signs
+from k8s_tuning.stages.last_seen import GONE, LastSeen, ttl_is_over
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
 from k8s_tuning.stages.sign import Sign, age, lies_ahead
 
@@ -30,8 +31,9 @@ class K8sJobHealth:
     """One Job's health, with why. `cause`: the probable cause in a sentence, None where there is nothing to say.
 
     `reasons`: the cause's first; what only follows from it is left out. A Job that is OK may have some, too: a
-    disruption that a retry has answered. `phase` is D32's, or MISSING for an expected Job that the cluster does not
-    have. `exit_code`: that of the cause, where a container's end is the cause.
+    disruption that a retry has answered. `phase` is D32's, of an expected Job that the cluster does not have any more
+    as it was last seen; MISSING or GONE where nobody saw it end. `exit_code`: that of the cause, where a container's
+    end is the cause.
     """
 
     job_name: str
@@ -79,13 +81,20 @@ class K8sHealthEvaluator:
         self.treat_unknown_as_error = treat_unknown_as_error
         self.policy = policy or HealthPolicy.default()
 
-    def evaluate(self, snapshot: K8sMonitorSnapshot, expected_jobs: Iterable[str] = ()) -> K8sHealthSnapshot:
+    def evaluate(
+        self,
+        snapshot: K8sMonitorSnapshot,
+        expected_jobs: Iterable[str] = (),
+        last_seen: Mapping[str, LastSeen] | None = None,
+    ) -> K8sHealthSnapshot:
         """The health of one D32 snapshot.
 
-        `expected_jobs`: names that must be there, for instance those this session applied; one that is not is
-        `missing`. Where the list of Jobs could not be read, nothing is proved missing: an error then says so. Whatever
-        could not be read, the overall health is WARN at best.
+        `expected_jobs`: names that must be there, for instance those this session applied. One that is not is what
+        `last_seen` (by name) says of its end; else `gone`, where its TTL may have removed it, or `missing`. Where the
+        list of Jobs could not be read, nothing is proved missing: an error then says so. Whatever could not be read,
+        the overall health is WARN at best.
         """
+        known = last_seen or {}
         at, whose_clock = snapshot.timestamp, "this machine's"
         if snapshot.server_time is not None:
             at, whose_clock = snapshot.server_time, "the API server's"
@@ -96,7 +105,7 @@ class K8sHealthEvaluator:
         if absent and errors and not snapshot.jobs_listed:
             errors.append(f"not known whether these Jobs are still there: {', '.join(absent)}")
         elif absent:
-            jobs += [self._missing(name, snapshot.namespace) for name in absent]
+            jobs += [self._absent(name, snapshot, known.get(name)) for name in absent]
         unread = [HealthLevel.WARN] if errors else []
         return K8sHealthSnapshot(
             namespace=snapshot.namespace,
@@ -159,17 +168,32 @@ class K8sHealthEvaluator:
             return HealthLevel.WARN
         return level
 
-    def _missing(self, name: str, namespace: str) -> K8sJobHealth:
+    def _absent(self, name: str, snapshot: K8sMonitorSnapshot, last: LastSeen | None) -> K8sJobHealth:
+        """An expected Job that the cluster does not have: what was seen of it stays seen."""
+        phase, reasons, cause = MISSING, ["missing"], "the Job was applied, and the cluster no longer has it"
+        if last is not None and last.phase == "SUCCEEDED":
+            phase, reasons, cause = last.phase, [], ""
+        elif last is not None and last.phase == "FAILED":
+            phase, reasons = last.phase, last.reasons or ["job_failed"]
+            cause = last.cause or "the Job failed, and was removed before anybody asked why"
+        elif last is not None and ttl_is_over(last, snapshot.timestamp):
+            phase, reasons = GONE, ["gone"]
+            cause = f"its TTL of {last.ttl_seconds} s was over before anybody looked: how it ended is not known"
+        known = [reason for reason in reasons if reason in self.policy.rules]
+        levels = [self.policy.judge(reason, None)[0] for reason in known]
+        levels += [self.policy.judge("job_failed", None)[0]] if phase == "FAILED" else []
         return K8sJobHealth(
             job_name=name,
-            namespace=namespace,
-            phase=MISSING,
-            succeeded=0,
-            failed=0,
+            namespace=snapshot.namespace,
+            phase=phase,
+            succeeded=last.succeeded if last else 0,
+            failed=last.failed if last else 0,
             active=0,
-            health=self.policy.judge("missing", None)[0],
-            reasons=["missing"],
-            cause="the Job was applied, and the cluster no longer has it",
+            health=worst(levels),
+            reasons=list(reasons),
+            labels=dict(last.labels) if last else {},
+            cause=cause or None,
+            exit_code=last.exit_code if last else None,
         )
 
 

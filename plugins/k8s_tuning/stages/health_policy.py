@@ -49,6 +49,7 @@ DEFAULT_RULES: Mapping[str, ReasonRule] = MappingProxyType(
         "unknown_phase": ReasonRule(_ERROR),
         "unexpected_phase": ReasonRule(_WARN),
         "missing": ReasonRule(_ERROR),
+        "gone": ReasonRule(_WARN),
         "oom_killed": ReasonRule(_ERROR),
         # A registry that is slow or limits its callers heals by itself within a few tries.
         "image_pull": ReasonRule(_ERROR, 60),

@@ -32,6 +32,8 @@ _PARTIAL = {
     "limits": "the pod may take whatever the node has left",
 }
 _POD = "spec.template.spec"
+# From one check of the health monitor to the next: the schedule of dags/k8s_health_monitor.py.
+CHECK_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,14 @@ def _spec(job: dict[str, Any]) -> Iterator[Finding]:
         value = spec.get(field)
         if isinstance(value, int) and not least <= value < 2**31:
             yield _error("range", f"spec.{field}", f"is {value}; it must be at least {least} and fit 32 bits")
+    ttl = spec.get("ttlSecondsAfterFinished")
+    if isinstance(ttl, int) and 0 <= ttl < CHECK_SECONDS:
+        yield _warning(
+            "ttl",
+            "spec.ttlSecondsAfterFinished",
+            f"is {ttl}: the cluster may remove the Job before the next check, {CHECK_SECONDS} s after the last, sees "
+            f"how it ended; give it {2 * CHECK_SECONDS} or more",
+        )
 
 
 def _pod(job: dict[str, Any]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -19,8 +19,12 @@ from k8s_tuning.errors import StoreError
 from k8s_tuning.jsonfiles import JsonFolder
 from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION
 from k8s_tuning.stages.job_reading import job_times
+from k8s_tuning.stages.last_seen import ENDED, GONE, LastSeen
 from k8s_tuning.stages.manifest_secrets import shown_words
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
+
+if TYPE_CHECKING:
+    from k8s_tuning.stages.health import K8sHealthSnapshot, K8sJobHealth
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +33,31 @@ SESSIONS = "sessions"
 
 SESSION_LABEL = "session_id"
 WORKER_LABEL = "worker_id"
-UNSEEN, GONE = "UNSEEN", "GONE"
+UNSEEN = "UNSEEN"
 
-_ENDED = ("SUCCEEDED", "FAILED")
+# What looks tell of a Job; the rest is as it was applied.
+_TOLD = (
+    "phase", "started_at", "ended_at", "seen_at", "alive_at", "reasons", "cause", "exit_code", "succeeded", "failed",
+)  # fmt: skip
 # Of two looks within one second the one that saw more of the Job's life is the later one.
-_LIFE = (UNSEEN, "PENDING", "UNKNOWN", "RUNNING", GONE, *_ENDED)
+_LIFE = (UNSEEN, "PENDING", "UNKNOWN", "RUNNING", GONE, *ENDED)
 
 
 @dataclass(frozen=True)
 class SeenJob:
-    """What one look saw of a Job. `phase`: D32's. `ended_at`: None while it runs, or where the cluster did not say."""
+    """What one look saw of a Job. `phase`: D32's. `ended_at`: None while it runs, or where the cluster did not say.
+
+    `reasons`, `cause`, `exit_code`: D33's, of a Job that failed, where they were asked for.
+    """
 
     phase: str
     started_at: str | None = None
     ended_at: str | None = None
+    reasons: list[str] = field(default_factory=list)
+    cause: str | None = None
+    exit_code: int | None = None
+    succeeded: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,8 @@ class SessionJob:
     """One Job of a session.
 
     `phase`: as last seen; UNSEEN before the first look, GONE where the Job is not there any more and was never seen to
-    end. `seen_at`: the look that `phase` is of.
+    end. `seen_at`: the look that `phase` is of. `alive_at`: the last look that saw it before its end. `reasons`,
+    `cause`, `exit_code`: why it failed, as the look that saw it fail found. `ttl_seconds`: its ttlSecondsAfterFinished.
     """
 
     name: str
@@ -63,6 +79,13 @@ class SessionJob:
     ended_at: str | None = None
     seen_at: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    ttl_seconds: int | None = None
+    alive_at: str | None = None
+    reasons: list[str] = field(default_factory=list)
+    cause: str | None = None
+    exit_code: int | None = None
+    succeeded: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,14 +136,20 @@ class SessionStore:
             self._take(name, jobs, at, shows)
 
     def looked(
-        self, snapshot: K8sMonitorSnapshot, selects: Callable[[Mapping[str, str]], bool], run_id: str | None = None
+        self,
+        snapshot: K8sMonitorSnapshot,
+        selects: Callable[[Mapping[str, str]], bool],
+        run_id: str | None = None,
+        health: K8sHealthSnapshot | None = None,
     ) -> int:
         """Take D32's snapshot into the sessions that it has Jobs of, or that this run applied; how many those are.
 
-        `selects`: whether the snapshot's selector selects these labels. A session that it shows nothing of may be in a
-        namespace of the same name on another cluster, and stays as it was.
+        `health`: D33's of it, for the reasons of Jobs that failed. `selects`: whether the snapshot's selector selects
+        these labels. A session that it shows nothing of may be in a namespace of the same name on another cluster, and
+        stays as it was.
         """
-        jobs = {job.job_name: seen_job(job) for job in snapshot.jobs}
+        judged = {job.job_name: job for job in health.jobs_health} if health else {}
+        jobs = {job.job_name: seen_job(job, judged.get(job.job_name)) for job in snapshot.jobs}
         found = 0
         for name in self._files.names():
             known = self._files.read_or_warn(name) if name.startswith(f"{snapshot.namespace}/") else None
@@ -130,6 +159,16 @@ class SessionStore:
                 found += 1
                 self._take(name, jobs, snapshot.timestamp, selects if snapshot.jobs_listed else lambda _: False)
         return found
+
+    def last_seen(self, namespace: str, job_names: Iterable[str]) -> dict[str, LastSeen]:
+        """What is known of these Jobs, by name; those that no session has are left out."""
+        wanted, found = frozenset(job_names), dict[str, tuple[str, LastSeen]]()
+        for name in self._files.names() if wanted else ():
+            known = self._files.read_or_warn(name) if name.startswith(f"{namespace}/") else None
+            for job in known.jobs if known else ():
+                if known and job.name in wanted and found.get(job.name, ("",))[0] <= known.applied_at:
+                    found[job.name] = known.applied_at, _last_seen(job, known.applied_at)
+        return {name: last for name, (_, last) in found.items()}
 
     def read(self, namespace: str, session_id: str) -> TuningSession | None:
         """One session, None where none of that name was applied."""
@@ -169,9 +208,12 @@ def sessions_of(manifests: Iterable[Mapping[str, Any]], run_id: str | None, appl
     return [TuningSession(*key, run_id, applied_at, jobs=jobs) for key, jobs in found.items()]
 
 
-def seen_job(job: K8sJobStatus) -> SeenJob:
-    """What a look says of one Job."""
-    return SeenJob(job.phase, *job_times(job))
+def seen_job(job: K8sJobStatus, health: K8sJobHealth | None = None) -> SeenJob:
+    """What a look says of one Job; `health`: D33's of it, of which a failure's reasons are kept."""
+    seen = SeenJob(job.phase, *job_times(job), succeeded=job.succeeded, failed=job.failed)
+    if health is None or job.phase != "FAILED":
+        return seen
+    return replace(seen, reasons=list(health.reasons), cause=health.cause, exit_code=health.exit_code)
 
 
 def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
@@ -180,10 +222,8 @@ def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
     seen = {job.name: job for job in kept.jobs}
     jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
     merged = [
-        replace(job, phase=was.phase, started_at=was.started_at, ended_at=was.ended_at, seen_at=was.seen_at)
-        if (was := seen.get(name)) is not None
-        else job
-        for name, job in jobs.items()
+        replace(job, **{name: getattr(was, name) for name in _TOLD}) if (was := seen.get(job.name)) is not None else job
+        for job in jobs.values()
     ]
     return replace(newer, seen_at=kept.seen_at, jobs=merged)
 
@@ -215,15 +255,32 @@ def merge_seen(
     return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if told else session
 
 
+def _last_seen(job: SessionJob, applied_at: str) -> LastSeen:
+    return LastSeen(
+        phase=job.phase,
+        reasons=list(job.reasons),
+        cause=job.cause,
+        exit_code=job.exit_code,
+        succeeded=job.succeeded,
+        failed=job.failed,
+        labels=dict(job.labels),
+        ttl_seconds=job.ttl_seconds,
+        alive_at=max(job.alive_at or "", applied_at),
+    )
+
+
 def _present(job: SessionJob, now: SeenJob, at: str) -> SessionJob:
-    missed_its_end = job.phase == GONE and now.phase in _ENDED
+    missed_its_end = job.phase == GONE and now.phase in ENDED
     if _order(at, now.phase) <= _order(job.seen_at, job.phase) and not missed_its_end:
         return job
-    return replace(job, phase=now.phase, started_at=now.started_at, ended_at=now.ended_at, seen_at=at)
+    if now.phase in ENDED and now.phase == job.phase and not now.reasons:
+        # A look that did not ask why it failed knows less than the one that did.
+        now = replace(now, reasons=job.reasons, cause=job.cause, exit_code=job.exit_code)
+    return replace(job, **vars(now), seen_at=at, alive_at=job.alive_at if now.phase in ENDED else at)
 
 
 def _absent(job: SessionJob, at: str) -> SessionJob:
-    if job.phase in _ENDED or _order(at, GONE) <= _order(job.seen_at, job.phase):
+    if job.phase in ENDED or _order(at, GONE) <= _order(job.seen_at, job.phase):
         return job
     return replace(job, phase=GONE, seen_at=at)
 
@@ -235,6 +292,7 @@ def _order(at: str | None, phase: str) -> tuple[str, int]:
 def _session_job(manifest: Mapping[str, Any], labels: dict[str, str]) -> SessionJob:
     pod = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
     container = next(iter(pod.get("containers") or []), None) or {}
+    ttl = (manifest.get("spec") or {}).get("ttlSecondsAfterFinished")
     return SessionJob(
         name=manifest["metadata"]["name"],
         worker_id=labels.get(WORKER_LABEL),
@@ -242,6 +300,7 @@ def _session_job(manifest: Mapping[str, Any], labels: dict[str, str]) -> Session
         parameters=_parameters((manifest["metadata"].get("annotations") or {}).get(PARAMETERS_ANNOTATION)),
         args=shown_words([str(arg) for arg in container.get("args") or []]),
         labels=labels,
+        ttl_seconds=ttl if isinstance(ttl, int) else None,
     )
 
 

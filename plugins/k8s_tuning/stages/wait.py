@@ -5,27 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-ENDED = frozenset({"SUCCEEDED", "FAILED"})
+from k8s_tuning.stages.last_seen import ENDED
 
 
 class WaitProgress:
     """What has been seen of the Jobs that were applied.
 
-    A Job that succeeded and is gone by the next look (ttlSecondsAfterFinished) has succeeded; one that is gone and was
-    never seen to succeed is missing, and there is no use in waiting for it.
+    A Job that was seen to end and is gone by the next look (ttlSecondsAfterFinished) has ended as it was seen; for one
+    that is gone and was never seen to end there is no use in waiting. `remembered`: phases by name, as an earlier watch
+    wrote them down; a Job that is there counts as it is now.
     """
 
-    def __init__(self, job_names: Iterable[str]) -> None:
+    def __init__(self, job_names: Iterable[str], remembered: Mapping[str, str] | None = None) -> None:
         self._names = frozenset(job_names)
-        self.waiting = set(self._names)
-        self.succeeded: set[str] = set()
-        self.failed: set[str] = set()
+        known = remembered or {}
+        self._last = {name: known[name] for name in self._names if known.get(name) in ENDED}
+        self._seen_to_succeed: set[str] = set()
+        self.waiting = set(self._names - self._last.keys())
+
+    @property
+    def succeeded(self) -> set[str]:
+        """The Jobs that ended well."""
+        return {name for name, phase in self._last.items() if phase == "SUCCEEDED"}
+
+    @property
+    def failed(self) -> set[str]:
+        """The Jobs that failed."""
+        return {name for name, phase in self._last.items() if phase == "FAILED"}
 
     def see(self, phases: Mapping[str, str]) -> bool:
         """Take in the present phase of every Job that is there; True where none is left to wait for."""
-        self.succeeded |= {name for name in self._names if phases.get(name) == "SUCCEEDED"}
-        self.failed = {name for name in self._names - self.succeeded if phases.get(name) == "FAILED"}
-        self.waiting = {name for name in self._names - self.succeeded - self.failed if name in phases}
+        there = self._names & phases.keys()
+        for name in there - self._seen_to_succeed:
+            self._last[name] = phases[name]
+            if phases[name] == "SUCCEEDED":
+                self._seen_to_succeed.add(name)
+        self.waiting = {name for name in there if self._last[name] not in ENDED}
         return not self.waiting
 
     def as_dict(self) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from k8s_tuning import timestamps
+from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
-from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.sessions import SeenJob, SessionStore, seen_job
+from k8s_tuning.stages.sessions import SeenJob, SessionStore
 from k8s_tuning.stages.wait import WaitProgress
 
 
@@ -22,9 +22,9 @@ class JobsEndedTrigger(BaseTrigger):
     """Fires once: all the named Jobs have ended (or are gone), the time is over, or the cluster refuses.
 
     `session_id`: selects the Jobs on the server. `deadline`: seconds since the epoch, so that a restarted triggerer
-    waits no longer than the first would have. `sessions_dir`: where the session's progress is written for the health
-    page whenever a Job moves on; a write that fails ends no wait. The event: {"progress": {…}} as stages.wait has it,
-    or {"error": "…"}.
+    waits no longer than the first would have. `sessions_dir`: where the session's progress is written whenever a Job
+    moves on, for the health page and for a triggerer that starts anew; a write that fails ends no wait. The event:
+    {"progress": {…}} as stages.wait has it, or {"error": "…"}.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class JobsEndedTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the Jobs; one event."""
-        progress = WaitProgress(self.job_names)
+        progress = WaitProgress(self.job_names, await asyncio.to_thread(self._remembered))
         try:
             async with asyncio.timeout(max(0.0, self.deadline - time.time())):
                 await self._watch(progress)
@@ -71,17 +71,22 @@ class JobsEndedTrigger(BaseTrigger):
 
     async def _watch(self, progress: WaitProgress) -> None:
         access = await KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context).aaccess()
-        told: dict[str, SeenJob] | None = None
         async with ClusterReader(access) as reader:
-            known: Mapping[str, SeenJob]
-            async for known in reader.watch_jobs(
-                self.namespace, f"session_id={self.session_id}", lambda job: seen_job(job_status(job))
-            ):
-                if known != told:
-                    told = dict(known)
-                    await asyncio.to_thread(self._write_progress, told, timestamps.now())
-                if progress.see({name: job.phase for name, job in known.items()}):
+            async for jobs in follow_jobs(reader, self.namespace, f"session_id={self.session_id}"):
+                await asyncio.to_thread(self._write_progress, jobs, timestamps.now())
+                if progress.see({name: job.phase for name, job in jobs.items()}):
                     return
+
+    def _remembered(self) -> dict[str, str]:
+        """How Jobs ended that a triggerer before this one saw end: the cluster may have removed them since."""
+        if self.sessions_dir is None:
+            return {}
+        try:
+            known = SessionStore(self.sessions_dir).last_seen(self.namespace, self.job_names)
+        except StoreError as error:
+            self.log.warning("what was seen of the session before is not known: %s", error)
+            return {}
+        return {name: last.phase for name, last in known.items()}
 
     def _write_progress(self, jobs: Mapping[str, SeenJob], at: str) -> None:
         if self.sessions_dir is None:

@@ -1,0 +1,51 @@
+"""D33 as a task: what the session's file and the wait remember of Jobs that are not there any more."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from k8s_tuning import wire
+from k8s_tuning.operators.health import EvaluateHealthOperator
+from k8s_tuning.stages.monitor import K8sMonitorSnapshot
+from k8s_tuning.stages.sessions import SeenJob, SessionJob, SessionStore, TuningSession
+
+APPLIED, NOW = "2025-11-16T10:00:00Z", "2025-11-16T11:00:00Z"
+CONTEXT = {"ti": SimpleNamespace(dag_id="d", run_id="r", task_id="evaluate_health", map_index=-1, try_number=1)}
+KILLED = SeenJob("FAILED", APPLIED, NOW, ["oom_killed"], "container tuning was OOM-killed (exit code 137)", 137)
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    store = SessionStore(tmp_path / "sessions")
+    jobs = [
+        SessionJob(name, ttl_seconds=ttl) for name, ttl in (("done", 5), ("killed", 5), ("unseen", 5), ("lost", None))
+    ]
+    store.applied(TuningSession("n", "s", None, APPLIED, jobs=jobs))
+    store.seen("n", "s", {"done": SeenJob("SUCCEEDED"), "killed": KILLED}, "2025-11-16T10:30:00Z")
+    return tmp_path / "sessions"
+
+
+def evaluate(sessions, job_names, waited=None):
+    snapshot = K8sMonitorSnapshot("n", "app=x", [], [], NOW, jobs_listed=True)
+    task = EvaluateHealthOperator(
+        task_id="evaluate_health", snapshot=wire.dump(snapshot), applied={"job_names": job_names}, waited=waited,
+        sessions_dir=str(sessions),
+    )  # fmt: skip
+    return {job["job_name"]: job for job in task.execute(CONTEXT)["jobs_health"]}
+
+
+def test_jobs_that_are_gone_are_what_they_were_seen_to_be(sessions):
+    found = evaluate(sessions, ["done", "killed", "unseen", "lost", "stranger"])
+    assert {name: (job["phase"], job["health"], job["reasons"]) for name, job in found.items()} == {
+        "done": ("SUCCEEDED", "OK", []),
+        "killed": ("FAILED", "ERROR", ["oom_killed"]),
+        "unseen": ("GONE", "WARN", ["gone"]),
+        "lost": ("MISSING", "ERROR", ["missing"]),
+        "stranger": ("MISSING", "ERROR", ["missing"]),
+    }
+    assert found["killed"]["exit_code"] == 137
+
+
+def test_the_wait_knows_where_no_file_was_written(tmp_path):
+    found = evaluate(tmp_path / "none", ["a", "b"], {"succeeded": ["a"], "failed": ["b"], "waiting": []})
+    assert [job["phase"] for job in found.values()] == ["SUCCEEDED", "FAILED"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from k8s_tuning import yamlfile
 from k8s_tuning.cli import flags
-from k8s_tuning.errors import InputError
+from k8s_tuning.errors import ConfigError, InputError
 from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
 from k8s_tuning.stages.session import load_session
 
@@ -40,7 +40,11 @@ def run(args: argparse.Namespace) -> int:
         _check_same(args.config, args.orchestrator_config)
     if args.session_id is not None:
         config = replace(config, session_id=args.session_id)
-    result = generate_jobs(config, args.output_dir, run_id=args.run_id)
+    try:
+        result = generate_jobs(config, args.output_dir, run_id=args.run_id)
+    except ConfigError as error:
+        # With another session id the configuration is not the file's alone, and the error may be the flag's.
+        raise ConfigError(f"{path}: {error}" if args.session_id is None else str(error)) from error
     flags.show(args, result, generate_summary_text(result))
     return 0
 
@@ -50,7 +54,9 @@ def _check_same(session: str, orchestrator: str) -> None:
     ours, theirs = (yamlfile.read_mapping(Path(path)) for path in (session, orchestrator))
     for key in ours.keys() & theirs.keys():
         if ours[key] != theirs[key]:
+            # An environment variable may be a password: its value is never repeated.
+            shown = ("one", "another") if key == "extra_env" else (repr(theirs[key]), repr(ours[key]))
             raise InputError(
-                f"{orchestrator}: {key} is {theirs[key]!r}, but {ours[key]!r} in {session}, from which alone the Jobs "
+                f"{orchestrator}: {key} is {shown[0]}, but {shown[1]} in {session}, from which alone the Jobs "
                 "are made; make the two agree, or leave --orchestrator-config out"
             )

@@ -158,9 +158,12 @@ def _target(content: dict[str, Any], context: str | None, source: str) -> Target
     chosen = context or content.get("current-context")
     if not chosen:
         raise ConfigError(f"{source}: no current-context; name a context (known: {known})")
+    _refuse_other_than_text(source, "current-context", chosen)
     if chosen not in contexts:
         raise ConfigError(f"{source}: no context {chosen!r}; known contexts: {known}")
     cluster_name, user_name = contexts[chosen].get("cluster"), contexts[chosen].get("user")
+    _refuse_other_than_text(source, f"context {chosen!r}: cluster", cluster_name)
+    _refuse_other_than_text(source, f"context {chosen!r}: user", user_name)
     if cluster_name not in clusters:
         raise ConfigError(f"{source}: context {chosen!r} names cluster {cluster_name!r}, which is not in it")
     if user_name and user_name not in users:
@@ -189,6 +192,11 @@ def _target(content: dict[str, Any], context: str | None, source: str) -> Target
         impersonate=_impersonation(user, f"{source}: user {user_name!r}"),
         exec_plugin=user.get("exec"),
     )
+
+
+def _refuse_other_than_text(source: str, what: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{source}: {what} is {yamlfile.kind(value)}; write a text, in quotes")
 
 
 def _single_config(content: dict[str, Any], context: str, source: str, user: Any, cluster: str) -> SingleConfig:

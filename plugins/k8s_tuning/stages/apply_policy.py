@@ -54,4 +54,5 @@ def load_policy(path: str | Path) -> ApplyPolicy:
         key = ".".join(str(step) for step in first["loc"])
         known = ", ".join(item.name for item in fields(ApplyPolicy))
         said = f"unknown key; known keys: {known}" if first["type"] == "unexpected_keyword_argument" else first["msg"]
+        said += "; put it in quotes" if first["type"] == "string_type" else ""
         raise ConfigError(f"{path}: {key}: {said}") from error

@@ -60,7 +60,7 @@ class SearchSpace:
 
 def combinations(space: SearchSpace, count: int, session_id: str) -> list[Combination]:
     """One combination for each of `count` Jobs, all distinct; ConfigError where the space can't give exactly these."""
-    _check(space)
+    check_space(space)
     if space.strategy == "grid":
         return _grid(space, count)
     seed: int | str = session_id if space.seed is None else space.seed
@@ -78,7 +78,8 @@ def env_text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check(space: SearchSpace) -> None:
+def check_space(space: SearchSpace) -> None:
+    """ConfigError names the parameter that is wrong, as search.parameters.NAME, and what would be right."""
     if not space.parameters:
         raise ConfigError("search.parameters: is empty; name at least one parameter, or leave `search` out")
     taken: dict[str, str] = {}

@@ -19,7 +19,7 @@ from k8s_tuning import kubernetes_names as names
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.resources import resource_findings
-from k8s_tuning.stages.search import Parameter, SearchSpace, env_name
+from k8s_tuning.stages.search import Parameter, SearchSpace, check_space, env_name
 
 # A guard against a slipped digit: each worker is a file and a Job.
 MOST_WORKERS = 10_000
@@ -129,6 +129,12 @@ def _rule_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:
     for key, value in config.node_selector.items():
         yield from _bad(f"node_selector.{key}", key, names.label_key_problem)
         yield from _bad(f"node_selector.{key}", value, names.label_value_problem)
+    if config.search is not None:
+        try:
+            check_space(config.search)
+        except ConfigError as error:
+            key, _, problem = str(error).partition(": ")
+            yield key, problem
     yield from _env_problems(config)
     for found in resource_findings(_amounts(config)):
         if found.error:

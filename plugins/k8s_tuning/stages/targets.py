@@ -32,7 +32,7 @@ class Retention(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    max_age_days: Annotated[float, Field(gt=0)] = 90
+    max_age_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 90
     max_records: Annotated[int, Field(ge=1)] = 100_000
 
 
@@ -43,7 +43,7 @@ class TargetsConfig(BaseModel):
 
     targets: Annotated[list[Target], Field(min_length=1)]
     retention: Retention = Retention()
-    stale_after_minutes: Annotated[float, Field(gt=0)] = 30
+    stale_after_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
 
 
 def load_targets(path: str | Path) -> TargetsConfig:
@@ -54,7 +54,8 @@ def load_targets(path: str | Path) -> TargetsConfig:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {place}: {first['msg']}; include/configs/targets.yaml shows every key") from error
+        cure = "put it in quotes" if first["type"] == "string_type" else "include/configs/targets.yaml shows every key"
+        raise ConfigError(f"{path}: {place}: {first['msg']}; {cure}") from error
     for what, values in (
         ("name", [target.name for target in config.targets]),
         ("namespace and label_selector", [f"{target.namespace} {target.label_selector}" for target in config.targets]),

@@ -3,7 +3,6 @@
 import pytest
 
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.stages.search import combinations
 from k8s_tuning.stages.session import load_session
 
 GOOD = """
@@ -140,11 +139,9 @@ def test_a_number_that_older_yaml_takes_for_another_is_refused_with_key_line_and
 
 def test_one_value_in_two_notations_is_one_value(tmp_path):
     """1e-3 was a text, so that two Jobs ran with one and the same value."""
-    config = load_session(
-        write(tmp_path, GOOD + "search: {strategy: grid, parameters: {a: {values: [1e-3, 0.001]}}}\n")
-    )
-    with pytest.raises(ConfigError, match=r"0\.001 is there twice"):
-        combinations(config.search, 2, config.session_id)
+    path = write(tmp_path, GOOD + "search: {strategy: grid, parameters: {a: {values: [1e-3, 0.001]}}}\n")
+    with pytest.raises(ConfigError, match=r"session\.yaml: search\.parameters\.a\.values: 0\.001 is there twice"):
+        load_session(path)
 
 
 def test_anchors_and_merge_keys_spare_the_writer_a_repetition(tmp_path):

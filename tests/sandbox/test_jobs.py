@@ -13,7 +13,7 @@ from k8s_tuning.sandbox.dialect import DIALECTS, TODAY, V1_20, Dialect
 from k8s_tuning.sandbox.jobs import JobController
 from k8s_tuning.sandbox.nodes import Nodes
 from k8s_tuning.sandbox.occurrences import Recorder
-from k8s_tuning.sandbox.pods import ask_to_go
+from k8s_tuning.sandbox.pods import delete_pod
 from k8s_tuning.sandbox.resources import EVENTS, JOBS, PODS
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.scheduler import Scheduler
@@ -87,7 +87,7 @@ class World:
         return [record.load() for record in self.store.records(Selection(PODS))]
 
     def delete_pod(self, **how: Any) -> None:
-        ask_to_go(self.store, self.all_pods()[0], self.now, self.dialect, **how)
+        delete_pod(self.store, self.all_pods()[0], self.now, self.dialect, **how)
 
     def reasons(self) -> list[str]:
         return [record.fields["reason"] for record in self.store.records(Selection(EVENTS))]

@@ -17,20 +17,20 @@ Object = dict[str, Any]
 _LIMIT = "BackoffLimitExceeded", "Job has reached the specified backoff limit"
 
 
-def plan(now_is: Situation) -> Plan:
+def plan(situation: Situation) -> Plan:
     """What to do about a Job that is not over."""
-    job, now = now_is.job, now_is.now
+    job, now = situation.job, situation.now
     status: Object = copy.deepcopy(job.get("status") or {})
     # A start time alone is no reason to write.
-    made = Plan(status, now_is.attempts, worth_writing=("active", "succeeded", "failed", "conditions"))
-    active = [pod for pod in now_is.pods if phase(pod) not in ENDED and "deletionTimestamp" not in pod["metadata"]]
-    succeeded, failed = (sum(phase(pod) == ended for pod in now_is.pods) for ended in ENDED)
+    made = Plan(status, situation.attempts, worth_writing=("active", "succeeded", "failed", "conditions"))
+    active = [pod for pod in situation.pods if phase(pod) not in ENDED and "deletionTimestamp" not in pod["metadata"]]
+    succeeded, failed = (sum(phase(pod) == ended for pod in situation.pods) for ended in ENDED)
     if "startTime" not in status:
         status["startTime"] = to_text(now)
         if (deadline := job["spec"].get("activeDeadlineSeconds")) is not None:
-            made.look_again(deadline)
+            made.sync_within(deadline)
     count = len(active)
-    if (failure := _failure(job, status, now_is.pods, count, failed, now)) is not None:
+    if (failure := _failure(job, status, situation.pods, count, failed, now)) is not None:
         made.delete += active
         failed, count = failed + count, 0
         status["conditions"] = [condition("Failed", *failure, now)]

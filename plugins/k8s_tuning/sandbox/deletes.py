@@ -9,7 +9,7 @@ from typing import Any
 
 from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.jobs import FOREGROUND
-from k8s_tuning.sandbox.pods import ask_to_go, let_go
+from k8s_tuning.sandbox.pods import delete_pod, remove_finalizer
 from k8s_tuning.sandbox.resources import JOBS, NAMESPACES, PODS
 from k8s_tuning.sandbox.status import Cause, Refusal, invalid, modified, of
 from k8s_tuning.sandbox.store import Record, Selection, Store
@@ -99,7 +99,7 @@ class Deletes:
         obj = record.load()
         meta = obj["metadata"]
         if target.resource is PODS:
-            ask_to_go(self._store, obj, self._clock(), self._dialect, grace if isinstance(grace, int) else None)
+            delete_pod(self._store, obj, self._clock(), self._dialect, grace if isinstance(grace, int) else None)
             return
         if target.resource is NAMESPACES:
             # The namespace controller empties and removes it.
@@ -111,7 +111,7 @@ class Deletes:
             for owned in self._store.owned(record.uid, PODS):
                 pod = owned.load()
                 pod["metadata"].pop("ownerReferences")
-                let_go(pod)
+                remove_finalizer(pod)
                 self._store.put(PODS, pod)
         if policy == "Foreground" and target.resource is JOBS:
             meta["finalizers"] = [*dict.fromkeys((*meta.get("finalizers", ()), FOREGROUND))]

@@ -17,7 +17,7 @@ from k8s_tuning.sandbox.dialect import Dialect
 from k8s_tuning.sandbox.occurrences import Recorder
 from k8s_tuning.sandbox.plans import Attempts, NewPod, Plan, Situation, finished
 from k8s_tuning.sandbox.pod_counts import FINALIZER
-from k8s_tuning.sandbox.pods import ask_to_go, let_go
+from k8s_tuning.sandbox.pods import delete_pod, remove_finalizer
 from k8s_tuning.sandbox.resources import JOBS, PODS
 from k8s_tuning.sandbox.scenario import Scenario
 from k8s_tuning.sandbox.store import Change, Key, Store
@@ -90,8 +90,8 @@ class JobController:
     def _collect(self, uid: str) -> None:
         for record in self._store.owned(uid, PODS):
             pod = record.load()
-            let_go(pod)
-            ask_to_go(self._store, pod, self._clock(), self._dialect)
+            remove_finalizer(pod)
+            delete_pod(self._store, pod, self._clock(), self._dialect)
 
     def _sync(self, key: Key) -> None:
         self._queued.discard(key)
@@ -115,7 +115,7 @@ class JobController:
         self._create_pods(key, job, plan)
         for pod in plan.delete:
             name = pod["metadata"]["name"]
-            ask_to_go(self._store, pod, self._clock(), self._dialect)
+            delete_pod(self._store, pod, self._clock(), self._dialect)
             self._note(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
         fields = plan.worth_writing or {*before, *plan.status}
         if any(plan.status.get(field) != before.get(field) for field in fields):
@@ -124,7 +124,7 @@ class JobController:
             live = self._store.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
             if live is not None:
                 freed = live.load()
-                let_go(freed)
+                remove_finalizer(freed)
                 self._store.put(PODS, freed)
         for event in plan.events:
             self._note(job, *event)
@@ -160,7 +160,7 @@ class JobController:
             refusal = f'Error creating: pods "{name}" is forbidden: {text}'
             self._note(job, "Warning", "FailedCreate", refusal)
         tries = self._refused[key] = self._refused.get(key, 0) + 1
-        plan.look_again(min(self._backoff * 2.0 ** (tries - 1), 60.0))
+        plan.sync_within(min(self._backoff * 2.0 ** (tries - 1), 60.0))
 
     def _create_pod(self, job: Object, new: NewPod, *, gated: bool) -> None:
         meta, template = job["metadata"], copy.deepcopy(job["spec"]["template"])

@@ -62,7 +62,7 @@ class Plan:
     again: float | None = None
     worth_writing: tuple[str, ...] = ()
 
-    def look_again(self, seconds: float) -> None:
+    def sync_within(self, seconds: float) -> None:
         """At the latest after so many seconds."""
         self.again = seconds if self.again is None else min(self.again, seconds)
 

@@ -27,8 +27,8 @@ class PodCounts:
         new = [pod for pod in self.tracked if uid_of(pod) not in known]
         self.new_succeeded = [pod for pod in new if phase(pod) == "Succeeded"]
         self.new_failed = [pod for pod in new if self.is_failed(pod)]
-        self.active = [pod for pod in pods if phase(pod) not in ENDED and not is_going(pod)]
-        self.terminating = sum(phase(pod) not in ENDED and is_going(pod) for pod in pods)
+        self.active = [pod for pod in pods if phase(pod) not in ENDED and not is_terminating(pod)]
+        self.terminating = sum(phase(pod) not in ENDED and is_terminating(pod) for pod in pods)
 
     @property
     def per_index(self) -> bool:
@@ -93,7 +93,7 @@ class PodCounts:
         """Whether the pod counts as failed: it is, or it is being deleted and the Job does not wait for its end."""
         if phase(pod) == "Failed":
             return True
-        return is_going(pod) and phase(pod) != "Succeeded" and not self.only_replaces_ended
+        return is_terminating(pod) and phase(pod) != "Succeeded" and not self.only_replaces_ended
 
     def _count(self) -> None:
         # Pods that the last step noted and let go.
@@ -126,7 +126,7 @@ def uid_of(pod: Object) -> str:
     return found
 
 
-def is_going(pod: Object) -> bool:
+def is_terminating(pod: Object) -> bool:
     """Whether the pod is being deleted."""
     return "deletionTimestamp" in pod["metadata"]
 

@@ -15,7 +15,7 @@ from k8s_tuning.timestamps import to_text
 Object = dict[str, Any]
 
 
-def let_go(pod: Object) -> None:
+def remove_finalizer(pod: Object) -> None:
     """Take the Job controller's finalizer off the pod, in place."""
     meta = pod["metadata"]
     left = [name for name in meta.get("finalizers", ()) if name != FINALIZER]
@@ -32,7 +32,7 @@ def grace_of(pod: Object, dialect: Dialect, given: int | None = None) -> int:
     return wanted
 
 
-def ask_to_go(store: Store, pod: Object, now: datetime, dialect: Dialect, grace: int | None = None) -> None:
+def delete_pod(store: Store, pod: Object, now: datetime, dialect: Dialect, grace: int | None = None) -> None:
     """Delete a pod as the API does: it goes when its node has stopped it and its last finalizer is gone."""
     meta, seconds = pod["metadata"], grace_of(pod, dialect, grace)
     if not seconds and not meta.get("finalizers"):

@@ -42,19 +42,24 @@ _COMPLETE = "SuccessCriteriaMet", "CompletionsReached", "Reached expected number
 _FINAL = {"SuccessCriteriaMet": "Complete", "FailureTarget": "Failed"}
 
 
-def plan(now_is: Situation) -> Plan:
+def plan(situation: Situation) -> Plan:
     """What to do about a Job that is not over."""
-    return _Planning(now_is).plan()
+    return _Planning(situation).plan()
 
 
 class _Planning:
     """One pass over a Job."""
 
-    def __init__(self, now_is: Situation) -> None:
-        self.job, self.spec, self.now, self.backoff = now_is.job, now_is.job["spec"], now_is.now, now_is.backoff
+    def __init__(self, situation: Situation) -> None:
+        self.job, self.spec, self.now, self.backoff = (
+            situation.job,
+            situation.job["spec"],
+            situation.now,
+            situation.backoff,
+        )
         self.status: Object = copy.deepcopy(self.job.get("status") or {})
-        self.made = Plan(self.status, now_is.attempts)
-        self.pods = now_is.pods
+        self.made = Plan(self.status, situation.attempts)
+        self.pods = situation.pods
         self.counts = PodCounts(self.job, self.pods, self.status)
         self.terminating = self.counts.terminating
 
@@ -112,7 +117,7 @@ class _Planning:
             left = seconds - (self.now - datetime.fromisoformat(self.status["startTime"])).total_seconds()
             if left <= 0:
                 return _DEADLINE
-            self.made.look_again(left)
+            self.made.sync_within(left)
         if self.counts.succeeded_indexes is None:
             return None
         if self.counts.failed_indexes:
@@ -142,7 +147,7 @@ class _Planning:
         new, wait = self._new_pods(missing)
         if wait > 0:
             # So does the real controller: what still runs is not named while a retry waits.
-            self.made.look_again(wait)
+            self.made.sync_within(wait)
             return active, 0
         self.made.create += new
         return active, len(active) + len(new)

@@ -1,4 +1,4 @@
-"""No answer is without an end: whatever a server sends, and goes on sending, is read within bounds and told."""
+"""No answer is without an end: whatever a server sends, and goes on sending, is read within bounds and reported."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def got(access: ClusterAccess) -> Any:
     return run(go())
 
 
-def for_ever(piece: bytes, start: bytes = b"") -> Iterator[bytes]:
+def endless(piece: bytes, start: bytes = b"") -> Iterator[bytes]:
     return itertools.chain([start] if start else [], itertools.repeat(piece))
 
 
@@ -81,7 +81,7 @@ def test_a_body_without_an_end_is_not_read_on(
     monkeypatch.setattr(connection, "MOST_LIST_BYTES", 8 * MIB)
     monkeypatch.setattr(listing, "MOST_ITEM_BYTES", MIB)
     filling = b',{"metadata":{"name":"a"}}' * 4096 if start.endswith(b"[{}") else b" " * 65_536
-    api.answer = lambda request: Answer(pieces=for_ever(filling, start.replace(b"[{}", b'[{"metadata":{"name":"a"}}')))
+    api.answer = lambda request: Answer(pieces=endless(filling, start.replace(b"[{}", b'[{"metadata":{"name":"a"}}')))
     with pytest.raises(BadAnswer) as caught:
         ask(access)
     assert not caught.value.retryable
@@ -91,10 +91,10 @@ def test_a_body_without_an_end_is_not_read_on(
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 409, 410, 418, 422, 429, 500, 503])
 @pytest.mark.parametrize("ask", [listed, got], ids=["a list", "an object"])
-def test_a_refusal_without_an_end_is_told_by_its_beginning(
+def test_a_refusal_without_an_end_is_reported_by_its_beginning(
     status: int, ask: Callable[[ClusterAccess], Any], api: ApiDouble, access: ClusterAccess
 ) -> None:
-    api.answer = lambda request: Answer(status=status, pieces=for_ever(b"why not? " * 8192))
+    api.answer = lambda request: Answer(status=status, pieces=endless(b"why not? " * 8192))
     with pytest.raises(ClusterError) as caught:
         ask(access)
     assert caught.value.status == status
@@ -103,7 +103,7 @@ def test_a_refusal_without_an_end_is_told_by_its_beginning(
 
 
 def test_a_log_is_cut_where_the_server_does_not(api: ApiDouble, access: ClusterAccess) -> None:
-    api.answer = lambda request: Answer(pieces=for_ever(b"line\n" * 10_000))
+    api.answer = lambda request: Answer(pieces=endless(b"line\n" * 10_000))
     body = reading(access, lambda r: r.log("n", "p", "c", tail_lines=5, limit_bytes=70_000))
     assert len(body) == 70_000
     assert api.sent < 16 * MIB
@@ -181,7 +181,7 @@ def test_an_answer_comes_packed_or_not(encoding: str, api: ApiDouble, access: Cl
     ids=["not gzip", "torn", "empty", "twice", "deflate", "br", "zstd", "odd"],
 )
 @pytest.mark.parametrize("status", [200, 403])
-def test_an_answer_that_cannot_be_unpacked_is_told(
+def test_an_answer_that_cannot_be_unpacked_is_reported(
     status: int, encoding: str, body: bytes, api: ApiDouble, access: ClusterAccess
 ) -> None:
     api.script(Answer(body, status, {"Content-Encoding": encoding}))
@@ -209,7 +209,7 @@ def test_an_answer_that_cannot_be_unpacked_is_told(
 )
 def test_headers_without_an_end_are_not_read_on(lines: list[bytes], api: ApiDouble, tmp_path: Path) -> None:
     start, more = lines
-    api.answer = lambda request: Answer(raw_pieces=for_ever(more, start))
+    api.answer = lambda request: Answer(raw_pieces=endless(more, start))
     with pytest.raises(ClusterError):
         listed(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path), retry_seconds=0, read_seconds=0.5))
 
@@ -273,7 +273,7 @@ def test_a_watch_survives_a_line_without_an_end(
 
     def answer(request: Request) -> Answer:
         if "watch" in request.query:
-            return Answer(pieces=for_ever(b" " * 65_536, b'{"type":"ADDED"'))
+            return Answer(pieces=endless(b" " * 65_536, b'{"type":"ADDED"'))
         return next(lists, page("Job", [named("a"), named("new")]))
 
     api.answer = answer
@@ -292,12 +292,12 @@ def test_a_watch_survives_a_line_without_an_end(
 def test_a_watch_that_drips_is_ended_and_begun_anew(
     api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server was asked to end it after a while; one that goes on for ever may have lost what it watches."""
+    """The server was asked to end it after a while; one that never ends may have lost what it watches."""
     monkeypatch.setattr(reader, "WATCH_SECONDS", 0)
     monkeypatch.setattr(reader, "WATCH_GRACE", 0.2)
     lists = iter([page("Job", [named("a")])])
     api.answer = lambda request: (
-        Answer(pieces=for_ever(b"\n")) if "watch" in request.query else next(lists, page("Job", [named("new")]))
+        Answer(pieces=endless(b"\n")) if "watch" in request.query else next(lists, page("Job", [named("new")]))
     )
 
     async def work(reader: ClusterReader) -> set[str]:

@@ -93,7 +93,7 @@ def test_a_list_that_comes_a_byte_at_a_time_is_read() -> None:
         b'{"items": [' + b'{"a":' * 2000 + b"1" + b"}" * 2000 + b"]}",
     ],
 )
-def test_what_is_no_list_is_told(data: bytes) -> None:
+def test_what_is_no_list_is_reported(data: bytes) -> None:
     for cuts in ([], list(range(0, len(data), 7))):
         with pytest.raises(NotAList):
             read(data, cuts)

@@ -33,7 +33,7 @@ class Server:
         return page("Job", self.jobs if request.path.endswith("/jobs") else [])
 
 
-def looks(api: ApiDouble, tmp_path: Path, namespace: Answer, jobs: list[Any] | None = None) -> tuple[Any, Any]:
+def snapshots(api: ApiDouble, tmp_path: Path, namespace: Answer, jobs: list[Any] | None = None) -> tuple[Any, Any]:
     api.answer = Server(namespace, jobs)
     access = ClusterAccess(kubeconfig=api.kubeconfig(tmp_path), retry_seconds=0)
     return (
@@ -43,11 +43,11 @@ def looks(api: ApiDouble, tmp_path: Path, namespace: Answer, jobs: list[Any] | N
 
 
 def test_a_namespace_that_the_server_does_not_have_is_an_error(api: ApiDouble, tmp_path: Path) -> None:
-    snapshot, events = looks(api, tmp_path, MISSING)
+    snapshot, events = snapshots(api, tmp_path, MISSING)
     assert not snapshot.jobs_listed
-    (told,) = snapshot.errors
-    assert told.startswith("Jobs not read: namespace n does not exist on 127.0.0.1:")
-    assert events.errors == [told.replace("Jobs not read", "events not read")]
+    (error,) = snapshot.errors
+    assert error.startswith("Jobs not read: namespace n does not exist on 127.0.0.1:")
+    assert events.errors == [error.replace("Jobs not read", "events not read")]
     health = K8sHealthEvaluator().evaluate(snapshot)
     assert (health.overall_health, health.jobs_listed) == (HealthLevel.WARN, False)
 
@@ -68,14 +68,14 @@ def test_a_namespace_that_the_server_does_not_have_is_an_error(api: ApiDouble, t
     ids=["there", "forbidden", "another 404", "of another", "plain 404", "web page", "500", "401", "dropped"],
 )
 def test_where_the_server_does_not_say_it_stays_as_it_was(answer: Answer, api: ApiDouble, tmp_path: Path) -> None:
-    snapshot, events = looks(api, tmp_path, answer)
+    snapshot, events = snapshots(api, tmp_path, answer)
     assert (snapshot.jobs, snapshot.errors, snapshot.jobs_listed) == ([], [], True)
     assert events.errors == []
 
 
 def test_where_there_are_jobs_nobody_asks(api: ApiDouble, tmp_path: Path) -> None:
     job = {"metadata": {"name": "a", "uid": "u"}, "spec": {}, "status": {}}
-    snapshot, _ = looks(api, tmp_path, MISSING, [job])
+    snapshot, _ = snapshots(api, tmp_path, MISSING, [job])
     assert snapshot.errors == []
     assert "/api/v1/namespaces/n" not in [request.path for request in api.requests]
 

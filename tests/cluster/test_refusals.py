@@ -18,7 +18,7 @@ APPLY = Call("patch", "jobs", "batch", "trading-bots", "tune-1")
 ROLE = "grant it with a"
 
 
-def told(status: int, message: str, call: Call = APPLY) -> ClusterError:
+def error_of(status: int, message: str, call: Call = APPLY) -> ClusterError:
     answer = refusal(status, message)
     body = json.dumps(answer.body).encode()
     return faults.from_answer(status, {"content-type": "application/json"}, body, call, "host:6443")
@@ -151,8 +151,9 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize(("message", "cure", "passing"), FORBIDDEN.values(), ids=FORBIDDEN)
 def test_a_403_comes_with_the_cure_of_its_cause(message: str, cure: str, passing: bool) -> None:
-    error = told(403, message)
+    error = error_of(403, message)
     assert isinstance(error, Forbidden)
+    assert str(error).startswith("may not " if ROLE in cure else "cannot ")
     assert message in str(error)
     assert cure in str(error)
     assert error.retryable is passing
@@ -201,7 +202,7 @@ def test_a_403_comes_with_the_cure_of_its_cause(message: str, cure: str, passing
     ids=["list", "create by an apply", "impersonate", "sub-resource", "path", "another authorizer", "without a word"],
 )
 def test_rbacs_403_names_the_rule_that_is_missing(message: str, rule: str) -> None:
-    assert f"grant it with {rule}" in str(told(403, message, LIST))
+    assert f"grant it with {rule}" in str(error_of(403, message, LIST))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_rbacs_403_names_the_rule_that_is_missing(message: str, rule: str) -> No
     ids=["another manager's field", "uid", "made meanwhile", "being deleted"],
 )
 def test_a_409_comes_with_the_cure_of_its_cause(message: str, cure: str) -> None:
-    error = told(409, message)
+    error = error_of(409, message)
     assert isinstance(error, Conflict)
     assert cure in str(error)
 
@@ -244,7 +245,7 @@ TYPED = "failed to create typed patch object (n/a; batch/v1, Kind=Job): errors:\
     ids=["duplicate", "integer quantity", "unknown field", "another type", "live object"],
 )
 def test_a_500_that_is_the_manifests_fault_is_final(message: str, cure: str) -> None:
-    error = told(500, message)
+    error = error_of(500, message)
     assert isinstance(error, Invalid)
     assert not error.retryable
     assert cure in str(error)
@@ -254,7 +255,7 @@ def test_a_500_that_is_the_manifests_fault_is_final(message: str, cure: str) -> 
     "message", ["etcdserver: request timed out", 'Internal error occurred: failed calling webhook "a": EOF', ""]
 )
 def test_any_other_500_is_the_servers_and_may_pass(message: str) -> None:
-    error = told(500, message)
+    error = error_of(500, message)
     assert isinstance(error, BadAnswer)
     assert error.retryable
 
@@ -278,9 +279,9 @@ def test_only_the_servers_own_bookkeeping_is_a_collision(status: int, message: s
 
 @given(st.integers(300, 599), st.text(), st.sampled_from([LIST, APPLY]))
 def test_whatever_a_server_says_is_an_error_that_quotes_it_within_bounds(status: int, words: str, call: Call) -> None:
-    error = told(status, words * 200, call)
+    error = error_of(status, words * 200, call)
     assert len(str(error)) < 40_000  # what cannot be seen is written out
 
 
 def test_a_message_of_a_megabyte_is_cut() -> None:
-    assert len(str(told(422, "한" * 1_000_000))) < 5_000
+    assert len(str(error_of(422, "한" * 1_000_000))) < 5_000

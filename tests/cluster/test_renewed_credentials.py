@@ -201,7 +201,7 @@ def test_a_token_file_is_followed_too(api: ApiDouble, tmp_path: Path) -> None:
     assert listed(access) == ["a"]
 
 
-def test_no_token_is_told(
+def test_no_token_is_shown(
     api: ApiDouble, access: ClusterAccess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.answer = Server(lambda: api.kubeconfig(tmp_path, user={"token": "third-t0ken"}))

@@ -95,12 +95,12 @@ def test_a_warning_is_shown_beside_its_job_in_text_and_json(
     assert result.job_results[0].return_code == int(refused)
     text = generate_apply_report_text(result)
     assert text.index("worker-1") < text.index(f"    Warning: {POD_SECURITY}") < text.index("worker-2")
-    told: Any = json.loads(json.dumps(wire.dump(result)))
-    assert told["job_results"][0]["warnings"][0] == POD_SECURITY
+    shown: Any = json.loads(json.dumps(wire.dump(result)))
+    assert shown["job_results"][0]["warnings"][0] == POD_SECURITY
 
 
 def test_a_result_without_warnings_of_an_earlier_version_is_read() -> None:
     job = K8sApplyJobResult("a", "n", "a.yaml", ["kubectl"], 0, "", "", ApplyStatus.SUCCESS, "2026-01-01T00:00:00Z")
-    told = wire.dump(job)
-    assert told.pop("warnings") == []
-    assert wire.load(K8sApplyJobResult, told) == job
+    shown = wire.dump(job)
+    assert shown.pop("warnings") == []
+    assert wire.load(K8sApplyJobResult, shown) == job

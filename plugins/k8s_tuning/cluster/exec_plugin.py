@@ -93,7 +93,7 @@ class ExecPluginAuth(httpx2.Auth):
                     os.killpg(process.pid, signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(1):
-                        await process.wait()
+                        await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr), process.wait())
         if process.returncode:
             said = _SECRET.sub("…", complaint.decode(errors="replace").strip()[-400:]) or "it said nothing"
             raise Unauthorized(f"{self._where}: the exec plugin {command!r} ended with {process.returncode}: {said}")

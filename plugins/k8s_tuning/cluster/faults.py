@@ -74,7 +74,7 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call
         asked = refusals.grant(call.verb, call.group, call.resource, call.namespace)
         reading = call.verb in ("get", "list", "watch")
         refusal = refusals.forbidden(message, asked, reading=reading)
-        return _refused(Forbidden, f"may not {call}: {message}", refusal, status)
+        return _refused(Forbidden, f"{'may not' if refusal.right else 'cannot'} {call}: {message}", refusal, status)
     if status == 404:
         return NotFound(f"cannot {call}: {message or 'this cluster has no such API'} (404)", status)
     if status == 409:

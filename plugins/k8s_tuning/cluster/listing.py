@@ -139,7 +139,7 @@ class ListReader(Generic[T]):
                 break
             position = scalar.end()
             self._take(data[before.end() : position])
-        # Whatever does not go on as JSON waits for more, in vain: `finish` tells.
+        # Whatever does not go on as JSON waits for more, in vain: `finish` reports it.
         self._data, self._position = data[start:], position - start
 
     def _take(self, value: bytes) -> None:

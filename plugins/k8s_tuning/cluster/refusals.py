@@ -1,4 +1,4 @@
-"""Why an API server refused, told from its message: a status code is shared by causes with different cures. Pure.
+"""Why an API server refused, read from its message: a status code is shared by causes with different cures. Pure.
 
 Sources: the messages of kubernetes/kubernetes (apiserver's authorization and admission plugins, structured-merge-diff).
 """
@@ -11,10 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Refusal:
-    """`cure`: what to do about it. `passing`: the same request may succeed later, without a change to it."""
+    """`cure`: what to do about it. `passing`: the same request may succeed later, without a change to it.
+
+    `right`: the account lacks a permission.
+    """
 
     cure: str
     passing: bool = False
+    right: bool = False
 
 
 _RBAC = re.compile(
@@ -111,11 +115,11 @@ def forbidden(message: str, asked: str, *, reading: bool) -> Refusal:
     if authorizer and _ANONYMOUS in message:
         return Refusal("no credentials were sent or accepted: give the kubeconfig's user a token or a certificate")
     if authorizer and (right := _RBAC.search(message)) is not None:
-        return Refusal(_granted(right))
+        return Refusal(_granted(right), right=True)
     if (found := _first(tuple(others), message)) is not None:
         return found
     if authorizer or reading:
-        return Refusal(asked)
+        return Refusal(asked, right=True)
     return Refusal("the cluster's admission control refused it: change the manifest as it says")
 
 

@@ -41,8 +41,8 @@ async def patiently(attempt: Callable[[int], Awaitable[T]], seconds: float, slee
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        told = error.after if isinstance(error, Again) else None
-        return max(told or 0.0, backoff(state))
+        asked = error.after if isinstance(error, Again) else None
+        return max(asked or 0.0, backoff(state))
 
     attempts = AsyncRetrying(
         wait=wait,

@@ -17,9 +17,15 @@ from typing import Any
 
 import yaml
 
+from k8s_tuning.alerts.decision import duration
+from k8s_tuning.stages.targets import load_targets
+
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "source"
 COMPOSE = HERE.parent / "compose"
+CONFIGS = HERE.parent / "configs"
+# How many times as stale as targets.yaml says a target must be to page somebody.
+VERY_STALE = 4
 HEADER = "# Written by include/kubernetes/generate.py from include/kubernetes/source/: change it there.\n"
 SECRET_KEYS = ("slack-alerts-url", "slack-low-url", "pagerduty-routing-key")
 
@@ -106,7 +112,12 @@ def source(file: str, values: Values) -> list[Document]:
 
 
 def _values(name: str, environment: Document, settings: Document) -> Values:
+    stale = load_targets(CONFIGS / "targets.yaml").stale_after_minutes * 60
     return {
+        "stale_seconds": f"{stale:g}",
+        "very_stale_seconds": f"{VERY_STALE * stale:g}",
+        "stale": duration(stale),
+        "very_stale": duration(VERY_STALE * stale),
         "runbooks": settings["runbooks"],
         "repository": settings["repository"],
         "config_secret": "alertmanager-k8s-tuning",

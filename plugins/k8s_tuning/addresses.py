@@ -18,10 +18,17 @@ def overview_address(*, embedded: bool = True) -> str:
 
 
 def target_address(
-    namespace: str, selector: str, since: str | None = None, until: str | None = None, *, embedded: bool = True
+    namespace: str,
+    selector: str,
+    since: str | None = None,
+    until: str | None = None,
+    *,
+    cluster: str | None = None,
+    embedded: bool = True,
 ) -> str:
     """One target; `since` and `until` (RFC 3339): the range of its charts."""
-    return _address("target", {"namespace": namespace, "selector": selector, "since": since, "until": until}, embedded)
+    where = {"namespace": namespace, "selector": selector, "cluster": cluster}
+    return _address("target", {**where, "since": since, "until": until}, embedded)
 
 
 def session_address(namespace: str, session_id: str, *, embedded: bool = True) -> str:

@@ -18,6 +18,7 @@ from k8s_tuning.stages.events import K8sEvent
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
 from k8s_tuning.stages.incident import IncidentSeverity, K8sIncident
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.timestamps import to_datetime, to_text
 
 NAMESPACE = "trading-bots"
@@ -95,9 +96,10 @@ class World:
     def decisions(self, minute: float, *, deliver: bool = True, run_id: str = "") -> list[Decision]:
         self.runs += 1
         run_id = run_id or f"run-{self.runs}"
-        situations = {}
+        situations: dict[int, list[K8sHealthHistoryRecord]] = {}
+        targets = TargetIndex(TargetIdentity)
         for one in self.records:
-            key = (one.namespace, one.selector)
+            key = id(targets.of(one.namespace, one.selector, one.target, one.cluster))
             situations[key] = [*situations.get(key, []), one]
         found = decide(
             self.config, [situation(own, at(minute)) for own in situations.values()], self.state(), at(minute), run_id

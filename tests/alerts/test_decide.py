@@ -233,6 +233,35 @@ def test_plannings_of_one_run_for_several_targets_say_nothing_twice() -> None:
     assert world.run(1, deliver=False, run_id="run") == ["first", "in_flight"]
 
 
+EAST = {"target": "east", "cluster": "conn-east"}
+WEST = {"target": "west", "cluster": "conn-west"}
+
+
+def test_two_clusters_with_one_namespace_and_selector_have_an_incident_each() -> None:
+    """The end of one leaves the other's open, and a critical one mutes nothing of its neighbour's."""
+    world = World()
+    world.records = [record("E", 0, **EAST), record("W", 0, **WEST)]
+    assert world.run(0) == ["first", "first"]
+    ids = {notice.items[0].target: notice.items[0].incident_id for _, notice in world.sent}
+    assert len(set(ids.values())) == 2
+    world.records += [record("O", 20, **EAST), record("W", 20, **WEST)]
+    assert world.run(20) == ["resolved", "still_firing"]
+    assert [facts.id for facts in world.state().incidents.values()] == [ids["west"]]
+    assert "**Cluster:** conn-west" in world.sent[1][1].text
+
+
+@pytest.mark.parametrize("name", ["tuning", None], ids=["named", "unnamed"])
+def test_an_upgrade_opens_no_second_incident_and_alerts_nobody_twice(name: str | None) -> None:
+    """The ledger's lines and the history's records so far name no cluster; those from now on do."""
+    world = World()
+    assert world.check("E", 0, target=name) == ["first"]
+    assert world.check("E", 5, target="tuning", cluster="kubernetes_default") == ["still_firing"]
+    assert world.check("O", 30, target="tuning", cluster="kubernetes_default") == ["resolved"]
+    assert world.check("E", 60, target="tuning", cluster="kubernetes_default") == ["first"]
+    told = [notice.items[0].incident_id for _, notice in world.sent]
+    assert (told[0] == told[1], told[1] == told[2]) == (True, False)
+
+
 def test_a_run_that_plans_again_says_the_same_and_nothing_that_was_sent() -> None:
     """A cleared or retried task."""
     world = World()

@@ -144,7 +144,10 @@ def test_health_as_json_has_the_snapshots_fields(
     assert run("health", "--json") == 2
     out = capsys.readouterr().out
     shown = json.loads(out)
-    fields = ["namespace", "selector", "jobs_health", "errors", "overall_health", "timestamp", "jobs_listed"]
+    fields = [
+        *("namespace", "selector", "jobs_health", "errors", "overall_health", "timestamp"),
+        *("jobs_listed", "cluster"),
+    ]
     assert list(shown) == fields
     assert shown["jobs_health"][0]["reasons"] == ["deadline_exceeded"]
     assert "너무 오래" in out

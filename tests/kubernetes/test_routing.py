@@ -107,11 +107,11 @@ def test_waits_and_repeats_are_the_contracts(environment: str) -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_critical_alert_mutes_its_own_lesser_ones_alone(environment: str) -> None:
-    """Equal alertname, service and namespace."""
+    """Equal alertname, service, namespace and, where they have one, target: another cluster's is another's."""
     (rule,) = config(environment)["inhibit_rules"]
     assert rule["source_matchers"] == ['severity="critical"']
     assert rule["target_matchers"] == ['severity=~"warning|info"']
-    assert rule["equal"] == ["alertname", "service", "namespace"]
+    assert rule["equal"] == ["alertname", "service", "namespace", "target"]
 
 
 def test_nothing_of_one_environment_is_in_another() -> None:

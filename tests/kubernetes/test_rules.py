@@ -74,6 +74,15 @@ CASES: list[tuple[str, str, str, dict[str, str], str, dict[str, str]]] = [
     ),
     (
         "K8sTuningHistoryStale",
+        "warning",
+        BOTS,
+        # Dated ahead by a clock that is wrong.
+        {f"k8s_tuning_last_record_timestamp_seconds{{{TARGET}}}": "3600x40"},
+        "5m",
+        {f"k8s_tuning_last_record_timestamp_seconds{{{TARGET}}}": "900x40"},
+    ),
+    (
+        "K8sTuningHistoryStale",
         "critical",
         BOTS,
         {f"k8s_tuning_last_record_timestamp_seconds{{{TARGET}}}": "0x130"},

@@ -122,6 +122,40 @@ def test_counts_that_are_not_known_are_absent(files: Files) -> None:
     assert files.value("target_health", level="OK", **TARGET) == 0
 
 
+def test_two_clusters_with_one_namespace_and_selector_have_series_of_their_own(files: Files) -> None:
+    for cluster, health in (("east", "ERROR"), ("west", "OK")):
+        files.record(health, target=f"bots-{cluster}", cluster=cluster)
+    for cluster, ill in (("east", 1), ("west", 0)):
+        assert files.value("target_health", level="ERROR", cluster=cluster, target=f"bots-{cluster}") == ill
+    assert files.value("open_incident", cluster="east", severity="CRITICAL") == 1
+    assert files.value("open_incident", cluster="west") is None
+
+
+def test_the_ledgers_id_is_told_of_its_own_cluster(files: Files) -> None:
+    """An incident that the ledger has of another cluster with this namespace and selector is not this one."""
+    files.record("ERROR", cluster="east")
+    files.note(
+        incident_id="of-west",
+        cluster="west",
+        target="bots",
+        namespace="trading-bots",
+        selector="app=arbitrage-tuning",
+        outcome="owed",
+        notice_id="n",
+    )
+    assert files.value("open_incident", cluster="east", incident="of-west") is None
+    files.note(
+        incident_id="of-east",
+        cluster="east",
+        target="bots",
+        namespace="trading-bots",
+        selector="app=arbitrage-tuning",
+        outcome="owed",
+        notice_id="m",
+    )
+    assert files.value("open_incident", cluster="east", incident="of-east") == 1
+
+
 def test_an_incident_is_open_from_the_first_record_of_the_unbroken_run(files: Files) -> None:
     """It keeps its id and start while WARN turns to ERROR, and goes with the recovery."""
     for minute, health in enumerate(("ERROR", "OK", "WARN", "ERROR")):

@@ -163,7 +163,10 @@ def test_duckdb_takes_part_only_where_every_line_is_a_record(tmp_path: Path, mon
     path = tmp_path / "h.jsonl"
     good = line() * 3 + line("ERROR", namespace="이름")
     path.write_bytes(good)
-    assert history_count.count_lines(path, 1) == {(NAMESPACE, SELECTOR): (3, 0, 0), ("이름", SELECTOR): (0, 0, 1)}
+    assert history_count.count_lines(path, 1) == {
+        (NAMESPACE, SELECTOR, None, None): (3, 0, 0),
+        ("이름", SELECTOR, None, None): (0, 0, 1),
+    }
     for bad in (
         line(jobs_ok="2"),
         line(jobs_ok=2.0),

@@ -20,7 +20,16 @@ from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
 
 
 def record(
-    board, level="ERROR", *, minutes_ago=1, target=None, run_id=None, errors=(), namespace=NAMESPACE, listed=True
+    board,
+    level="ERROR",
+    *,
+    minutes_ago=1,
+    target=None,
+    run_id=None,
+    errors=(),
+    namespace=NAMESPACE,
+    listed=True,
+    cluster=None,
 ):
     at = timestamps.to_text(timestamps.to_datetime(timestamps.now()) - timedelta(minutes=minutes_ago))
     jobs = [
@@ -29,7 +38,7 @@ def record(
             health=level, reasons=[] if level == "OK" else ["oom_killed"], labels={},
         )
     ]  # fmt: skip
-    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs if listed else [], list(errors), level, at, listed)
+    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs if listed else [], list(errors), level, at, listed, cluster)
     K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
     return at
 
@@ -82,6 +91,28 @@ def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(board, get):
     assert board.records(*key, 0, math.inf).items[0].jobs_ok is None, "what the API answers with"
     assert board.series(*key, 0, math.inf).jobs_error == [None]
     assert board.jobs(*key).total is None
+
+
+def test_two_clusters_with_one_namespace_and_selector_are_two_targets(board, get):
+    """Each with its own row, page, Jobs, records and link."""
+    for cluster, level in (("conn-east", "ERROR"), ("conn-west", "OK")):
+        at = record(board, level, target=cluster[5:], cluster=cluster)
+        look = TargetLook(NAMESPACE, SELECTOR, at, cluster=cluster, jobs=[JobLook(f"of-{cluster}", level, "FAILED")])
+        LookStore(board.folder / "looks").keep(look)
+    page = Page(get("").text)
+    assert "on conn-east" in page.text
+    assert "on conn-west" in page.text
+    links = [one["href"] for one in page.all("a") if one.get("class") == "name" and "conn-" in one["href"]]
+    assert len(links) == 2
+    for link, mine, other in (
+        (next(one for one in links if "conn-east" in one), "conn-east", "conn-west"),
+        (next(one for one in links if "conn-west" in one), "conn-west", "conn-east"),
+    ):
+        text = Page(get(link).text).text
+        assert f"of-{mine}" in text
+        assert f"of-{other}" not in text
+        assert ("ERROR since" in text) == (mine == "conn-east")
+        assert "Records 1" in text
 
 
 def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, get):

@@ -42,9 +42,10 @@ def decide(
     moment = Moment(config, state, now, run_id)
     found: list[Decision] = []
     seen: set[str] = set()
-    observed = {(situation.namespace, situation.selector) for situation in situations}
     for situation in situations:
-        facts = state.open_incident(situation.namespace, situation.selector)
+        facts = state.open_incident(*_identity(situation))
+        if facts is not None and facts.id in seen:
+            facts = None
         current = situation.incident
         course = None
         if facts is not None:
@@ -61,13 +62,19 @@ def decide(
         if current is not None:
             if facts is None and current.id in state.incidents:
                 # The clock was set back onto the start of an incident of which something is still to be said.
-                current.id = incident_id(current.namespace, current.selector, f"{current.started_at} {run_id}")
+                started = f"{current.started_at} {run_id}"
+                current.id = incident_id(current.namespace, current.selector, started, current.target, current.cluster)
             seen.add(current.id)
             found += _firing(moment, facts, current, situation, course)
     for facts in state.incidents.values():
         if facts.id not in seen:
-            found += remaining(moment, facts, observed=(facts.namespace, facts.selector) in observed)
+            observed = any(facts.is_of(*_identity(situation)) for situation in situations)
+            found += remaining(moment, facts, observed=observed)
     return found
+
+
+def _identity(situation: Situation) -> tuple[str, str, str | None, str | None]:
+    return situation.namespace, situation.selector, situation.target, situation.cluster
 
 
 def _firing(

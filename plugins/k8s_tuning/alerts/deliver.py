@@ -218,6 +218,7 @@ def _lines(notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_ru
             ),
             source=str(item.payload.metadata.get("source") or "health"),
             ref=sent.ref,
+            cluster=item.payload.raw_incident.get("cluster"),
         )
         for item in notice.items
     ]

@@ -46,6 +46,7 @@ class Situation:
     sights: list[Sight] = field(default_factory=list)
     source: str = "health"
     at: str = ""
+    cluster: str | None = None
 
 
 @dataclass
@@ -69,18 +70,25 @@ def observe_target(
     now: str,
     *,
     target: str | None = None,
+    cluster: str | None = None,
     limit: int = RECORDS_FOLLOWED,
 ) -> Situation:
     """One target's situation from its recorded history; its newest record is what counts as now.
 
+    `target`, `cluster`: its name and cluster, where several have that namespace and selector.
+
     InputError where there is no record of it: unknown is not OK. StoreError where the history cannot be read.
     """
-    records = store.load_recent(max(limit, 1), namespace=namespace, selector=selector)
+    found = store.find(namespace, selector, target=target, cluster=cluster)
+    records = store.load_recent(max(limit, 1), namespace=namespace, selector=selector, of=found) if found else []
     if not records:
+        where = f" on cluster {cluster!r}" if cluster else ""
         raise InputError(
-            f"{store.path}: no record of namespace {namespace!r} and selector {selector!r}; record its health first"
+            f"{store.path}: no record of namespace {namespace!r} and selector {selector!r}{where}; "
+            "record its health first"
         )
-    return situation_of(records, store.open_run(namespace, selector), events, now, target)
+    open_run = store.open_run(namespace, selector, target=target, cluster=cluster)
+    return situation_of(records, open_run, events, now, target)
 
 
 def situation_of(
@@ -97,7 +105,9 @@ def situation_of(
     if incident is not None:
         incident = replace(incident, target=name)
     sights = [Sight(record.timestamp, record.overall_health == HealthLevel.OK) for record in records]
-    return Situation(newest.namespace, newest.selector, name, incident, sights, at=newest.timestamp)
+    return Situation(
+        newest.namespace, newest.selector, name, incident, sights, at=newest.timestamp, cluster=newest.cluster
+    )
 
 
 def own_failure(

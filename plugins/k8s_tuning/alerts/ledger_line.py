@@ -57,6 +57,7 @@ class LedgerLine:
     ref: dict[str, str] = field(default_factory=dict)
     incident: dict[str, Any] | None = None
     message: str = ""
+    cluster: str | None = None
 
 
 # Decisions that change nothing: the newest of an incident says as much as all of them.

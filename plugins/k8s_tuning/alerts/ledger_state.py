@@ -11,6 +11,7 @@ from k8s_tuning.alerts.notice import Status
 from k8s_tuning.folds import AddBlock, Checkpoint
 from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.target_identity import same_target
 
 
 @dataclass
@@ -53,7 +54,13 @@ class IncidentFacts:
     over_at: str = ""
     acknowledged: str | None = None
     incident: dict[str, Any] = field(default_factory=dict)
+    cluster: str | None = None
     channels: dict[tuple[str, str], ChannelFacts] = field(default_factory=dict)
+
+    def is_of(self, namespace: str, selector: str, target: str | None, cluster: str | None) -> bool:
+        """Whether this is an incident of that target."""
+        same_place = (self.namespace, self.selector) == (namespace, selector)
+        return same_place and same_target((self.target, self.cluster), (target, cluster))
 
     def channel(self, receiver: str, channel: str) -> ChannelFacts:
         """The facts of one channel, made where there are none."""
@@ -82,16 +89,17 @@ class LedgerState:
             state.add(line)
         return state
 
-    def open_incident(self, namespace: str, selector: str) -> IncidentFacts | None:
+    def open_incident(
+        self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
+    ) -> IncidentFacts | None:
         """The incident of one target that lasts."""
-        return next(
-            (
-                facts
-                for facts in self.incidents.values()
-                if facts.is_open and (facts.namespace, facts.selector) == (namespace, selector)
-            ),
-            None,
-        )
+        found = [
+            facts
+            for facts in self.incidents.values()
+            if facts.is_open and facts.is_of(namespace, selector, target, cluster)
+        ]
+        # One that names the cluster before one of a version that knew none.
+        return next(iter(sorted(found, key=lambda facts: facts.cluster != cluster)), None)
 
     def add(self, line: LedgerLine) -> None:
         """Take in one more line."""
@@ -130,6 +138,8 @@ class LedgerState:
         facts.quiet_seconds = line.quiet_seconds
         facts.over_at = line.over_at
         facts.incident = line.incident or facts.incident
+        facts.cluster = line.cluster or facts.cluster
+        facts.target = line.target or facts.target
         if not line.channel:
             return facts
         channel = facts.channel(line.receiver, line.channel)

@@ -125,6 +125,7 @@ def _line(one: Decision, now: str, run_id: str, identity: str, dry_run: bool) ->
         over_at=one.over_at,
         source=one.source,
         incident=raw if one.is_new or identity else None,
+        cluster=incident.cluster,
     )
 
 

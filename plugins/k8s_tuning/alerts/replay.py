@@ -18,6 +18,7 @@ from k8s_tuning.alerts.notice import Notice
 from k8s_tuning.alerts.plan import group
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Replay:
 
 
 @dataclass
-class _Target:
+class _Target(TargetIdentity):
     first: K8sHealthHistoryRecord | None = None
     recent: list[K8sHealthHistoryRecord] = field(default_factory=list)
 
@@ -58,11 +59,11 @@ def replay(config: AlertingConfig, records: Iterable[K8sHealthHistoryRecord], si
     """
     result = Replay(since)
     state = LedgerState()
-    targets: dict[tuple[str, str], _Target] = {}
+    targets = TargetIndex(_Target)
     made: Counter[str] = Counter()
     for number, batch in enumerate(_runs(records)):
         now = max(record.timestamp for record in batch)
-        situations = {(record.namespace, record.selector): _situation(targets, record, now) for record in batch}
+        situations = dict(_situation(targets, record, now) for record in batch)
         if now < since:
             continue
         result.records += len(batch)
@@ -93,8 +94,8 @@ def _runs(records: Iterable[K8sHealthHistoryRecord]) -> Iterator[list[K8sHealthH
         yield list(batch)
 
 
-def _situation(targets: dict[tuple[str, str], _Target], record: K8sHealthHistoryRecord, now: str) -> Situation:
-    known = targets.setdefault((record.namespace, record.selector), _Target())
+def _situation(targets: TargetIndex[_Target], record: K8sHealthHistoryRecord, now: str) -> tuple[int, Situation]:
+    known = targets.of(record.namespace, record.selector, record.target, record.cluster)
     if record.overall_health == HealthLevel.OK:
         known.first = None
     else:
@@ -105,4 +106,4 @@ def _situation(targets: dict[tuple[str, str], _Target], record: K8sHealthHistory
     if known.first is not None:
         told = known.recent[-2:]
         open_run = told if any(known.first is one for one in told) else [known.first, *told]
-    return situation_of(known.recent, open_run, [], now)
+    return id(known), situation_of(known.recent, open_run, [], now)

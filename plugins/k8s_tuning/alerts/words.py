@@ -13,7 +13,13 @@ from k8s_tuning.alerts.notice import NoticeItem, Status
 from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.health_policy import HealthLevel
-from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident, build_alert_payload
+from k8s_tuning.stages.incident import (
+    IncidentSeverity,
+    K8sAlertPayload,
+    K8sIncident,
+    build_alert_payload,
+    which_target,
+)
 
 _SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_LIST = 20
@@ -44,6 +50,7 @@ def resolved_payload(
         [
             f"**Namespace:** {incident.namespace}",
             f"**Selector:** {incident.selector}",
+            *which_target(incident),
             f"**Was:** {told} ({', '.join(incident.reasons) or 'no reason recorded'})",
             f"**Started At:** {incident.started_at}",
             f"**Resolved At:** {over_at}",
@@ -189,6 +196,7 @@ def _clean(incident: K8sIncident) -> K8sIncident:
         selector=printable(incident.selector),
         summary=printable(incident.summary),
         target=None if incident.target is None else printable(incident.target),
+        cluster=None if incident.cluster is None else printable(incident.cluster),
         recent_events=events,
         failing_jobs={printable(name): printable(cause) for name, cause in incident.failing_jobs.items()},
     )

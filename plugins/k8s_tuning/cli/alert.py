@@ -19,7 +19,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
@@ -32,6 +32,7 @@ from k8s_tuning.alerts.notice import Notice, Outcome
 from k8s_tuning.alerts.plan import plan_notices
 from k8s_tuning.cli import alert_ack, alert_doctor, alert_history, alert_replay, alert_routes, alert_smoke, flags
 from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
+from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.events import K8sEvent
@@ -52,6 +53,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     flags.add_selection(parser)
     flags.add_cluster(parser)
+    parser.add_argument("--target", metavar="NAME", help="the target's name in the history, where several fit")
+    flags.add_cluster_name(parser)
     parser.add_argument("--history-file", metavar="FILE", help="JSONL file that `k8s-tuning record` writes (needed)")
     parser.add_argument(
         "--history-limit", type=_positive, default=20, metavar="N", help="records to look at (default: 20)"
@@ -97,10 +100,17 @@ def run(args: argparse.Namespace) -> int:
     now = timestamps.now()
     if args.config is None and args.ledger_file is None:
         return _once(args, store)
-    target = {"namespace": args.namespace, "selector": args.label_selector}
-    failing = {name for record in store.load_recent(1, **target) for name in record.failing_jobs}
+    which = {"target": args.target, "cluster": _cluster(args, store)}
+    found = store.find(args.namespace, args.label_selector, **which)
+    failing = found.last.failing_jobs if found and found.last else {}
     situation = observe_target(
-        store, args.namespace, args.label_selector, _events(args, failing), now, limit=max(args.history_limit, 1000)
+        store,
+        args.namespace,
+        args.label_selector,
+        _events(args, failing),
+        now,
+        **which,
+        limit=max(args.history_limit, 1000),
     )
     config, resolve = load_config(args.config) if args.config else _single(args), from_environment
     if args.config is None:
@@ -126,14 +136,16 @@ def _by_ledger(args: argparse.Namespace, config: AlertingConfig, situation: Situ
 def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
     shown: list[str] = []
     manager = K8sAlertManager(_channel_config(args), out=shown.append)
-    records = store.load_recent(args.history_limit, namespace=args.namespace, selector=args.label_selector)
+    which = {"target": args.target, "cluster": _cluster(args, store)}
+    found = store.find(args.namespace, args.label_selector, **which)
+    records = store.load_recent(args.history_limit, of=found) if found else []
     if not records:
         raise InputError(
             f"{store.path}: no record of namespace {args.namespace!r} and selector {args.label_selector!r}; "
             "record its health first"
         )
     # What the id rests on, however few records are looked at.
-    records = store.open_run(args.namespace, args.label_selector) or records
+    records = store.open_run(args.namespace, args.label_selector, **which) or records
     incident = manager.build_incident_from_history(records, [])
     if incident is None:
         flags.show(args, AlertResult(), "Health is OK: no incident, nothing to send.")
@@ -146,6 +158,14 @@ def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
     outcomes = [manager.last_outcome] if manager.last_outcome else []
     flags.show(args, AlertResult([notice], outcomes), outcomes_text([notice], outcomes))
     return 0 if done else 1
+
+
+def _cluster(args: argparse.Namespace, store: K8sHealthHistoryStore) -> str | None:
+    """The cluster to tell of: where the history has several for these Jobs and no flag says which, the kubeconfig's."""
+    alike = [one for one in store.targets() if (one.namespace, one.selector) == (args.namespace, args.label_selector)]
+    if args.cluster or args.target or len(alike) <= 1:
+        return cast("str | None", args.cluster)
+    return ClusterAccess(kubeconfig=args.kubeconfig, context=args.context).server
 
 
 def _events(args: argparse.Namespace, failing: Collection[str]) -> list[K8sEvent]:

@@ -47,6 +47,15 @@ def add_log_lines(parser: argparse.ArgumentParser, default: int) -> None:
     )
 
 
+def add_cluster_name(parser: argparse.ArgumentParser) -> None:
+    """--cluster: what the history calls the cluster."""
+    parser.add_argument(
+        "--cluster",
+        metavar="NAME",
+        help="the cluster's name in the history (default: host and port of its API server; the DAGs: the connection)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json: the result's fields on standard output instead of the report; --output-json: the same into a file."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -46,10 +46,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_json(parser)
 
 
-def look(args: argparse.Namespace, max_log_lines: int = 0) -> K8sMonitorSnapshot:
-    """One snapshot of the cluster."""
+def look(args: argparse.Namespace, max_log_lines: int = 0, cluster: str | None = None) -> K8sMonitorSnapshot:
+    """One snapshot of the cluster, by its name in the history."""
     return K8sJobMonitor(
-        args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines
+        args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines, cluster=cluster
     ).load_snapshot()
 
 

@@ -61,6 +61,11 @@ class ClusterAccess:
     retry_seconds: float = 30.0
     reread: Callable[[], Awaitable[ClusterAccess]] | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def server(self) -> str:
+        """Host and port of its API server. ConfigError as `target`."""
+        return host_of(self.target().server)
+
     def target(self) -> Target:
         """The context, server and user that this names; ConfigError where it names none. Nothing is sent."""
         if (self.kubeconfig is not None) + (self.content is not None) + self.in_cluster > 1:

@@ -30,8 +30,9 @@ SPARE_EVENTS = 2_000
 class K8sEventCollector:
     """Events of the Jobs that `label_selector` selects in `namespace`, and of those Jobs' pods.
 
-    `access` says which cluster in full; without it `kubeconfig` and `context` do. `limit` keeps the N that tell most of
-    what is wrong (`stages.events.most_telling`). InputError where an argument cannot be used.
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `cluster`: its name in the snapshot,
+    without one host and port of its API server. `limit` keeps the N that tell most of what is wrong
+    (`stages.events.most_telling`). InputError where an argument cannot be used.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class K8sEventCollector:
         *,
         access: ClusterAccess | None = None,
         now: Callable[[], str] = timestamps.now,
+        cluster: str | None = None,
     ) -> None:
         check_namespace(namespace)
         selectors.parse(label_selector)
@@ -53,6 +55,7 @@ class K8sEventCollector:
         self.limit = limit
         self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
         self._now = now
+        self.cluster = cluster
 
     def load_events(self, failing: Collection[str] = ()) -> K8sEventSnapshot:
         """One snapshot, for callers without an event loop (and for those inside one that may block)."""
@@ -62,6 +65,7 @@ class K8sEventCollector:
         """One snapshot; `failing`: the Jobs whose events the limit keeps before others'."""
         snapshot = K8sEventSnapshot(self.namespace, self.label_selector, [], self._now())
         async with ClusterReader(self.access) as reader:
+            snapshot.cluster = self.cluster or reader.server
             selected = await self._selected(reader, snapshot)
             answers = await asyncio.gather(
                 *(self._events(reader, kind, selected, failing) for kind in KINDS), return_exceptions=True

@@ -59,7 +59,8 @@ class _Pod:
 class K8sJobMonitor:
     """Snapshots of the Jobs that `label_selector` selects in `namespace`.
 
-    `access` says which cluster in full; without it `kubeconfig` and `context` do. `max_log_lines`: the last lines of
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `cluster`: its name in the snapshot,
+    and so in the history; without one it is host and port of its API server. `max_log_lines`: the last lines of
     every container, 0 for no logs at all. InputError where an argument cannot be used.
     """
 
@@ -73,6 +74,7 @@ class K8sJobMonitor:
         *,
         access: ClusterAccess | None = None,
         now: Callable[[], str] = timestamps.now,
+        cluster: str | None = None,
     ) -> None:
         check_namespace(namespace)
         selectors.parse(label_selector)
@@ -83,6 +85,7 @@ class K8sJobMonitor:
         self.max_log_lines = max_log_lines
         self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
         self._now = now
+        self.cluster = cluster
 
     def load_snapshot(self) -> K8sMonitorSnapshot:
         """One snapshot, for callers without an event loop (and for those inside one that may block)."""
@@ -100,6 +103,7 @@ class K8sJobMonitor:
         """One snapshot."""
         snapshot = K8sMonitorSnapshot(self.namespace, self.label_selector, [], [], self._now())
         async with ClusterReader(self.access) as reader:
+            snapshot.cluster = self.cluster or reader.server
             pods = await self._load_jobs(reader, snapshot)
             snapshot.server_time = reader.server_time
             await asyncio.gather(

@@ -18,13 +18,12 @@ from k8s_tuning.errors import ConfigError, StoreError
 from k8s_tuning.stages.looks import LookStore, TargetLook
 from k8s_tuning.stages.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions import SessionStore
-from k8s_tuning.stages.targets import TargetsConfig, load_targets
+from k8s_tuning.stages.target_identity import TargetIdentity
+from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, TargetsConfig, is_stale, load_targets
 
 STRIP_CELLS = 48
 # Of a range with more runs of trouble than this, the newest are taken: 200,000 would take most of a second.
 INCIDENTS_AT_MOST = 10_000
-# Without targets.yaml: what it says by default.
-_STALE_MINUTES = 30.0
 _ORDER = ("ERROR", "NEVER", "STALE", "WARN", "OK")
 
 
@@ -48,57 +47,108 @@ class Dashboard:
         """Every target that targets.yaml names or the history knows, the worst first; strips of the last so long."""
         now = now or timestamps.now()
         config, notes = self._watched()
-        stale_minutes = config.stale_after_minutes if config else _STALE_MINUTES
-        watched = {(one.namespace, one.label_selector): one.name for one in config.targets} if config else {}
+        stale_minutes = config.stale_after_minutes if config else STALE_AFTER_MINUTES
         rows = []
-        for key in dict.fromkeys([*watched, *self._history.targets()]):
-            row = self._row(*key, now, stale_minutes, range_seconds, notes)
-            row.watched = None if config is None else key in watched
-            row.name = watched.get(key) or row.name
+        watched = set()
+        for one in config.targets if config else []:
+            found = self._history.find(one.namespace, one.label_selector, one.name, one.cluster)
+            watched |= {(found.namespace, found.selector, found.cluster)} if found else set()
+            row = self._row(found or one.identity(), now, stale_minutes, range_seconds, notes)
+            row.watched, row.name = True, one.name
             rows.append(row)
+        for other in self._history.identities():
+            if (other.namespace, other.selector, other.cluster) not in watched:
+                row = self._row(other, now, stale_minutes, range_seconds, notes)
+                row.watched = None if config is None else False
+                rows.append(row)
         notes += self._history.notes()
-        rows.sort(key=lambda row: (_ORDER.index(row.status), row.name or "", row.namespace, row.selector))
+        rows.sort(
+            key=lambda row: (_ORDER.index(row.status), row.name or "", row.namespace, row.selector, row.cluster or "")
+        )
         return shapes.Overview(
             now=now, range_seconds=int(range_seconds), stale_after_minutes=stale_minutes, rows=rows, notes=notes
         )
 
     def target(
-        self, namespace: str, selector: str, range_seconds: float, now: str | None = None
+        self,
+        namespace: str,
+        selector: str,
+        range_seconds: float,
+        now: str | None = None,
+        *,
+        cluster: str | None = None,
     ) -> shapes.OverviewRow | None:
-        """One target's row of the overview; None for one that nobody names and that has no record."""
-        rows = self.overview(range_seconds, now).rows
-        return next((row for row in rows if (row.namespace, row.selector) == (namespace, selector)), None)
+        """One target's row of the overview; None for one that nobody names and that has no record.
 
-    def knows(self, namespace: str, selector: str) -> bool:
+        Without a `cluster`, the first that has this namespace and selector.
+        """
+        rows = [
+            row
+            for row in self.overview(range_seconds, now).rows
+            if (row.namespace, row.selector) == (namespace, selector) and cluster in (None, row.cluster)
+        ]
+        return next(iter(sorted(rows, key=lambda row: (row.cluster is not None, row.cluster or ""))), None)
+
+    def knows(self, namespace: str, selector: str, cluster: str | None = None) -> bool:
         """Whether targets.yaml names the target, or the history has a record of it."""
         config, _ = self._watched()
-        named = [(one.namespace, one.label_selector) for one in config.targets] if config else []
-        return (namespace, selector) in named or (namespace, selector) in self._history.targets()
+        known = [
+            *((one.namespace, one.label_selector, one.cluster) for one in (config.targets if config else [])),
+            *((one.namespace, one.selector, one.cluster) for one in self._history.identities()),
+        ]
+        return any(found[:2] == (namespace, selector) and cluster in (None, found[2]) for found in known)
 
-    def series(self, namespace: str, selector: str, since: float, until: float, points: int = 600) -> shapes.Series:
+    def series(
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        points: int = 600,
+        *,
+        cluster: str | None = None,
+    ) -> shapes.Series:
         """Health and Job counts over time, at most so many points; no ERROR is lost between them."""
         config, _ = self._watched()
-        stale_minutes = config.stale_after_minutes if config else _STALE_MINUTES
-        return self._history.series(namespace, selector, since, until, points, stale_minutes * 60)
+        stale_minutes = config.stale_after_minutes if config else STALE_AFTER_MINUTES
+        return self._history.series(namespace, selector, since, until, points, stale_minutes * 60, cluster=cluster)
 
     def incidents(
-        self, namespace: str, selector: str, since: float, until: float, limit: int = 50, offset: int = 0
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        limit: int = 50,
+        offset: int = 0,
+        *,
+        cluster: str | None = None,
     ) -> shapes.Incidents:
         """The incidents that touch the range, newest first."""
-        joined = self._joined(namespace, selector, since, until)
-        look = self._look(namespace, selector, [])
-        page = [self._incident(one, namespace, selector, look) for one in joined[offset : offset + limit]]
+        where = self._identity(namespace, selector, cluster)
+        joined = self._joined(where, since, until)
+        look = self._look(where, [])
+        page = [self._incident(one, where, look) for one in joined[offset : offset + limit]]
         return shapes.Incidents(total=len(joined), items=page)
 
     def records(
-        self, namespace: str, selector: str, since: float, until: float, limit: int = 50, offset: int = 0
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        limit: int = 50,
+        offset: int = 0,
+        *,
+        cluster: str | None = None,
     ) -> shapes.Records:
         """The records of the range, newest first."""
-        return self._history.records(namespace, selector, since, until, limit, offset)
+        return self._history.records(namespace, selector, since, until, limit, offset, cluster=cluster)
 
-    def jobs(self, namespace: str, selector: str, **choice: Any) -> shapes.Jobs:
+    def jobs(self, namespace: str, selector: str, *, cluster: str | None = None, **choice: Any) -> shapes.Jobs:
         """The Jobs of the target's newest snapshot; `choice` as in jobs.jobs_of. InputError for an unknown one."""
-        return jobs_of(self._looks.read(namespace, selector), **choice)
+        where = self._identity(namespace, selector, cluster)
+        return jobs_of(self._looks.read(namespace, selector, where.name, where.cluster), **choice)
 
     def sessions(self, q: str | None = None, limit: int = 50, offset: int = 0) -> shapes.Sessions:
         """Sessions with these letters in their id or namespace, newest first."""
@@ -164,35 +214,41 @@ class Dashboard:
         except ConfigError as error:
             return None, [f"{error}; which targets are watched is not known here"]
 
-    def _look(self, namespace: str, selector: str, notes: list[str]) -> TargetLook | None:
+    def _identity(self, namespace: str, selector: str, cluster: str | None) -> TargetIdentity:
+        found = self._history.find(namespace, selector, None, cluster)
+        return found or TargetIdentity(namespace, selector, cluster=cluster)
+
+    def _look(self, where: TargetIdentity, notes: list[str]) -> TargetLook | None:
         # A damaged look costs the causes and the Jobs, not the page.
         try:
-            return self._looks.read(namespace, selector)
+            return self._looks.read(where.namespace, where.selector, where.name, where.cluster)
         except StoreError as error:
             notes.append(str(error))
             return None
 
     def _row(
-        self, namespace: str, selector: str, now: str, stale_minutes: float, range_seconds: float, notes: list[str]
+        self, where: TargetIdentity, now: str, stale_minutes: float, range_seconds: float, notes: list[str]
     ) -> shapes.OverviewRow:
+        namespace, selector, cluster = where.namespace, where.selector, where.cluster
         until = timestamps.to_datetime(now).timestamp()
-        newest = self._history.records(namespace, selector, -math.inf, math.inf, 1, 0).items
+        newest = self._history.records(namespace, selector, -math.inf, math.inf, 1, 0, cluster=cluster).items
         last = newest[0] if newest else None
         age = timestamps.seconds_between(last.at, now) if last else None
-        is_stale = age is not None and abs(age) > stale_minutes * 60
-        if last is not None and age is not None and is_stale and age < 0:
+        stale = last is not None and is_stale(age, stale_minutes)
+        if last is not None and age is not None and stale and age < 0:
             notes.append(f"{namespace} {selector}: its newest record is dated {last.at}, still to come; set the clocks")
-        look = self._look(namespace, selector, notes)
-        names = self._history.names(namespace, selector)
+        look = self._look(where, notes)
+        names = self._history.names(namespace, selector, cluster=cluster)
         return shapes.OverviewRow(
             name=(last.target if last else None) or (names[-1] if names else None),
             former_names=names[:-1],
+            cluster=cluster,
             namespace=namespace,
             selector=selector,
             watched=None,
-            status="NEVER" if last is None else "STALE" if is_stale else last.health,
+            status="NEVER" if last is None else "STALE" if stale else last.health,
             last_health=last.health if last else None,
-            since=self._history.since(namespace, selector),
+            since=self._history.since(namespace, selector, cluster=cluster),
             jobs_ok=last.jobs_ok if last else None,
             jobs_warn=last.jobs_warn if last else None,
             jobs_error=last.jobs_error if last else None,
@@ -202,35 +258,37 @@ class Dashboard:
             last_at=last.at if last else None,
             age_seconds=age,
             run=last.run if last else None,
-            open_incident=self._open_incident(namespace, selector, last, look),
-            last_notice=self._ledger.last_notice(namespace, selector),
-            strip=self._history.strip(namespace, selector, until - range_seconds, until, STRIP_CELLS),
+            open_incident=self._open_incident(where, last, look),
+            last_notice=self._ledger.last_notice(namespace, selector, where.name, cluster),
+            strip=self._history.strip(namespace, selector, until - range_seconds, until, STRIP_CELLS, cluster=cluster),
         )
 
     def _open_incident(
-        self, namespace: str, selector: str, last: shapes.Record | None, look: TargetLook | None
+        self, where: TargetIdentity, last: shapes.Record | None, look: TargetLook | None
     ) -> shapes.Incident | None:
         if last is None:
             return None
         at = timestamps.to_datetime(last.at).timestamp()
-        lasting = [one for one in self._joined(namespace, selector, at, math.inf) if one.is_open]
-        return self._incident(lasting[0], namespace, selector, look) if lasting else None
+        lasting = [one for one in self._joined(where, at, math.inf) if one.is_open]
+        return self._incident(lasting[0], where, look) if lasting else None
 
-    def _joined(self, namespace: str, selector: str, since: float, until: float) -> list[JoinedIncident]:
+    def _joined(self, where: TargetIdentity, since: float, until: float) -> list[JoinedIncident]:
+        key = where.namespace, where.selector
         return join(
-            self._history.episodes(namespace, selector, since, until, newest=INCIDENTS_AT_MOST),
-            self._ledger.incidents(namespace, selector, since, until),
+            self._history.episodes(*key, since, until, newest=INCIDENTS_AT_MOST, cluster=where.cluster),
+            self._ledger.incidents(*key, since, until, where.name, where.cluster),
         )
 
-    def _incident(self, one: JoinedIncident, namespace: str, selector: str, look: TargetLook | None) -> shapes.Incident:
+    def _incident(self, one: JoinedIncident, where: TargetIdentity, look: TargetLook | None) -> shapes.Incident:
         first = self._history.record_at(one.episodes[0].first) if one.episodes else None
         worst = max(one.episodes, key=lambda episode: episode.worst == "ERROR", default=None)
         telling = self._history.record_at(worst.worst_record) if worst else None
         cause = (_cause(look, telling.at) if telling else None) or (one.told.cause if one.told else None)
         return shapes.Incident(
             id=one.told.id if one.told else None,
-            namespace=namespace,
-            selector=selector,
+            namespace=where.namespace,
+            selector=where.selector,
+            cluster=where.cluster,
             target=(one.told.target if one.told else None) or (first.target if first else None),
             started_at=one.started_at,
             ended_at=one.ended_at,

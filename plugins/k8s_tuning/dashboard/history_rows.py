@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -14,12 +15,12 @@ from k8s_tuning.dashboard.shapes import Level
 from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history_record import Line, read_block, read_line
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 
 LEVELS: tuple[Level, ...] = ("OK", "WARN", "ERROR")
 # By the value: hashing a member of an Enum is Python code, and this is asked a million times.
 _NUMBERS = {level.value: LEVELS.index(level.value) for level in HealthLevel}
 _NO_COUNTS = (UNKNOWN, UNKNOWN, UNKNOWN)
-Key = tuple[str, str]
 
 
 class _Numbers(dict[str | None, int]):
@@ -30,20 +31,32 @@ class _Numbers(dict[str | None, int]):
         return self[name]
 
 
+@dataclass
+class TargetRows(TargetIdentity):
+    """One target's rows, as they grow."""
+
+    growing: GrowingRows = field(default_factory=GrowingRows)
+
+
 class HistoryRows:
-    """The rows of each target, by namespace and selector; the state that a Fold keeps.
+    """The rows of each target; the state that a Fold keeps.
 
     `names`: the targets' names, by their numbers. `broken`: lines that are no record.
     """
 
     def __init__(self, path: Path) -> None:
-        self.targets: dict[Key, GrowingRows] = {}
+        self.targets = TargetIndex(TargetRows)
         self.names = _Numbers()
         self.broken = BrokenLines(path)
 
-    def rows(self, key: Key) -> Rows:
+    def rows(self, namespace: str, selector: str, cluster: str | None = None) -> Rows:
         """A target's, in the order of time; none for one that was never recorded."""
-        return self.targets[key].rows() if key in self.targets else Rows.room(0)
+        found = self.targets.find(namespace, selector, None, cluster)
+        return found.growing.rows() if found else Rows.room(0)
+
+    def recorded(self) -> list[TargetRows]:
+        """Every target with a row."""
+        return [one for one in self.targets if len(one.growing.rows())]
 
 
 def add_block(history: HistoryRows, block: bytes, begin: int) -> None:
@@ -57,10 +70,12 @@ def add_block(history: HistoryRows, block: bytes, begin: int) -> None:
         is_record = np.array([read_line(line) is not None for line in block.split(b"\n")[:-1]])
         starts, ends = starts[is_record], ends[is_record]
     rows = _rows(history, lines, starts + begin, ends - starts)
-    numbers: dict[Key, int] = {}
-    of_target = np.array([numbers.setdefault((line.namespace, line.selector), len(numbers)) for line in lines])
+    found = [history.targets.of(*line.identity()) for line in lines]
+    targets = {id(target): target for target in found}
+    numbers = {key: number for number, key in enumerate(targets)}
+    of_target = np.array([numbers[id(target)] for target in found])
     for key, number in numbers.items():
-        history.targets.setdefault(key, GrowingRows()).add(rows[np.flatnonzero(of_target == number)])
+        targets[key].growing.add(rows[np.flatnonzero(of_target == number)])
 
 
 def run_hash(run_id: str | None) -> int:
@@ -79,7 +94,7 @@ def _rows(history: HistoryRows, lines: list[Line], offsets: Places, lengths: Pla
         offset=offsets.astype(np.int64),
         length=lengths.astype(np.int32),
         run=np.array([run_hash(run_id) for run_id in _texts([line.run_id for line in lines])], np.int64),
-        name=np.array([history.names[name] for name in _texts([line.target for line in lines])], np.int32),
+        name=np.array([history.names[line.identity()[2]] for line in lines], np.int32),
     )
 
 

@@ -27,6 +27,7 @@ class Subject(NamedTuple):
     namespace: str
     selector: str
     target: str | None
+    cluster: str | None = None
 
     @property
     def label(self) -> str:
@@ -93,7 +94,9 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     def words(self) -> str:
         """All its texts, to be searched in."""
-        subjects = " ".join(f"{one.target or ''} {one.namespace} {one.selector}" for one in self.subjects)
+        subjects = " ".join(
+            f"{one.target or ''} {one.cluster or ''} {one.namespace} {one.selector}" for one in self.subjects
+        )
         decided = f"{self.label} {self.decision} {self.why} {self.status} {self.severity} {self.run_id}"
         return f"{subjects} {decided} {self.answer} {self.notice_id} {' '.join(self.incident_ids)}"
 
@@ -106,6 +109,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
             namespace=subject.namespace,
             selector=subject.selector,
             target=subject.target,
+            cluster=subject.cluster,
             incident_ids=list(self.incident_ids),
             receiver=self.receiver,
             channel=self.channel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -14,9 +15,9 @@ from k8s_tuning.dashboard.told_incidents import ToldIncident
 from k8s_tuning.errors import InputError
 from k8s_tuning.jsonl import PADDING, BrokenLines
 from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.timestamps import to_datetime, to_text
 
-Key = tuple[str, str]
 _DECIDED = ("owed", "not_sent")
 _NULL = msgspec.Raw(b"null")
 
@@ -47,25 +48,33 @@ class Line(msgspec.Struct, gc=False):
     over_at: str = ""
     source: str = "health"
     incident: msgspec.Raw = _NULL
+    cluster: str | None = None
 
 
 # Not strict, as LedgerLine is read elsewhere: a number in quotes is a number.
 _DECODER = msgspec.json.Decoder(Line, strict=False)
 
 
+@dataclass
+class ToldTarget(TargetIdentity):
+    """What the ledger tells of one target."""
+
+    last_notice: Entry | None = None
+    incidents: list[ToldIncident] = field(default_factory=list)
+
+
 class LedgerRows:
     """Every entry in the order of its first line; the state that a Fold keeps.
 
-    `loud`: those that are not quiet. `last_notice`: of each target. `broken`: lines that are none of the ledger's.
+    `loud`: those that are not quiet. `told`: by target. `broken`: lines that are none of the ledger's.
     """
 
     def __init__(self, path: Path) -> None:
         self.entries: list[Entry] = []
         self.loud: list[Entry] = []
         self.notices: dict[str, Entry] = {}
-        self.last_notice: dict[Key, Entry] = {}
         self.incidents: dict[str, ToldIncident] = {}
-        self.incidents_of: dict[Key, list[ToldIncident]] = {}
+        self.told = TargetIndex(ToldTarget)
         self.targets: set[str] = set()
         self.channels: set[str] = set()
         self.decisions: set[str] = set()
@@ -114,7 +123,7 @@ class LedgerRows:
             self.loud.append(entry)
         if entry.notice_id:
             self.notices[entry.notice_id] = entry
-            self.last_notice[entry.subjects[0][:2]] = entry
+            self.told.of(*entry.subjects[0]).last_notice = entry
         self.channels.add(entry.label)
         self.decisions.add(entry.decision)
         return entry
@@ -124,9 +133,9 @@ class LedgerRows:
         subject = self._subject(line)
         if subject not in entry.subjects:
             entry.subjects += (subject,)
-            known = self.last_notice.get(subject[:2])
-            if known is None or known.places[0] < entry.places[0]:
-                self.last_notice[subject[:2]] = entry
+            told = self.told.of(*subject)
+            if told.last_notice is None or told.last_notice.places[0] < entry.places[0]:
+                told.last_notice = entry
         if entry.dry_run and not line.dry_run:
             for incident_id in entry.incident_ids:
                 self._release((incident_id, entry.receiver, entry.channel, True), entry)
@@ -167,7 +176,7 @@ class LedgerRows:
         if incident is None:
             incident = ToldIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
             self.incidents[incident.id] = incident
-            self.incidents_of.setdefault((line.namespace, line.selector), []).append(incident)
+            self.told.of(line.namespace, line.selector, line.target, line.cluster).incidents.append(incident)
         is_decision = line.outcome in _DECIDED and line.status is not Status.ACKNOWLEDGED
         if is_decision and (incident.dry_run or not line.dry_run):
             incident.is_open, incident.over_at = line.is_open, over_at
@@ -179,7 +188,7 @@ class LedgerRows:
             incident.notices[entry.notice_id] = entry
 
     def _subject(self, line: Line) -> Subject:
-        subject = Subject(line.namespace, line.selector, line.target)
+        subject = Subject(line.namespace, line.selector, line.target, line.cluster)
         known = self._subjects.get(subject)
         if known is None:
             known = self._subjects[subject] = subject

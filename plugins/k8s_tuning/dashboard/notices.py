@@ -72,6 +72,7 @@ class LedgerIndex:
         outcome: str | None = None,
         namespace: str | None = None,
         selector: str | None = None,
+        cluster: str | None = None,
         run_id: str | None = None,
         incident_id: str | None = None,
         since: float | None = None,
@@ -99,11 +100,15 @@ class LedgerIndex:
                 if (not target or one.label == target)
                 and (not namespace or one.namespace == namespace)
                 and (selector is None or one.selector == selector)
+                and (not cluster or one.cluster in (None, cluster))
             }
             filters: list[tuple[object, Callable[[Entry], bool]]] = [
                 (decision, lambda one: one.decision == decision),
                 (outcome, lambda one: one.outcome == outcome),
-                (target or namespace or selector is not None, lambda one: not subjects.isdisjoint(one.subjects)),
+                (
+                    target or namespace or selector is not None or cluster,
+                    lambda one: not subjects.isdisjoint(one.subjects),
+                ),
                 (channel, lambda one: channel in (one.label, one.channel)),
                 (run_id, lambda one: one.run_id == run_id),
                 (incident_id, lambda one: incident_id in one.incident_ids),
@@ -148,16 +153,27 @@ class LedgerIndex:
         with self._lock:
             return [one.row() for one in reversed(self._fold.state().entries) if one.run_id == run_id]
 
-    def last_notice(self, namespace: str, selector: str) -> NoticeBrief | None:
+    def last_notice(
+        self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None
+    ) -> NoticeBrief | None:
         """The message about a target that was decided on last, a dry run's included; None where there was none."""
         with self._lock:
-            found = self._fold.state().last_notice.get((namespace, selector))
-            return found.brief() if found else None
+            found = self._fold.state().told.find(namespace, selector, name, cluster)
+            return found.last_notice.brief() if found and found.last_notice else None
 
-    def incidents(self, namespace: str, selector: str, since: float, until: float) -> list[LedgerIncident]:
+    def incidents(
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        name: str | None = None,
+        cluster: str | None = None,
+    ) -> list[LedgerIncident]:
         """A target's incidents that touch the range, newest first; of Jobs' health alone, dry runs' included."""
         first, last = _text(since, math.ceil), _text(until, math.floor)
         with self._lock:
+            told = self._fold.state().told.find(namespace, selector, name, cluster)
             found = [
                 LedgerIncident(
                     id=one.id,
@@ -172,7 +188,7 @@ class LedgerIndex:
                     notices=[entry.brief() for entry in reversed(one.notices.values())],
                     dry_run=one.dry_run,
                 )
-                for one in self._fold.state().incidents_of.get((namespace, selector), [])
+                for one in (told.incidents if told else [])
                 if one.source == "health"
                 and one.started_at <= last
                 and (one.is_open or (one.over_at or one.started_at) >= first)

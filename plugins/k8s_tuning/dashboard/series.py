@@ -12,15 +12,17 @@ import numpy as np
 
 from k8s_tuning.dashboard import instants, stretches
 from k8s_tuning.dashboard.columns import UNKNOWN, Ints, Rows
-from k8s_tuning.dashboard.history_rows import LEVELS, HistoryRows, Key, add_block, run_hash
+from k8s_tuning.dashboard.history_rows import LEVELS, HistoryRows, add_block, run_hash
 from k8s_tuning.dashboard.runs import run_ref
 from k8s_tuning.dashboard.shapes import Level, Record, Records, Series, StripCell
 from k8s_tuning.errors import StoreError
 from k8s_tuning.folds import Fold
 from k8s_tuning.journal import Journal
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, read_line
+from k8s_tuning.stages.target_identity import TargetIdentity
 
 Answer = TypeVar("Answer")
+Key = tuple[str, str]
 _SECOND = 1_000_000
 _ATTEMPTS = 5
 
@@ -54,10 +56,11 @@ class Episode:
 class HistoryColumns:
     """One history file in columns; keep one a process: each call reads only what was appended since the last.
 
-    A target is a namespace and a selector. `since` and `until` are seconds since the epoch, infinite ones allowed;
-    what lies on either is within. Records stand in the order of time, not of the file: a task that was tried again may
-    record late. Where a record's timestamp cannot be read it has no place here: `notes` tells of it. Safe for threads.
-    A file that is not there is empty; StoreError where it cannot be read.
+    A target is a namespace and a selector; where several clusters have both, `cluster` says which. `since` and `until`
+    are seconds since the epoch, infinite ones allowed; what lies on either is within. Records stand in the order of
+    time, not of the file: a task that was tried again may record late. Where a record's timestamp cannot be read it has
+    no place here: `notes` tells of it. Safe for threads. A file that is not there is empty; StoreError where it cannot
+    be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -70,9 +73,23 @@ class HistoryColumns:
         self._fold = Fold(self.path, lambda: HistoryRows(self.path), add_block)
 
     def targets(self) -> list[Key]:
-        """(namespace, selector) of every target with a record, sorted."""
+        """(namespace, selector) of every target with a record, sorted; once where several clusters have it."""
         with self._lock:
-            return sorted(self._fold.state().targets)
+            return sorted({(one.namespace, one.selector) for one in self._fold.state().recorded()})
+
+    def identities(self) -> list[TargetIdentity]:
+        """Every target with a record, by namespace, selector and cluster."""
+        with self._lock:
+            found = self._fold.state().recorded()
+            return sorted(found, key=lambda one: (one.namespace, one.selector, one.cluster or ""))
+
+    def find(
+        self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None
+    ) -> TargetIdentity | None:
+        """The target that records with this name and cluster are of; None where there is no record of it."""
+        with self._lock:
+            found = self._fold.state().targets.find(namespace, selector, name, cluster)
+            return found if found is not None and len(found.growing.rows()) else None
 
     def notes(self) -> list[str]:
         """What of the file is in no answer, and the cure; a sentence each."""
@@ -83,12 +100,14 @@ class HistoryColumns:
             return []
         return [f"{self.path.name}: {unread} lines are no health record and were skipped; the log names them"]
 
-    def strip(self, namespace: str, selector: str, since: float, until: float, cells: int) -> list[StripCell]:
+    def strip(
+        self, namespace: str, selector: str, since: float, until: float, cells: int, *, cluster: str | None = None
+    ) -> list[StripCell]:
         """The range in so many cells of one length, each with the worst health in it."""
         first, last = _range(since, until)
         edges = [first + (last - first) * cell // cells for cell in range(cells)]
         with self._lock:
-            rows = self._fold.state().rows((namespace, selector)).between(first, last)
+            rows = self._fold.state().rows(namespace, selector, cluster).between(first, last)
             begin = np.searchsorted(rows.at, np.array(edges, np.int64))
             counts = np.diff(begin, append=len(rows))
             worst = np.maximum.reduceat(rows.health, begin[counts > 0]).tolist() if len(rows) else []
@@ -100,7 +119,15 @@ class HistoryColumns:
         ]
 
     def series(
-        self, namespace: str, selector: str, since: float, until: float, points: int = 600, stale_seconds: float = 1800
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        points: int = 600,
+        stale_seconds: float = 1800,
+        *,
+        cluster: str | None = None,
     ) -> Series:
         """Every record where the range has at most `points`; else so many stretches at most, of one round length.
 
@@ -110,8 +137,8 @@ class HistoryColumns:
         first, last = _range(since, until)
         with self._lock:
             history = self._fold.state()
-            target = _newest_name(history, history.rows((namespace, selector)))
-            rows = history.rows((namespace, selector)).between(first, last)
+            target = _newest_name(history, history.rows(namespace, selector, cluster))
+            rows = history.rows(namespace, selector, cluster).between(first, last)
             seconds, begin = 0, np.arange(len(rows))
             at = rows.at
             if len(rows) > points:
@@ -138,23 +165,30 @@ class HistoryColumns:
                 jobs_error=_known(worst_rows.error),
             )
 
-    def since(self, namespace: str, selector: str) -> str | None:
+    def since(self, namespace: str, selector: str, *, cluster: str | None = None) -> str | None:
         """When the unbroken run of records with the newest one's health began; None without a record."""
         with self._lock:
-            rows = self._fold.state().rows((namespace, selector))
+            rows = self._fold.state().rows(namespace, selector, cluster)
             if not len(rows):
                 return None
             others = np.flatnonzero(rows.health != rows.health[-1])
             return instants.text(rows.at[others[-1] + 1 if len(others) else 0])
 
-    def names(self, namespace: str, selector: str) -> list[str]:
+    def names(self, namespace: str, selector: str, *, cluster: str | None = None) -> list[str]:
         """Every name that the target was recorded under, in the order in which each was last used; the newest last."""
         with self._lock:
             history = self._fold.state()
-            return _names(history, history.rows((namespace, selector)))
+            return _names(history, history.rows(namespace, selector, cluster))
 
     def episodes(
-        self, namespace: str, selector: str, since: float, until: float, newest: int | None = None
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        newest: int | None = None,
+        *,
+        cluster: str | None = None,
     ) -> list[Episode]:
         """The runs of non-OK records that touch the range, oldest first, each whole even where it reaches out of it.
 
@@ -162,7 +196,7 @@ class HistoryColumns:
         """
         first, last = _range(since, until)
         with self._lock:
-            rows = self._fold.state().rows((namespace, selector))
+            rows = self._fold.state().rows(namespace, selector, cluster)
             begin, end = stretches.unbroken(rows)
             over_at = np.append(rows.at, instants.NEWEST)[end]
             chosen = slice(int(np.searchsorted(over_at, first)), int(np.searchsorted(rows.at[begin], last, "right")))
@@ -193,13 +227,21 @@ class HistoryColumns:
         return next((_read(place, line) for line in self._journal.lines_at([(place.offset, place.length)])), None)
 
     def records(
-        self, namespace: str, selector: str, since: float, until: float, limit: int = 50, offset: int = 0
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        limit: int = 50,
+        offset: int = 0,
+        *,
+        cluster: str | None = None,
     ) -> Records:
         """The records of the range, newest first, from the `offset`th on, at most `limit`."""
         first, last = _range(since, until)
 
         def choose(history: HistoryRows) -> tuple[int, list[Place]]:
-            rows = history.rows((namespace, selector)).between(first, last)
+            rows = history.rows(namespace, selector, cluster).between(first, last)
             end = max(len(rows) - offset, 0)
             return len(rows), _places((namespace, selector), rows[slice(max(end - limit, 0), end)])[::-1]
 
@@ -212,9 +254,9 @@ class HistoryColumns:
 
         def choose(history: HistoryRows) -> tuple[int, list[Place]]:
             places = []
-            for key in history.targets:
-                rows = history.rows(key)
-                places += _places(key, rows[np.flatnonzero(rows.run == wanted)])
+            for target in history.recorded():
+                rows = target.growing.rows()
+                places += _places((target.namespace, target.selector), rows[np.flatnonzero(rows.run == wanted)])
             return len(places), sorted(places, key=lambda place: (place.at, place.offset))
 
         ref = run_ref(run_id)
@@ -275,6 +317,7 @@ def _record(record: K8sHealthHistoryRecord, at: int) -> Record:
         namespace=record.namespace,
         selector=record.selector,
         target=record.target,
+        cluster=record.cluster,
         health=record.overall_health.value,
         jobs_ok=record.jobs_ok,
         jobs_warn=record.jobs_warn,

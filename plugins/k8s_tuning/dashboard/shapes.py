@@ -55,6 +55,7 @@ class Incident(Shape):
     namespace: str
     selector: str
     target: str | None
+    cluster: str | None = None
     started_at: str
     ended_at: str | None = Field(description="Null while it lasts.")
     is_open: bool
@@ -68,7 +69,7 @@ class Incident(Shape):
 
 
 class OverviewRow(Shape):
-    """One target: a namespace and a selector.
+    """One target: a namespace and a selector on one cluster, which is null while no record has named one.
 
     `status`: the present health; STALE where the newest record is older than `stale_after_minutes`, NEVER where there
     is none. `last_health`: what that newest record said. `since`: when the unbroken run of records with `last_health`
@@ -77,6 +78,7 @@ class OverviewRow(Shape):
 
     name: str | None
     former_names: list[str]
+    cluster: str | None = None
     namespace: str
     selector: str
     watched: bool | None
@@ -119,6 +121,7 @@ class Series(Shape):
     namespace: str
     selector: str
     target: str | None
+    cluster: str | None = None
     since: str
     until: str
     seconds: int
@@ -148,6 +151,7 @@ class Record(Shape):
     namespace: str
     selector: str
     target: str | None
+    cluster: str | None = None
     health: Level
     jobs_ok: int | None
     jobs_warn: int | None
@@ -284,6 +288,7 @@ class AlertRow(Shape):
     namespace: str
     selector: str
     target: str | None
+    cluster: str | None = None
     incident_ids: list[str]
     receiver: str
     channel: str

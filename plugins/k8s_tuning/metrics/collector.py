@@ -16,7 +16,7 @@ from k8s_tuning.jsonl import decode
 from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
-from k8s_tuning.stages.incident import incident_id, severity_of
+from k8s_tuning.stages.incident import incident_id_of, severity_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -34,7 +34,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # has been heard for a week.
 FORGET_AFTER_SECONDS = 7 * 86_400
 
-_TARGET = ("target", "namespace", "selector")
 State = TypeVar("State")
 
 
@@ -142,54 +141,67 @@ def _gauge(name: str, help_text: str, labels: Iterable[str] = ()) -> GaugeMetric
     return GaugeMetricFamily(f"k8s_tuning_{name}", help_text, labels=tuple(labels))
 
 
+def _add(family: GaugeMetricFamily, labels: dict[str, str], value: float) -> None:
+    family.add_sample(family.name, labels, value)
+
+
 def _health(targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]]) -> Iterator[Metric]:
-    health = _gauge("target_health", "1 for the level of the target's newest record.", (*_TARGET, "level"))
-    jobs = _gauge("jobs", "Jobs of the target's newest record, by health.", (*_TARGET, "health"))
-    reasons = _gauge(
-        "job_reasons", "Jobs of the target's newest record that have this probable cause.", (*_TARGET, "reason")
-    )
-    errors = _gauge("monitor_errors", "What the target's newest record says could not be read.", _TARGET)
-    newest = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.", _TARGET)
+    health = _gauge("target_health", "1 for the level of the target's newest record.")
+    jobs = _gauge("jobs", "Jobs of the target's newest record, by health.")
+    reasons = _gauge("job_reasons", "Jobs of the target's newest record that have this probable cause.")
+    errors = _gauge("monitor_errors", "What the target's newest record says could not be read.")
+    newest = _gauge("last_record_timestamp_seconds", "When the target's newest record was made.")
     for target, last, at in targets:
-        labels = [last.target or "", target.namespace, target.selector]
+        labels = _labels(target.name, target.cluster, target.namespace, target.selector)
         for level in HealthLevel:
-            health.add_metric([*labels, level.value], int(last.overall_health is level))
+            _add(health, labels | {"level": level.value}, int(last.overall_health is level))
         # Where something could not be read, the counts are of the rest: not this target's.
         if not last.monitor_errors:
             for level, count in zip(HealthLevel, (last.jobs_ok, last.jobs_warn, last.jobs_error), strict=True):
                 if count is not None:
-                    jobs.add_metric([*labels, level.value], count)
+                    _add(jobs, labels | {"health": level.value}, count)
         for reason, count in sorted(last.reasons.items()):
-            reasons.add_metric([*labels, reason], count)
-        errors.add_metric(labels, len(last.monitor_errors))
-        newest.add_metric(labels, at)
+            _add(reasons, labels | {"reason": reason}, count)
+        _add(errors, labels, len(last.monitor_errors))
+        _add(newest, labels, at)
     yield from (health, jobs, reasons, errors, newest)
+
+
+def _labels(name: str | None, cluster: str | None, namespace: str, selector: str) -> dict[str, str]:
+    labels = {"target": name or "", "namespace": namespace, "selector": selector}
+    return labels | ({"cluster": cluster} if cluster else {})
 
 
 def _incidents(
     targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], remembered: list[IncidentFacts]
 ) -> Iterator[Metric]:
     """Of ill targets by the history, with the id and start that people were told; of the pipeline by the ledger."""
-    incidents = _gauge("open_incident", "1 for each incident that is open.", (*_TARGET, "incident", "severity"))
-    started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.", (*_TARGET, "incident"))
+    incidents = _gauge("open_incident", "1 for each incident that is open.")
+    started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.")
     open_facts = [facts for facts in remembered if facts.is_open]
     found = [
-        (facts.target or "", facts.namespace, facts.selector, facts.id, facts.severity, facts.started_at)
+        (
+            _labels(facts.target, facts.cluster, facts.namespace, facts.selector),
+            facts.id,
+            facts.severity,
+            facts.started_at,
+        )
         for facts in open_facts
         if facts.source != "health"
     ]
-    told = {(facts.namespace, facts.selector): facts for facts in open_facts if facts.source == "health"}
+    told = [facts for facts in open_facts if facts.source == "health"]
     for target, last, _ in targets:
         severity = severity_of(last.overall_health)
         if target.open_since and severity:
-            key = target.namespace, target.selector
-            began = told[key].started_at if key in told else target.open_since.timestamp
-            known_as = told[key].id if key in told else incident_id(*key, began)
-            found.append((last.target or "", *key, known_as, severity, began))
-    for name, namespace, selector, incident, severity, began in found:
-        incidents.add_metric([name, namespace, selector, incident, severity.value], 1)
+            where = target.namespace, target.selector, target.name, target.cluster
+            known = next((facts for facts in told if facts.is_of(*where)), None)
+            began = known.started_at if known else target.open_since.timestamp
+            labels = _labels(target.name, target.cluster, target.namespace, target.selector)
+            found.append((labels, known.id if known else incident_id_of(target.open_since), severity, began))
+    for labels, incident, severity, began in found:
+        _add(incidents, labels | {"incident": incident, "severity": severity.value}, 1)
         if (since := unix_seconds(began)) is not None:
-            started.add_metric([name, namespace, selector, incident], since)
+            _add(started, labels | {"incident": incident}, since)
     yield from (incidents, started)
 
 

@@ -27,14 +27,16 @@ class CollectEventsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Collect."""
-        self.health_page = target_address(self.namespace, self.label_selector)
+        self.health_page = target_address(self.namespace, self.label_selector, cluster=self.cluster_name())
         from k8s_tuning.cluster.events import K8sEventCollector
 
         access = self.hook().access()
         limit = int(self.events_limit)
         health = take(K8sHealthSnapshot, self.health) if self.health else None
         failing = not_ok(health.jobs_health) if health else ()
-        collector = K8sEventCollector(self.namespace, self.label_selector, limit=limit, access=access)
+        collector = K8sEventCollector(
+            self.namespace, self.label_selector, limit=limit, access=access, cluster=self.cluster_name()
+        )
         snapshot = collector.load_events(failing)
         self.report(generate_events_report_text(snapshot))
         return give(snapshot, context)

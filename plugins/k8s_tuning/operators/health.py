@@ -50,7 +50,7 @@ class EvaluateHealthOperator(StageOperator):
         policy = HealthPolicy.load(Path(self.policy_file)) if self.policy_file else HealthPolicy.default()
         expected = (self.applied or {}).get("job_names", ())
         snapshot = take(K8sMonitorSnapshot, self.snapshot)
-        self.health_page = target_address(snapshot.namespace, snapshot.selector)
+        self.health_page = target_address(snapshot.namespace, snapshot.selector, cluster=snapshot.cluster)
         known = SessionStore(self.sessions_dir).last_seen(snapshot.namespace, expected)
         last_seen = with_ends(known, self.waited or {})
         health = K8sHealthEvaluator(policy=policy).evaluate(snapshot, expected, last_seen)

@@ -61,11 +61,12 @@ class RecordHistoryOperator(StageOperator):
         """Append, then keep the look."""
         store = K8sHealthHistoryStore(self.history_file)
         health = take(K8sHealthSnapshot, self.health)
-        self.health_page = target_address(health.namespace, health.selector)
+        self.health_page = target_address(health.namespace, health.selector, cluster=health.cluster)
         record = store.append(health, run_id=run_of(context), target=self.target or None)
         self.report(generate_record_text(record, self.history_file))
         self._keep_look(health, run_of(context))
-        recent = store.load_recent(int(self.history_limit), namespace=record.namespace, selector=record.selector)
+        found = store.find(record.namespace, record.selector, target=record.target, cluster=record.cluster)
+        recent = store.load_recent(int(self.history_limit), of=found)
         self.report(generate_history_text(recent))
         return wire.dump(record)
 
@@ -105,9 +106,13 @@ class ReportHistoryOperator(StageOperator):
         store = K8sHealthHistoryStore(self.history_file)
         summaries = []
         for target in store.targets():
-            summary = store.summarize(namespace=target.namespace, selector=target.selector)
-            self.report(f"Target {target.namespace} {target.selector}\n{generate_history_summary_text(summary)}")
-            summaries.append({"namespace": target.namespace, "selector": target.selector, **summary})
+            summary = target.summary()
+            cluster = f" on {target.cluster}" if target.cluster else ""
+            self.report(
+                f"Target {target.namespace} {target.selector}{cluster}\n{generate_history_summary_text(summary)}"
+            )
+            where = {"namespace": target.namespace, "selector": target.selector, "cluster": target.cluster}
+            summaries.append({**where, **summary})
         if not summaries:
             self.report(f"Nothing has been recorded in {self.history_file} yet.")
         return {"targets": summaries, **self._prune(store)}

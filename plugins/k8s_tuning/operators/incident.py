@@ -15,7 +15,7 @@ from k8s_tuning.hooks.channels import Channel, resolve_connection
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.targets import load_targets
+from k8s_tuning.stages.targets import is_stale, load_targets
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import Situation
@@ -94,27 +94,34 @@ class PlanAlertsOperator(StageOperator):
         store = K8sHealthHistoryStore(self.history_file)
         own = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
         watched = load_targets(self.targets_file) if self.targets_file else None
-        targets = {(one.namespace, one.label_selector): one for one in watched.targets} if watched else {}
+        targets = {(one.namespace, one.label_selector, one.cluster): one for one in watched.targets} if watched else {}
         channels = {
             key: Channel(one.channel_type, one.channel_conn_id, self.alerting_config) for key, one in targets.items()
         }
         events = {}
         for data in _present(self.events):
             snapshot = take(K8sEventSnapshot, data)
-            events[snapshot.namespace, snapshot.selector] = snapshot.events
+            events[snapshot.namespace, snapshot.selector, snapshot.cluster] = snapshot.events
         for record in _present(self.records):
-            key = (record["namespace"], record["selector"])
-            yield channels.get(key, own), observe_target(store, *key, events.get(key, ()), now, target=record["target"])
+            key = namespace, selector, cluster = record["namespace"], record["selector"], record.get("cluster")
+            situation = observe_target(
+                store, namespace, selector, events.get(key, ()), now, target=record["target"], cluster=cluster
+            )
+            yield channels.get(key, own), situation
         if watched is None:
             return
-        last = {(one.namespace, one.selector): one.last for one in store.targets()}
         for key, one in targets.items():
-            newest = last.get(key)
+            found = store.find(one.namespace, one.label_selector, target=one.name, cluster=one.cluster)
+            newest = found.last if found else None
             age = timestamps.seconds_between(newest.timestamp, now) if newest else None
-            told = "nothing was ever recorded" if age is None else f"its last record is {age / 60:.0f} minutes old"
+            told = "nothing was ever recorded"
+            if newest is not None and age is not None:
+                told = f"its last record is {age / 60:.0f} minutes old"
+                if age < 0:
+                    told = f"its last record is dated {newest.timestamp}, {-age / 60:.0f} minutes ahead: set the clocks"
             message = f"Target {one.name}: {told}; nobody knows how its Jobs are."
-            stale = age is None or age > watched.stale_after_minutes * 60
-            yield channels[key], own_failure("history_stale", one.name, message, now, failing=stale)
+            failing = is_stale(age, watched.stale_after_minutes)
+            yield channels[key], own_failure("history_stale", one.name, message, now, failing=failing)
 
 
 class ChooseAlertsOperator(BaseBranchOperator):

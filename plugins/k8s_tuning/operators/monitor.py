@@ -23,11 +23,17 @@ class MonitorJobsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Look once."""
-        self.health_page = target_address(self.namespace, self.label_selector)
+        self.health_page = target_address(self.namespace, self.label_selector, cluster=self.cluster_name())
         from k8s_tuning.cluster.monitor import K8sJobMonitor
 
         access = self.hook().access()
-        monitor = K8sJobMonitor(self.namespace, self.label_selector, max_log_lines=self.max_log_lines, access=access)
+        monitor = K8sJobMonitor(
+            self.namespace,
+            self.label_selector,
+            max_log_lines=self.max_log_lines,
+            access=access,
+            cluster=self.cluster_name(),
+        )
         snapshot = monitor.load_snapshot()
         self.report(generate_monitor_report_text(snapshot))
         return give(snapshot, context)

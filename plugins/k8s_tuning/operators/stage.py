@@ -79,6 +79,10 @@ class ClusterStageOperator(StageOperator):
         self.kubeconfig = kubeconfig
         self.context = context
 
+    def cluster_name(self) -> str | None:
+        """What the history calls this cluster: the connection's id; None (its server) where another is asked for."""
+        return None if self.kubeconfig or self.context else self.kubernetes_conn_id
+
     def hook(self) -> KubernetesAccessHook:
         """The hook of this task's cluster."""
         return KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context)

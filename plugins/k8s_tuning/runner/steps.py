@@ -235,7 +235,13 @@ class Steps:
         ledger = Ledger(Path(config.history_file).with_name(LEDGER))
         now = self.now()
         situation = observe_target(
-            self.store, config.namespace, config.label_selector, self.events.events, now, limit=config.history_limit
+            self.store,
+            config.namespace,
+            config.label_selector,
+            self.events.events,
+            now,
+            cluster=self.snapshot.cluster,
+            limit=config.history_limit,
         )
         notices = plan_notices(alerting, [situation], ledger, now, self.run_id, dry_run=dry_run)
         if not notices:

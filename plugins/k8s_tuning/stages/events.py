@@ -37,13 +37,17 @@ class K8sEvent:
 
 @dataclass
 class K8sEventSnapshot:
-    """The selection's events, oldest first. `errors` is not empty where they could not be read in full."""
+    """The selection's events, oldest first. `errors` is not empty where they could not be read in full.
+
+    `cluster`: as in K8sMonitorSnapshot.
+    """
 
     namespace: str
     selector: str
     events: list[K8sEvent]
     timestamp: str
     errors: list[str] = field(default_factory=list)
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)

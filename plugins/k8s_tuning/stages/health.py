@@ -55,7 +55,7 @@ class K8sHealthSnapshot:
     """The health of every selected Job. `errors`: what monitoring could not read.
 
     `jobs_listed`: False where the Jobs themselves could not be listed: nothing is known of them, neither their health
-    nor their number, and `overall_health` is WARN.
+    nor their number, and `overall_health` is WARN. `cluster`: as in K8sMonitorSnapshot.
     """
 
     namespace: str
@@ -65,6 +65,7 @@ class K8sHealthSnapshot:
     overall_health: HealthLevel
     timestamp: str
     jobs_listed: bool = True
+    cluster: str | None = None
 
 
 class K8sHealthEvaluator:
@@ -116,6 +117,7 @@ class K8sHealthEvaluator:
             timestamp=snapshot.timestamp,
             # A snapshot that was made by hand may have Jobs and say nothing of how they were listed.
             jobs_listed=snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors,
+            cluster=snapshot.cluster,
         )
 
     def _judge(self, job: K8sJobStatus, at: str, whose_clock: str) -> K8sJobHealth:

@@ -16,8 +16,9 @@ from k8s_tuning.stages import retention
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons, failing_jobs
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history_repeats import finding, recorded_already
-from k8s_tuning.stages.history_state import HistoryState, TargetHistory
+from k8s_tuning.stages.history_state import HistoryState, TargetHistory, summary_of
 from k8s_tuning.stages.retention import RetentionPolicy, RetentionResult
+from k8s_tuning.stages.target_identity import TargetIndex
 
 __all__ = [
     "K8sHealthHistoryRecord",
@@ -39,7 +40,7 @@ _WIDEST_ERROR = 60  # in a table; --json has all of it
 
 
 class K8sHealthHistoryStore:
-    """The history in one file, of any number of targets (a namespace and a selector). Safe for many processes.
+    """The history in one file, of any number of targets (cluster, namespace and selector). Safe for many processes.
 
     StoreError where the file cannot be read or written, InputError where it would be written and is no history. Lines
     that are no record are skipped, and logged with their place.
@@ -82,6 +83,7 @@ class K8sHealthHistoryStore:
             monitor_errors=list(snapshot.errors),
             look=finding(snapshot),
             failing_jobs=failing_jobs(snapshot.jobs_health),
+            cluster=snapshot.cluster,
         )
         values = asdict(record)
         if keep_snapshot:
@@ -107,12 +109,22 @@ class K8sHealthHistoryStore:
             log.debug("%s: no checkpoint was made: %s", self.path, error)
 
     def load_recent(
-        self, limit: int = 50, *, namespace: str | None = None, selector: str | None = None
+        self,
+        limit: int = 50,
+        *,
+        namespace: str | None = None,
+        selector: str | None = None,
+        of: TargetHistory | None = None,
     ) -> list[K8sHealthHistoryRecord]:
-        """The last `limit` records, oldest first, read from the end of the file; of one target where it is named."""
+        """The last `limit` records, oldest first, read from the end of the file.
+
+        `namespace`, `selector`: only such; `of`: only this target's, which `find` gave.
+        """
         if limit < 0:
             raise InputError(f"limit: {limit} is negative")
         recent: list[K8sHealthHistoryRecord] = []
+        index = self._index() if of is not None else TargetIndex(TargetHistory)
+        wanted = index.find(of.namespace, of.selector, of.name, of.cluster) if of is not None else None
         broken = BrokenLines(self.path)
         lines = self._journal.lines_newest_first(broken)
         while len(recent) < limit and (found := next(lines, None)) is not None:
@@ -121,6 +133,8 @@ class K8sHealthHistoryStore:
             if line is None:
                 if data.strip():
                     broken.note(offset, "not a health record")
+            elif of is not None and index.find(*line.identity()) is not wanted:
+                continue
             elif namespace in (None, line.namespace) and selector in (None, line.selector):
                 recent.append(line.record())
         broken.sum_up()
@@ -137,7 +151,7 @@ class K8sHealthHistoryStore:
             recent = self.load_recent(window, namespace=namespace, selector=selector)
             levels = [record.overall_health for record in recent]
             ok, warn, error = (levels.count(level) for level in HealthLevel)
-            return _summary(ok, warn, error, recent[-1] if recent else None)
+            return summary_of(ok, warn, error, recent[-1] if recent else None)
         state = self._state.read()
         chosen = [
             target
@@ -151,7 +165,7 @@ class K8sHealthHistoryStore:
             last = chosen[0].last
         else:
             last = next(iter(self.load_recent(1, namespace=namespace, selector=selector)), None)
-        return _summary(
+        return summary_of(
             sum(target.ok for target in chosen),
             sum(target.warn for target in chosen),
             sum(target.error for target in chosen),
@@ -159,22 +173,44 @@ class K8sHealthHistoryStore:
         )
 
     def targets(self) -> list[TargetHistory]:
-        """Every target's counts and present state, over the whole file; by namespace and selector."""
-        state = self._state.read()
-        return sorted(state.targets if state else [], key=lambda target: (target.namespace, target.selector))
+        """Every target's counts and present state, over the whole file; by namespace, selector and cluster."""
+        return sorted(self._index(), key=lambda target: (target.namespace, target.selector, target.cluster or ""))
 
-    def open_run(self, namespace: str, selector: str) -> list[K8sHealthHistoryRecord]:
+    def find(
+        self, namespace: str, selector: str, *, target: str | None = None, cluster: str | None = None
+    ) -> TargetHistory | None:
+        """The target that records with this name and cluster are of; None where there is no record of it.
+
+        InputError where neither is given and several have that namespace and selector.
+        """
+        index = self._index()
+        alike = index.alike(namespace, selector)
+        if len(alike) > 1 and target is None and cluster is None:
+            known = ", ".join(f"{one.name or 'unnamed'} on {one.cluster or 'an unnamed cluster'}" for one in alike)
+            raise InputError(
+                f"{self.path}: {len(alike)} targets have namespace {namespace!r} and selector {selector!r} ({known}); "
+                "say which: its name, or its cluster"
+            )
+        return index.find(namespace, selector, target, cluster)
+
+    def _index(self) -> TargetIndex[TargetHistory]:
+        state = self._state.read()
+        return state.index() if state else TargetIndex(TargetHistory)
+
+    def open_run(
+        self, namespace: str, selector: str, *, target: str | None = None, cluster: str | None = None
+    ) -> list[K8sHealthHistoryRecord]:
         """What an incident rests on, oldest first: the first record of the unbroken non-OK run, the record before the
         newest (the last OK one, where the newest is the first), and the newest. Empty while the newest is OK.
 
         However long the run is, these are at most three records, without raw snapshots.
         """
-        for target in self.targets():
-            if (target.namespace, target.selector) == (namespace, selector) and target.last and target.open_since:
-                told = [target.previous, target.last]
-                records = told if target.open_since in told else [target.open_since, *told]
-                return [record for record in records if record is not None]
-        return []
+        found = self.find(namespace, selector, target=target, cluster=cluster)
+        if found is None or found.last is None or found.open_since is None:
+            return []
+        told = [found.previous, found.last]
+        records = told if found.open_since in told else [found.open_since, *told]
+        return [record for record in records if record is not None]
 
     def prune(self, policy: RetentionPolicy, now: str | None = None) -> RetentionResult:
         """Drop what is past the limits (`retention.prune` says what stays in spite of them); readers see either the
@@ -239,20 +275,6 @@ def generate_history_summary_text(summary: dict[str, Any]) -> str:
     counts = _counts(*(summary[f"last_jobs_{level.lower()}"] for level in HealthLevel))
     last = f"Last record: {summary['last_timestamp']} {summary['last_overall_health']} (jobs: {counts})"
     return "\n".join([*lines, last]) + "\n"
-
-
-def _summary(ok: int, warn: int, error: int, last: K8sHealthHistoryRecord | None) -> dict[str, Any]:
-    return {
-        "total_records": ok + warn + error,
-        "ok_count": ok,
-        "warn_count": warn,
-        "error_count": error,
-        "last_overall_health": last.overall_health if last else None,
-        "last_timestamp": last.timestamp if last else None,
-        "last_jobs_ok": last.jobs_ok if last else None,
-        "last_jobs_warn": last.jobs_warn if last else None,
-        "last_jobs_error": last.jobs_error if last else None,
-    }
 
 
 def _with_snapshot(values: dict[str, Any], snapshot: K8sHealthSnapshot) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class K8sHealthHistoryRecord:
     """One health check. `run_id`: the Airflow DAG run that recorded it (None from the command line).
 
     `reasons`: how many Jobs have each probable cause (`image_pull`: 3).
-    `target`: the name of the target in the configuration, where there is one.
+    `target`: the name of the target in the configuration, where there is one. `cluster`: which cluster it is on, as
+    K8sMonitorSnapshot has it; None in records of versions before it.
     `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
     `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in
     records of versions before it.
@@ -42,6 +43,7 @@ class K8sHealthHistoryRecord:
     monitor_errors: list[str] = field(default_factory=list)
     look: str | None = None
     failing_jobs: dict[str, str] = field(default_factory=dict)
+    cluster: str | None = None
 
 
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly
@@ -66,11 +68,22 @@ class Line(msgspec.Struct, gc=False):
     jobs_error: _Count | None = None
     raw_snapshot: msgspec.Raw = _ABSENT
     run_id: msgspec.Raw = _ABSENT
-    target: msgspec.Raw = _ABSENT
+    target: Any = None
     reasons: msgspec.Raw = _ABSENT
     monitor_errors: msgspec.Raw = _ABSENT
     look: msgspec.Raw = _ABSENT
     failing_jobs: msgspec.Raw = _ABSENT
+    cluster: Any = None
+
+    def identity(self) -> tuple[str, str, str | None, str | None]:
+        """Namespace, selector, name and cluster: what a TargetIndex finds the target by."""
+        name, cluster = self.target, self.cluster
+        return (
+            self.namespace,
+            self.selector,
+            name if isinstance(name, str) else None,
+            cluster if isinstance(cluster, str) else None,
+        )
 
     def counts(self) -> tuple[int, int, int] | None:
         """Jobs in OK, WARN and ERROR; None where one of them is not known."""
@@ -80,6 +93,7 @@ class Line(msgspec.Struct, gc=False):
     def record(self, with_snapshot: bool = True) -> K8sHealthHistoryRecord:
         """The whole record; `with_snapshot=False` leaves out the largest field."""
         ok, warn, error = self.counts() or (None, None, None)
+        _, _, name, cluster = self.identity()
         return K8sHealthHistoryRecord(
             timestamp=self.timestamp,
             namespace=self.namespace,
@@ -90,11 +104,12 @@ class Line(msgspec.Struct, gc=False):
             jobs_error=error,
             raw_snapshot=_read(self.raw_snapshot, dict[str, Any], None) if with_snapshot else None,
             run_id=_read(self.run_id, str, None),
-            target=_read(self.target, str, None),
+            target=name,
             reasons=_read(self.reasons, dict[str, _Count], {}),
             monitor_errors=_read(self.monitor_errors, list[str], []),
             look=_read(self.look, str, None),
             failing_jobs=_read(self.failing_jobs, dict[str, str], {}),
+            cluster=cluster,
         )
 
 

@@ -11,7 +11,7 @@ import orjson
 from k8s_tuning.stages.health import K8sHealthSnapshot
 
 # The fields that say which target a record is of.
-TARGET = ("namespace", "selector")
+TARGET = ("namespace", "selector", "target", "cluster")
 
 Values = dict[str, Any]
 

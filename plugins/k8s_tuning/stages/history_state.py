@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -23,6 +24,7 @@ from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages import history_count
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, Line, read_block, read_line
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +36,12 @@ _ATTEMPTS = 5
 
 
 @dataclass
-class TargetHistory:
+class TargetHistory(TargetIdentity):
     """One target's counts, and the records that its present state rests on (without their raw snapshots).
 
     `open_since`: the oldest of the unbroken run of non-OK records at its end; None while the newest is OK.
     """
 
-    namespace: str
-    selector: str
     ok: int = 0
     warn: int = 0
     error: int = 0
@@ -53,6 +53,25 @@ class TargetHistory:
     def total(self) -> int:
         """How many records the target has."""
         return self.ok + self.warn + self.error
+
+    def summary(self) -> dict[str, Any]:
+        """Counts by health and the newest record, as K8sHealthHistoryStore.summarize gives them."""
+        return summary_of(self.ok, self.warn, self.error, self.last)
+
+
+def summary_of(ok: int, warn: int, error: int, last: K8sHealthHistoryRecord | None) -> dict[str, Any]:
+    """Counts by health and the newest record; what is not known is None."""
+    return {
+        "total_records": ok + warn + error,
+        "ok_count": ok,
+        "warn_count": warn,
+        "error_count": error,
+        "last_overall_health": last.overall_health if last else None,
+        "last_timestamp": last.timestamp if last else None,
+        "last_jobs_ok": last.jobs_ok if last else None,
+        "last_jobs_warn": last.jobs_warn if last else None,
+        "last_jobs_error": last.jobs_error if last else None,
+    }
 
 
 @dataclass
@@ -69,6 +88,10 @@ class Checkpoint:
     def copy(self) -> Checkpoint:
         """One whose counts can go on by themselves; the records are shared, for they never change."""
         return replace(self, targets=[replace(target) for target in self.targets])
+
+    def index(self) -> TargetIndex[TargetHistory]:
+        """What finds the target of a record."""
+        return TargetIndex(TargetHistory, self.targets)
 
 
 class HistoryState:
@@ -112,11 +135,11 @@ class HistoryState:
         after = self._stat()
         if counts is None or after is None or (after.st_ino, after.st_size) != (before.st_ino, before.st_size):
             return None
-        targets = {
-            (ns, sel): TargetHistory(ns, sel, ok, warn, error) for (ns, sel), (ok, warn, error) in counts.items()
-        }
-        checkpoint = Checkpoint(before.st_ino, before.st_size, targets=list(targets.values()))
-        _find_ends(self._journal, targets, checkpoint)
+        targets = _targets_of(counts)
+        if targets is None:
+            return None
+        checkpoint = Checkpoint(before.st_ino, before.st_size, targets=targets)
+        _find_ends(self._journal, checkpoint)
         return checkpoint
 
     def _trusted(self, known: Checkpoint | None, now: os.stat_result) -> Checkpoint | None:
@@ -160,7 +183,7 @@ class HistoryState:
 
 def _fold_file(journal: Journal, state: Checkpoint) -> Checkpoint:
     """Bring `state` from its offset to the file's end; a copy of it as it is without an unfinished last line."""
-    targets = {(target.namespace, target.selector): target for target in state.targets}
+    targets = state.index()
     broken = BrokenLines(journal.path)
     whole = None
     for end, block in journal.blocks(state.offset, broken):
@@ -171,20 +194,20 @@ def _fold_file(journal: Journal, state: Checkpoint) -> Checkpoint:
         else:
             _fold(targets, state, read_block(block, end - len(block), broken))
             state.offset = end
+        state.targets = list(targets)
     broken.sum_up()
     return whole or state.copy()
 
 
-def _fold(targets: dict[tuple[str, str], TargetHistory], state: Checkpoint, lines: list[Line]) -> None:
+def _fold(targets: TargetIndex[TargetHistory], state: Checkpoint, lines: list[Line]) -> None:
     ok = HealthLevel.OK
     warn = HealthLevel.WARN
-    ends: dict[tuple[str, str], tuple[Line, Line | None, Line | None]] = {}
+    ends: dict[int, tuple[Line, Line | None, Line | None]] = {}
+    met: dict[int, TargetHistory] = {}
     for line in lines:
-        key = line.namespace, line.selector
-        target = targets.get(key)
-        if target is None:
-            target = targets[key] = TargetHistory(*key)
-            state.targets.append(target)
+        target = targets.of(*line.identity())
+        key = id(target)
+        met[key] = target
         health = line.overall_health
         last, _, since = ends.get(key, (None, None, None))
         if health is ok:
@@ -199,7 +222,7 @@ def _fold(targets: dict[tuple[str, str], TargetHistory], state: Checkpoint, line
         ends[key] = line, last, since or (line if target.open_since is None else None)
     # Only now: a Line holds on to the block that it was read from.
     for key, (newest, before, opened) in ends.items():
-        target = targets[key]
+        target = met[key]
         target.previous = before.record(with_snapshot=False) if before else target.last
         target.last = newest.record(with_snapshot=False)
         target.open_since = opened.record(with_snapshot=False) if opened else target.open_since
@@ -207,18 +230,36 @@ def _fold(targets: dict[tuple[str, str], TargetHistory], state: Checkpoint, line
         state.last = lines[-1].record(with_snapshot=False)
 
 
-def _find_ends(journal: Journal, targets: dict[tuple[str, str], TargetHistory], state: Checkpoint) -> None:
+def _targets_of(counts: dict[history_count.Identity, tuple[int, int, int]]) -> list[TargetHistory] | None:
+    """Counted records by their targets; None where only the order of the lines says which is which."""
+    targets = TargetIndex(TargetHistory)
+    # Those that name no cluster first: where one cluster is named, they are its target's, whatever the order.
+    for (namespace, selector, name, cluster), (ok, warn, error) in sorted(
+        counts.items(), key=lambda item: (item[0][3] is not None, item[0][2] or "")
+    ):
+        target = targets.of(namespace, selector, name, cluster)
+        target.ok, target.warn, target.error = target.ok + ok, target.warn + warn, target.error + error
+    found = list(targets)
+    if any(
+        len(one.names) > 1 or (one.is_older and len(targets.alike(one.namespace, one.selector)) > 1) for one in found
+    ):
+        return None
+    return found
+
+
+def _find_ends(journal: Journal, state: Checkpoint) -> None:
     """Fill in the records that the counted targets' state rests on, from the end of the file backwards."""
-    waiting = dict(targets)
-    seen: dict[tuple[str, str], int] = {}
+    targets = state.index()
+    waiting = {id(target): target for target in state.targets}
+    seen: dict[int, int] = {}
     for offset, data in journal.lines_newest_first():
         line = read_line(data) if offset < state.offset else None
         if line is None:
             continue
-        key = line.namespace, line.selector
         state.last = state.last or line.record(with_snapshot=False)
-        target = waiting.get(key)
-        if target is None:
+        target = targets.find(*line.identity())
+        key = id(target)
+        if target is None or key not in waiting:
             continue
         seen[key] = seen.get(key, 0) + 1
         is_open = target.last is None or target.open_since is not None

@@ -13,6 +13,7 @@ from k8s_tuning.printable import one_line
 from k8s_tuning.stages.events import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
+from k8s_tuning.stages.target_identity import same_target
 
 
 class IncidentSeverity(StrEnum):
@@ -44,6 +45,7 @@ class K8sIncident:
     reasons: dict[str, int] = field(default_factory=dict)
     target: str | None = None
     failing_jobs: dict[str, str] = field(default_factory=dict)
+    cluster: str | None = None
 
 
 @dataclass
@@ -71,10 +73,21 @@ def severity_of(health: HealthLevel) -> IncidentSeverity | None:
     return _SEVERITIES.get(HealthLevel(health))
 
 
-def incident_id(namespace: str, selector: str, started_at: str) -> str:
-    """Twelve hex digits that one incident keeps while it lasts."""
-    # NUL stands in none of the three, so that no two targets run together.
-    return sha256("\0".join((namespace, selector, started_at)).encode()).hexdigest()[:12]
+def incident_id(
+    namespace: str, selector: str, started_at: str, target: str | None = None, cluster: str | None = None
+) -> str:
+    """Twelve hex digits that one incident keeps while it lasts. `target`, `cluster`: as its first record has them.
+
+    Without a cluster, the id is that of versions which knew none: an incident that lasts over an upgrade keeps it.
+    """
+    # NUL stands in none of them, so that no two targets run together.
+    parts = [namespace, selector, started_at, *([] if cluster is None else [target or "", cluster])]
+    return sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def incident_id_of(first: K8sHealthHistoryRecord) -> str:
+    """The id of the incident that a record began."""
+    return incident_id(first.namespace, first.selector, first.timestamp, first.target, first.cluster)
 
 
 def build_incident(
@@ -92,7 +105,7 @@ def build_incident(
     severity = severity_of(newest.overall_health)
     if severity is None:
         return None
-    own = [record for record in history if (record.namespace, record.selector) == (newest.namespace, newest.selector)]
+    own = [record for record in history if _is_of(record, newest)]
     first = newest
     for record in reversed(own):
         if record.overall_health == HealthLevel.OK:
@@ -101,7 +114,7 @@ def build_incident(
     previous = own[-2].overall_health if len(own) > 1 else None
     events = _events(recent_events, newest)
     return K8sIncident(
-        id=incident_id(newest.namespace, newest.selector, first.timestamp),
+        id=incident_id_of(first),
         severity=severity,
         namespace=newest.namespace,
         selector=newest.selector,
@@ -115,6 +128,7 @@ def build_incident(
         reasons=dict(newest.reasons),
         target=newest.target,
         failing_jobs=dict(newest.failing_jobs),
+        cluster=newest.cluster,
     )
 
 
@@ -127,6 +141,8 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
         "severity": incident.severity.value,
         "namespace": incident.namespace,
         "selector": incident.selector,
+        **({"target": one_line(incident.target)} if incident.target else {}),
+        **({"cluster": one_line(incident.cluster)} if incident.cluster else {}),
     }
     raw = wire.dump(incident)
     for event in raw["recent_events"]:
@@ -155,6 +171,17 @@ def _events(recent: Sequence[K8sEvent], newest: K8sHealthHistoryRecord) -> list[
     for event in most_telling(own):
         newest_of_each.setdefault(event.reason, event)
     return list(newest_of_each.values())[:RECENT_EVENTS]
+
+
+def which_target(incident: K8sIncident) -> list[str]:
+    """The target's name and cluster as Markdown lines, where they are known: others may share all else."""
+    known = (("Target", incident.target), ("Cluster", incident.cluster))
+    return [f"**{word}:** {one_line(value)}" for word, value in known if value]
+
+
+def _is_of(record: K8sHealthHistoryRecord, newest: K8sHealthHistoryRecord) -> bool:
+    same_place = (record.namespace, record.selector) == (newest.namespace, newest.selector)
+    return same_place and same_target((record.target, record.cluster), (newest.target, newest.cluster))
 
 
 def _job_counts(record: K8sHealthHistoryRecord) -> dict[str, int]:
@@ -196,6 +223,7 @@ def _text(incident: K8sIncident) -> str:
         [
             f"**Namespace:** {incident.namespace}",
             f"**Selector:** {incident.selector}",
+            *which_target(incident),
             f"**Severity:** {incident.severity}",
             f"**Current Health:** {incident.current_health}",
             f"**Previous Health:** {incident.previous_health or 'not recorded'}",

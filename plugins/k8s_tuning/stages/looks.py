@@ -17,6 +17,7 @@ from k8s_tuning.stages.events import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.job_reading import job_times
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog
+from k8s_tuning.stages.target_identity import same_target
 
 # The folder's name beside the history.
 LOOKS = "looks"
@@ -96,6 +97,7 @@ class TargetLook:
     jobs: list[JobLook] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     jobs_listed: bool = True
+    cluster: str | None = None
 
 
 class LookStore:
@@ -114,11 +116,24 @@ class LookStore:
         def newest(kept: TargetLook | None) -> TargetLook:
             return kept if kept is not None and kept.timestamp > look.timestamp else look
 
-        return self._files.change(_name(look.namespace, look.selector), newest) == look
+        return self._files.change(_name(look.namespace, look.selector, look.cluster), newest) == look
 
-    def read(self, namespace: str, selector: str) -> TargetLook | None:
-        """The target's newest look, None where none was kept."""
-        return self._files.read(_name(namespace, selector))
+    def read(
+        self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
+    ) -> TargetLook | None:
+        """The target's newest look, None where none was kept. One that names no cluster is of a version before that.
+
+        Without a `cluster`, the newest of all that have this namespace and selector.
+        """
+        found = self._files.read(_name(namespace, selector, cluster))
+        if cluster is None:
+            looks = [found, *(self._files.read_or_warn(name) for name in self._files.names())]
+            alike = [one for one in looks if one and (one.namespace, one.selector) == (namespace, selector)]
+            return max(alike, key=lambda one: one.timestamp, default=None)
+        if found is None:
+            older = self._files.read(_name(namespace, selector, None))
+            found = older if older and same_target((older.target, None), (target, cluster)) else None
+        return found
 
     def prune(self, max_age_days: float, now: str) -> int:
         """Let go of looks that are older at `now`; how many."""
@@ -144,7 +159,15 @@ def make_look(
     errors += _put_logs(looks, logs)
     errors += _put_events(looks, facts, events.events if events else [])
     return TargetLook(
-        health.namespace, health.selector, health.timestamp, run_id, target, looks, errors, health.jobs_listed
+        health.namespace,
+        health.selector,
+        health.timestamp,
+        run_id,
+        target,
+        looks,
+        errors,
+        health.jobs_listed,
+        health.cluster,
     )
 
 
@@ -234,6 +257,7 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _name(namespace: str, selector: str) -> str:
+def _name(namespace: str, selector: str, cluster: str | None) -> str:
     # A selector may hold what no file name can.
-    return hashlib.sha256(f"{namespace}\n{selector}".encode("utf-8", "replace")).hexdigest()[:32]
+    parts = [namespace, selector, *([] if cluster is None else [cluster])]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]

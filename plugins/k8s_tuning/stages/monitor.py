@@ -146,7 +146,8 @@ class K8sMonitorSnapshot:
 
     `jobs_listed`: the list of Jobs itself was read, so that a Job that is not in `jobs` is not in the cluster; what the
     errors tell of then is pods or logs. `timestamp`: this machine's clock; `server_time`: the API server's at that
-    moment (its answers' Date), against which ages count; None where it did not say.
+    moment (its answers' Date), against which ages count; None where it did not say. `cluster`: what the reader calls
+    the cluster (in Airflow the connection's id), else host and port of its API server.
     """
 
     namespace: str
@@ -157,6 +158,7 @@ class K8sMonitorSnapshot:
     errors: list[str] = field(default_factory=list)
     jobs_listed: bool = False
     server_time: str | None = None
+    cluster: str | None = None
 
 
 def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:

@@ -10,6 +10,7 @@ from k8s_tuning.journal import Journal
 from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.history_record import read_line
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.timestamps import seconds_between
 
 _DAY_SECONDS = 86_400
@@ -49,7 +50,7 @@ class RetentionResult:
 
 
 @dataclass
-class _Target:
+class _Target(TargetIdentity):
     total: int = 0
     newest_at: int = -1
     ok_at: int | None = None  # its newest OK record
@@ -80,14 +81,14 @@ def _past(
     journal: Journal, policy: RetentionPolicy, now: str, end: int, result: RetentionResult
 ) -> Iterator[tuple[int, int]]:
     targets = _survey(journal, end)
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[int, int] = {}
     for offset, raw in _lines(journal, end):
         line = read_line(raw)
         if line is None:
             result.broken += bool(raw.strip())
             continue
-        key = line.namespace, line.selector
-        target = targets[key]
+        target = targets.of(*line.identity())
+        key = id(target)
         seen[key] = seen.get(key, 0) + 1
         newer = target.total - seen[key]
         if offset not in (target.newest_at, target.ok_at, target.open_at):
@@ -102,13 +103,13 @@ def _past(
         result.kept += 1
 
 
-def _survey(journal: Journal, end: int) -> dict[tuple[str, str], _Target]:
-    targets: dict[tuple[str, str], _Target] = {}
+def _survey(journal: Journal, end: int) -> TargetIndex[_Target]:
+    targets = TargetIndex(_Target)
     for offset, raw in _lines(journal, end):
         line = read_line(raw)
         if line is None:
             continue
-        target = targets.setdefault((line.namespace, line.selector), _Target())
+        target = targets.of(*line.identity())
         target.total += 1
         target.newest_at = offset
         if line.overall_health is HealthLevel.OK:

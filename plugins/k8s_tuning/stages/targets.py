@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.stages.target_identity import TargetIdentity
+
+STALE_AFTER_MINUTES = 30.0
 
 
 class Target(BaseModel):
@@ -25,6 +28,15 @@ class Target(BaseModel):
     kubernetes_conn_id: Annotated[str, Field(min_length=1)] = "kubernetes_default"
     channel_type: str = "routes"
     channel_conn_id: str = ""
+
+    @property
+    def cluster(self) -> str:
+        """The name of its cluster in the history: the connection's id."""
+        return self.kubernetes_conn_id
+
+    def identity(self) -> TargetIdentity:
+        """As the history knows it."""
+        return TargetIdentity(self.namespace, self.label_selector, cluster=self.cluster, names=[self.name])
 
 
 class Retention(BaseModel):
@@ -43,7 +55,16 @@ class TargetsConfig(BaseModel):
 
     targets: Annotated[list[Target], Field(min_length=1)]
     retention: Retention = Retention()
-    stale_after_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30
+    stale_after_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = STALE_AFTER_MINUTES
+
+
+def is_stale(age_seconds: float | None, stale_after_minutes: float = STALE_AFTER_MINUTES) -> bool:
+    """Whether a target's newest record, of this age, says nothing of now.
+
+    It is too old, or dated as far ahead (a negative age: a clock is wrong), or there is none. The one rule for the
+    health page, the monitor's alert and, by include/kubernetes/generate.py, the Prometheus rule.
+    """
+    return age_seconds is None or abs(age_seconds) > stale_after_minutes * 60
 
 
 def load_targets(path: str | Path) -> TargetsConfig:
@@ -58,7 +79,10 @@ def load_targets(path: str | Path) -> TargetsConfig:
         raise ConfigError(f"{path}: {place}: {first['msg']}; {cure}") from error
     for what, values in (
         ("name", [target.name for target in config.targets]),
-        ("namespace and label_selector", [f"{target.namespace} {target.label_selector}" for target in config.targets]),
+        (
+            "kubernetes_conn_id, namespace and label_selector",
+            [f"{target.cluster} {target.namespace} {target.label_selector}" for target in config.targets],
+        ),
     ):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:

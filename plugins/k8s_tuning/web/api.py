@@ -55,6 +55,9 @@ BoardDep = Annotated[Dashboard, Depends(dashboard_of)]
 RangeDep = Annotated[Range, Depends(_range)]
 Namespace = Annotated[str, Query(description="The target's namespace.")]
 Selector = Annotated[str, Query(description="The target's label selector, as it is recorded.")]
+ClusterName = Annotated[
+    str | None, Query(description="The target's cluster; needed where several have this namespace and selector.")
+]
 Words = Annotated[str | None, Query(description="Words that all must occur, in any case.")]
 Order = Annotated[Literal["asc", "desc"], Query()]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items at most.")]
@@ -66,14 +69,16 @@ class Target(BaseModel):
 
     namespace: str
     selector: str
+    cluster: str | None
 
 
-def _target(board: BoardDep, namespace: Namespace, selector: Selector) -> Target:
-    if not board.knows(namespace, selector):
+def _target(board: BoardDep, namespace: Namespace, selector: Selector, cluster: ClusterName = None) -> Target:
+    if not board.knows(namespace, selector, cluster):
+        where = f" on cluster {cluster!r}" if cluster else ""
         raise HTTPException(
-            404, f"targets.yaml names no target {namespace} {selector!r}, and the history has no record of it"
+            404, f"targets.yaml names no target {namespace} {selector!r}{where}, and the history has no record of it"
         )
-    return Target(namespace=namespace, selector=selector)
+    return Target(namespace=namespace, selector=selector, cluster=cluster)
 
 
 TargetDep = Annotated[Target, Depends(_target)]
@@ -124,7 +129,7 @@ def series(
     points: Annotated[int, Query(ge=1, le=5000, description="At most so many stretches.")] = 600,
 ) -> shapes.Series:
     """A target's health and Job counts over time."""
-    return board.series(target.namespace, target.selector, asked.since, asked.until, points)
+    return board.series(target.namespace, target.selector, asked.since, asked.until, points, cluster=target.cluster)
 
 
 @router.get("/incidents", tags=["targets"], responses=_UNKNOWN)
@@ -132,7 +137,9 @@ def incidents(
     board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
 ) -> shapes.Incidents:
     """A target's incidents that touch the range, newest first."""
-    return board.incidents(target.namespace, target.selector, asked.since, asked.until, limit, offset)
+    return board.incidents(
+        target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
+    )
 
 
 @router.get("/records", tags=["targets"], responses=_UNKNOWN)
@@ -140,7 +147,9 @@ def records(
     board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
 ) -> shapes.Records:
     """A target's health records of the range, newest first."""
-    return board.records(target.namespace, target.selector, asked.since, asked.until, limit, offset)
+    return board.records(
+        target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
+    )
 
 
 @router.get("/jobs", tags=["targets"], responses=_UNKNOWN)
@@ -158,8 +167,8 @@ def jobs(
 ) -> shapes.Jobs:
     """The Jobs of a target's newest snapshot, with their last log lines and events."""
     return board.jobs(
-        target.namespace, target.selector, q=q, health=health, phase=phase, session_id=session_id,
-        sort=sort, order=order, limit=limit, offset=offset,
+        target.namespace, target.selector, cluster=target.cluster, q=q, health=health, phase=phase,
+        session_id=session_id, sort=sort, order=order, limit=limit, offset=offset,
     )  # fmt: skip
 
 
@@ -199,6 +208,7 @@ def alerts(
     outcome: Annotated[str | None, Query(description="One of the answer's `outcomes`.")] = None,
     namespace: Annotated[str | None, Query()] = None,
     selector: Annotated[str | None, Query()] = None,
+    cluster: Annotated[str | None, Query()] = None,
     q: Words = None,
     run_id: Annotated[str | None, Query(description="DAG_ID/RUN_ID of the DAG run that decided it.")] = None,
     incident_id: Annotated[str | None, Query()] = None,
@@ -209,7 +219,7 @@ def alerts(
     """Entries of the alerts' ledger, newest first: what was owed to whom, why, and when it went out."""
     return board.alerts(
         since=asked.since if asked else None, until=asked.until if asked else None, target=target, channel=channel,
-        decision=decision, outcome=outcome, namespace=namespace, selector=selector, q=q, run_id=run_id,
+        decision=decision, outcome=outcome, namespace=namespace, selector=selector, cluster=cluster, q=q, run_id=run_id,
         incident_id=incident_id, quiet=quiet, limit=limit, offset=offset,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ LIMIT = 25
 _TABLE_POINTS = 48
 _LANE_LIMIT = 500
 _STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK")
-_FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace")
+_FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace", "cluster")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -49,14 +50,16 @@ def overview(request: Request) -> Response:
 def target(request: Request) -> Response:
     """One target: its health over time, incidents, Jobs and records."""
     key = namespace, selector = _needed(request, "namespace"), _needed(request, "selector")
+    cluster = request.query_params.get("cluster") or None
+    which: dict[str, Any] = {"cluster": cluster} if cluster else {}
     dashboard = _dashboard(request)
-    row = dashboard.target(namespace, selector, ranges.named_seconds(None))
+    row = dashboard.target(namespace, selector, ranges.named_seconds(None), **which)
     if row is None:
-        row = _unknown(namespace, selector)
-    jobs, notes = _jobs(request, namespace, selector)
-    span = _range(request, key)
+        row = _unknown(namespace, selector, cluster)
+    jobs, notes = _jobs(request, namespace, selector, which)
+    span = _range(request, key, which)
     since, until = wording.instant(span.since), wording.instant(span.until)
-    address = {"namespace": namespace, "selector": selector}
+    address = {"namespace": namespace, "selector": selector} | which
     address |= {"range": span.name} if span.name in ranges.NAMED else {"since": since}
     address |= {"until": until} if span.name is None else {}
     return rendering.answer(
@@ -68,12 +71,12 @@ def target(request: Request) -> Response:
         until=until,
         range=span.name,
         wider=_wider(span),
-        series=dashboard.series(*key, span.since, span.until, _TABLE_POINTS),
+        series=dashboard.series(*key, span.since, span.until, _TABLE_POINTS, **which),
         series_address=f"api/v1/series?{urlencode(address, errors='replace')}",
-        lane=drawing.lane(dashboard.incidents(*key, span.since, span.until, _LANE_LIMIT).items, since, until),
-        incidents=dashboard.incidents(*key, span.since, span.until, LIMIT, _offset(request, "incidents_page")),
+        lane=drawing.lane(dashboard.incidents(*key, span.since, span.until, _LANE_LIMIT, **which).items, since, until),
+        incidents=dashboard.incidents(*key, span.since, span.until, LIMIT, _offset(request, "incidents_page"), **which),
         jobs=jobs,
-        records=dashboard.records(*key, span.since, span.until, LIMIT, _offset(request, "records_page")),
+        records=dashboard.records(*key, span.since, span.until, LIMIT, _offset(request, "records_page"), **which),
         limit=LIMIT,
     )
 
@@ -154,13 +157,14 @@ def _dashboard(request: Request) -> Dashboard:
     return found
 
 
-def _jobs(request: Request, namespace: str, selector: str) -> tuple[Jobs, list[str]]:
+def _jobs(request: Request, namespace: str, selector: str, which: dict[str, Any]) -> tuple[Jobs, list[str]]:
     """The newest snapshot's Jobs as the address asks for them; where it is damaged none, and why."""
     query = request.query_params
     try:
         found = _dashboard(request).jobs(
             namespace,
             selector,
+            **which,
             q=query.get("q"),
             health=query.get("health") or None,
             phase=query.get("phase") or None,
@@ -186,13 +190,13 @@ def _offset(request: Request, name: str) -> int:
     return (rendering.page_number(request.query_params.get(name)) - 1) * LIMIT
 
 
-def _range(request: Request, key: tuple[str, str] | None) -> Range:
+def _range(request: Request, key: tuple[str, str] | None, which: dict[str, Any] | None = None) -> Range:
     """The range that the address names; `all` is from the target's first record on."""
     query = request.query_params
     now = time.time()
     if query.get("range") == "all" and key:
-        whole = _dashboard(request).records(*key, -math.inf, math.inf, 1)
-        first = _dashboard(request).records(*key, -math.inf, math.inf, 1, max(0, whole.total - 1)).items
+        records = partial(_dashboard(request).records, *key, -math.inf, math.inf, 1, **(which or {}))
+        first = records(offset=max(0, records().total - 1)).items
         begin = timestamps.to_datetime(first[0].at).timestamp() if first else now - ranges.named_seconds(None)
         return Range(min(begin, now - 60), now, "all")
     return ranges.parse(query.get("range"), _in_utc(query.get("since")), _in_utc(query.get("until")), now)
@@ -212,9 +216,15 @@ def _wider(span: Range) -> dict[str, str] | None:
     return {"since": wording.instant(until - 2 * span.seconds), "until": wording.instant(until)}
 
 
-def _unknown(namespace: str, selector: str) -> OverviewRow:
+def _unknown(namespace: str, selector: str, cluster: str | None) -> OverviewRow:
     """A target that nothing is known of."""
     nothing: dict[str, Any] = dict.fromkeys(OverviewRow.model_fields)
     lists: dict[str, Any] = {name: [] for name in ("former_names", "monitor_errors", "strip")}
-    known = {"namespace": namespace, "selector": selector, "status": "NEVER", "reasons": {}}
-    return OverviewRow(**(nothing | lists | known))
+    known: dict[str, Any] = {
+        "namespace": namespace,
+        "selector": selector,
+        "cluster": cluster,
+        "status": "NEVER",
+        "reasons": {},
+    }
+    return OverviewRow(**(nothing | lists | known | {"status": "NEVER", "reasons": {}}))

@@ -51,12 +51,8 @@ class _Planning:
     """One pass over a Job."""
 
     def __init__(self, situation: Situation) -> None:
-        self.job, self.spec, self.now, self.backoff = (
-            situation.job,
-            situation.job["spec"],
-            situation.now,
-            situation.backoff,
-        )
+        self.job, self.spec = situation.job, situation.job["spec"]
+        self.now, self.backoff = situation.now, situation.backoff
         self.status: Object = copy.deepcopy(self.job.get("status") or {})
         self.made = Plan(self.status, situation.attempts)
         self.pods = situation.pods

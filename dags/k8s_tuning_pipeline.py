@@ -39,6 +39,10 @@ PARAMS = {
         False, "Send alerts. Off: the log of send_alerts shows the bytes that would go.",
         type="boolean", section="What may happen", title="Send alerts",
     ),
+    "apply_again": Param(
+        False, "Create Jobs again that ran already and that the cluster has removed since.",
+        type="boolean", section="What may happen", title="Run ended Jobs again",
+    ),
     "strict_health": Param(
         False, "Let the run fail (exit code 1) on WARN too.", type="boolean", section="What may happen",
     ),
@@ -158,6 +162,7 @@ with DAG(
         task_id="apply_jobs",
         jobs_dir=JOBS_DIR,
         apply_enabled="{{ params.apply_enabled }}",
+        apply_again="{{ params.apply_again }}",
         policy_file=str(CONFIGS / "apply.yaml"),
         doc_md="**D31** Server-side apply; a dry run unless `apply_enabled`. Never deletes, never overwrites.",
         **CLUSTER,

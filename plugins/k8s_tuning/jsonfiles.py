@@ -22,6 +22,7 @@ import msgspec
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
+from k8s_tuning.private import create, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,8 @@ class JsonFolder(Generic[T]):
         part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         with self._told(path, "written"):
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with part.open("wb") as handle:
+                make_folder(path.parent)
+                with create(part) as handle:
                     handle.write(data)
                     handle.flush()
                     os.fsync(handle.fileno())

@@ -1,13 +1,17 @@
 """Applying as a task: what was really applied is kept as a session."""
 
+from types import SimpleNamespace
+
 import pytest
 import yaml
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from tests.clusters import job_manifest
 from tests.operators.test_stage import CONTEXT
 
+from k8s_tuning.cluster.writer import ClusterWriter
+from k8s_tuning.errors import Throttled
 from k8s_tuning.operators.apply import ApplyJobsOperator
-from k8s_tuning.stages.sessions import SessionStore
+from k8s_tuning.stages.sessions import SeenJob, SessionStore
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def apply(cluster, jobs, enabled):
         kubeconfig=str(cluster.kubeconfig),
         sessions_dir=str(jobs.parent / "sessions"),
     )
-    operator.execute(CONTEXT)
+    operator.execute({**CONTEXT, "ti": SimpleNamespace(xcom_push=lambda key, value: None)})
     return operator
 
 
@@ -68,3 +72,60 @@ def test_of_an_apply_that_fails_in_part_the_jobs_that_are_there_are_kept(cluster
         apply(cluster, jobs, enabled=True)
     session = SessionStore(jobs.parent / "sessions").read(cluster.namespace, cluster.tag)
     assert {job.name: job.image for job in session.jobs} == dict.fromkeys(map(cluster.job, "abc"), "python:3.11")
+
+
+def test_a_session_whose_jobs_the_cluster_has_removed_since_is_not_run_again(cluster, jobs):
+    """Clearing apply_jobs after the TTL: what was seen to end is left out, what somebody deleted is made again."""
+    apply(cluster, jobs, enabled=True)
+    store = SessionStore(jobs.parent / "sessions")
+    store.seen(cluster.namespace, cluster.tag, {cluster.job("a"): SeenJob("FAILED")}, "2099-01-01T00:00:00Z")
+    for name in ("a", "b"):
+        remove(cluster, cluster.job(name))
+    done = run_apply(cluster, jobs)
+    assert (done["successful_jobs"], done["job_names"]) == (1, [cluster.job("b")])
+    done = run_apply(cluster, jobs, apply_again=True)
+    assert (done["successful_jobs"], done["job_names"]) == (1, [cluster.job("a"), cluster.job("b")])
+
+
+def test_applied_jobs_counts_what_the_run_created_over_all_its_tries(cluster, jobs):
+    (jobs / "job-01.yaml").rename(jobs.parent / "later.yaml")
+    assert run_apply(cluster, jobs)["applied_jobs"] == 1
+    (jobs.parent / "later.yaml").rename(jobs / "job-01.yaml")
+    done = run_apply(cluster, jobs)
+    assert (done["successful_jobs"], done["unchanged_jobs"], done["applied_jobs"]) == (1, 1, 2)
+
+
+def test_one_jobs_passing_fault_is_retried_and_the_other_is_watched_meanwhile(cluster, jobs, monkeypatch):
+    write_one = ClusterWriter.apply
+
+    async def busy(self, job, **more):
+        if job["metadata"]["name"] == cluster.job("b"):
+            raise Throttled("the server asks to slow down", 429)
+        return await write_one(self, job, **more)
+
+    monkeypatch.setattr(ClusterWriter, "apply", busy)
+    pushed = {}
+    with pytest.raises(AirflowException, match="1 of 2 Jobs were not applied; first: the server asks") as failed:
+        run_apply(cluster, jobs, pushed=pushed)
+    assert not isinstance(failed.value, AirflowFailException)
+    assert (pushed["return_value"]["applied_jobs"], pushed["return_value"]["job_names"]) == (1, [cluster.job("a")])
+    (seen,) = SessionStore(jobs.parent / "sessions").read(cluster.namespace, cluster.tag).jobs
+    assert (seen.name, seen.phase != "UNSEEN") == (cluster.job("a"), True)
+    monkeypatch.undo()
+    assert run_apply(cluster, jobs)["applied_jobs"] == 2
+
+
+def run_apply(cluster, jobs, pushed=None, **more):
+    operator = ApplyJobsOperator(
+        task_id="apply_jobs", jobs_dir=str(jobs), apply_enabled=True, kubeconfig=str(cluster.kubeconfig),
+        sessions_dir=str(jobs.parent / "sessions"), **more,
+    )  # fmt: skip
+    ti = SimpleNamespace(xcom_push=lambda key, value: pushed is not None and pushed.update({key: value}))
+    return operator.execute({**CONTEXT, "ti": ti})
+
+
+def remove(cluster, name):
+    path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/{name}"
+    with cluster.client() as http:
+        http.delete(path, params={"propagationPolicy": "Background"}).raise_for_status()
+        cluster.wait(lambda: http.get(path).status_code == 404)

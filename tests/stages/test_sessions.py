@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -350,3 +351,32 @@ class TestSessionStore:
         store.seen(NAMESPACE, "seen", {"j": SeenJob("RUNNING")}, "2025-11-14T00:00:00Z")
         assert store.prune(5, APPLIED) == 1
         assert [one.session_id for one in store.list()] == ["new", "seen"]
+
+
+TTL = {"ttlSecondsAfterFinished": 5}
+
+
+@pytest.mark.parametrize(
+    ("phase", "spec", "ran"),
+    [
+        ("SUCCEEDED", {}, "SUCCEEDED"),
+        ("FAILED", {}, "FAILED"),
+        ("FAILED", TTL, "FAILED"),
+        ("RUNNING", {}, None),
+        ("GONE", {}, None),
+        ("UNSEEN", {}, None),
+        ("GONE", TTL, "GONE"),
+        ("RUNNING", TTL, "GONE"),
+        ("UNSEEN", TTL, "GONE"),
+    ],
+)
+def test_which_jobs_ran_already(tmp_path: Path, phase: str, spec: dict[str, int], ran: str | None) -> None:
+    """Seen to end, or applied with a TTL: one that is not in the cluster any more has then ended."""
+    spec = {"template": {}, **spec}
+    job = {"metadata": {"name": "a", "namespace": "n", "labels": {"session_id": "s"}}, "spec": spec}
+    (session,) = sessions_of([job], "d/r", "2025-11-16T10:00:00Z")
+    store = SessionStore(tmp_path)
+    store.applied(dataclasses.replace(session, jobs=[dataclasses.replace(session.jobs[0], phase=phase)]))
+    assert store.ran([job]) == ({("n", "a"): ran} if ran else {})
+    assert store.ran([job | {"spec": spec | {"parallelism": 2}}]) == {}, "another spec has not run"
+    assert SessionStore(tmp_path / "none").ran([job]) == {}

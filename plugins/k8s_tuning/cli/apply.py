@@ -28,6 +28,9 @@ def register(commands: Any) -> None:
     parser.add_argument("--allow-namespace", action="append", metavar="NAME", help="allow only these; repeatable")
     parser.add_argument("--allow-context", action="append", metavar="NAME", help="allow only these; repeatable")
     parser.add_argument("--sessions-dir", metavar="DIR", help="keep the session there, for the health page")
+    parser.add_argument(
+        "--again", action="store_true", help="with --sessions-dir: run Jobs again that ran and are gone"
+    )
     flags.add_cluster(parser)
     flags.add_report_file(parser, "--output-report")
     flags.add_json(parser)
@@ -45,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     plan = executor.build_plan(args.jobs_dir)
     if not plan.jobs and not plan.invalid:
         raise InputError(f"{args.jobs_dir}: no .yaml file in it; run `k8s-tuning generate` first")
-    result = executor.execute_plan(plan)
+    ran = SessionStore(args.sessions_dir).ran(executor.planned(plan)) if args.sessions_dir and not args.again else {}
+    result = executor.execute_plan(plan, ran)
     if args.sessions_dir is not None:
         for session in sessions_of(executor.applied(plan, result), None, timestamps.now()):
             SessionStore(args.sessions_dir).applied(session)

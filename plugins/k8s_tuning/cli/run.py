@@ -29,6 +29,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     flags.add_selection(parser)
     flags.add_cluster(parser)
     parser.add_argument("--apply", "--enable-apply", action="store_true", help="really create the Jobs")
+    parser.add_argument("--again", action="store_true", help="run Jobs again that ran and are gone from the cluster")
     parser.add_argument("--apply-policy", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS", help="after an apply, wait for the Jobs to end (default: 0)"
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
         kubeconfig=args.kubeconfig,
         context=args.context,
         apply_enabled=args.apply,
+        apply_again=args.again,
         alerts_enabled=args.alerts,
         strict_health=args.strict,
         events_limit=args.events_limit,

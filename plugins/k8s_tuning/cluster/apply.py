@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ class _Outcome:
     stderr: str = ""
     unchanged: bool = False
     warnings: tuple[str, ...] = ()
+    retryable: bool = False
+    ran: str | None = None
 
 
 class K8sApplyExecutor:
@@ -94,14 +96,21 @@ class K8sApplyExecutor:
             jobs.append(K8sApplyPlanItem(result.job_name, result.namespace, str(path), command, result.digest))
         return K8sApplyPlan(jobs, len(jobs), str(jobs_dir), invalid)
 
-    def execute_plan(self, plan: K8sApplyPlan) -> K8sApplyResult:
+    def planned(self, plan: K8sApplyPlan) -> list[dict[str, Any]]:
+        """The manifests of the plan's Jobs; `plan` must be of this executor's making."""
+        return [self._manifests[item.digest] for item in plan.jobs]
+
+    def execute_plan(self, plan: K8sApplyPlan, ran: Mapping[tuple[str, str], str] | None = None) -> K8sApplyResult:
         """Ask about, or apply, every Job of the plan; each Job's failure is in its result.
+
+        `ran`: how those Jobs ended, by namespace and name, that ran already (SessionStore.ran): one of them that is not
+        in the cluster any more is left out.
 
         RefusedError, before anything is sent, where a namespace or the context is outside the policy; ConfigError where
         the cluster that was named can't be used; Unreachable or Unauthorized where a real apply got nowhere at all. A
         dry run without a cluster to ask says so in the result.
         """
-        return run(self.execute(plan))
+        return run(self.execute(plan, ran))
 
     def applied(self, plan: K8sApplyPlan, result: K8sApplyResult) -> list[dict[str, Any]]:
         """The manifests of the plan's Jobs that are in the cluster now, whether made by this apply or there before.
@@ -111,9 +120,9 @@ class K8sApplyExecutor:
         if result.dry_run:
             return []
         done = zip(plan.jobs, result.job_results, strict=False)  # after the plan's Jobs come the invalid files
-        return [self._manifests[item.digest] for item, job in done if job.return_code == 0]
+        return [self._manifests[item.digest] for item, job in done if job.return_code == 0 and job.ran is None]
 
-    async def execute(self, plan: K8sApplyPlan) -> K8sApplyResult:
+    async def execute(self, plan: K8sApplyPlan, ran: Mapping[tuple[str, str], str] | None = None) -> K8sApplyResult:
         """`execute_plan` for callers with a running event loop."""
         self.policy.check_namespaces(item.namespace for item in plan.jobs)
         if plan.invalid and not self.dry_run:
@@ -127,7 +136,7 @@ class K8sApplyExecutor:
                 raise
             return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server was asked: {error}"])
         async with connection:
-            run_ = _Run(ClusterWriter(connection), plan, self.dry_run, self._concurrency, self._manifests)
+            run_ = _Run(ClusterWriter(connection), plan, self.dry_run, self._concurrency, self._manifests, ran or {})
             outcomes = await asyncio.gather(*(run_.one(item) for item in plan.jobs))
             server = f"{connection.server} (context {connection.context})"
         if run_.silence is not None and not run_.answered:
@@ -165,6 +174,8 @@ class K8sApplyExecutor:
                 status=outcome.status,
                 timestamp=timestamp,
                 warnings=list(outcome.warnings),
+                retryable=outcome.retryable,
+                ran=outcome.ran,
             )
             for item, outcome in zip(plan.jobs, outcomes, strict=True)
         ]
@@ -187,7 +198,9 @@ class _Run:
         dry_run: bool,
         concurrency: int,
         manifests: dict[str, dict[str, Any]],
+        ran: Mapping[tuple[str, str], str],
     ) -> None:
+        self._ran = ran
         self._writer = writer
         self._jobs_dir = plan.jobs_dir
         self._dry_run = dry_run
@@ -206,26 +219,29 @@ class _Run:
         async with self._places:
             if self.silence is not None:
                 # Asking 300 more times would only make the user wait; an apply can be run again.
-                return self._failed(f"not sent: {self.silence}")
+                return self._failed(f"not sent: {self.silence}", retryable=self.silence.retryable)
             try:
                 return await self._apply(item)
             except (Unreachable, Unauthorized) as error:
                 self.silence = error
-                return self._failed(str(error))
+                return self._failed(str(error), retryable=error.retryable)
             except TuningError as error:
                 if not isinstance(error, ClusterError):
                     return self._failed(str(error))
                 self.answered = True
-                return self._failed(str(error), tuple(error.warnings))
+                return self._failed(str(error), tuple(error.warnings), retryable=error.retryable)
 
     async def _apply(self, item: K8sApplyPlanItem) -> _Outcome:
         job = with_hash(self._manifest(item))
         live = await self._live(item)
         self.answered = True
-        decision = decide(live, job)
+        decision = decide(live, job, self._ran.get((item.namespace, item.job_name)))
         match decision.action:
             case ApplyAction.REFUSE:
                 return self._failed(decision.reason)
+            case ApplyAction.LEAVE_OUT:
+                said = f"job.batch/{item.job_name} left out ({decision.reason})"
+                return _Outcome(ApplyStatus.SKIPPED, said, ran=self._ran[item.namespace, item.job_name])
             case ApplyAction.UNCHANGED:
                 said = f"job.batch/{item.job_name} unchanged ({decision.reason})"
                 return _Outcome(ApplyStatus.SKIPPED, said, unchanged=True)
@@ -264,9 +280,9 @@ class _Run:
             raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
         return checked.job_data
 
-    def _failed(self, reason: str, warnings: tuple[str, ...] = ()) -> _Outcome:
+    def _failed(self, reason: str, warnings: tuple[str, ...] = (), *, retryable: bool = False) -> _Outcome:
         status = ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED
-        return _Outcome(status, stderr=reason, warnings=warnings)
+        return _Outcome(status, stderr=reason, warnings=warnings, retryable=retryable)
 
 
 def _unasked() -> _Outcome:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
 from k8s_tuning import places, timestamps
 from k8s_tuning.addresses import session_address
-from k8s_tuning.errors import ClusterError
+from k8s_tuning.errors import ClusterError, TuningError
 from k8s_tuning.operators.stage import ClusterStageOperator, is_true, run_of
-from k8s_tuning.stages.apply import ApplyStatus, K8sApplyResult, generate_apply_report_text
+from k8s_tuning.stages.apply import ApplyStatus, K8sApplyPlan, K8sApplyResult, generate_apply_report_text
 from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.sessions import SESSIONS, SessionStore, sessions_of
+from k8s_tuning.stages.monitor import generate_monitor_report_text
+from k8s_tuning.stages.sessions import SESSION_LABEL, SESSIONS, SessionStore, sessions_of
+
+if TYPE_CHECKING:
+    from k8s_tuning.cluster.apply import K8sApplyExecutor
 
 
 class ApplyJobsOperator(ClusterStageOperator):
@@ -20,6 +25,8 @@ class ApplyJobsOperator(ClusterStageOperator):
 
     `policy_file`: the allow-list of namespaces and contexts; "" allows all that the account may do. `sessions_dir`:
     where what was really applied is kept for the health page; `sessions/` beside the history where it is not given.
+    A Job that is known there to have run, and that the cluster has not any more, is left out unless `apply_again`.
+    Where one Job met a passing fault the task is tried again; `applied_jobs` counts what all tries created.
     """
 
     template_fields = (
@@ -28,6 +35,7 @@ class ApplyJobsOperator(ClusterStageOperator):
         "apply_enabled",
         "policy_file",
         "sessions_dir",
+        "apply_again",
     )
 
     def __init__(
@@ -37,12 +45,14 @@ class ApplyJobsOperator(ClusterStageOperator):
         apply_enabled: bool | str = False,
         policy_file: str = "",
         sessions_dir: str | None = None,
+        apply_again: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"namespace": "", **kwargs})
         self.jobs_dir = jobs_dir
         self.apply_enabled = apply_enabled
         self.policy_file = policy_file
+        self.apply_again = apply_again
         self.sessions_dir = sessions_dir or str(places.history_dir() / SESSIONS)
 
     def run_stage(self, context: Context) -> Any:
@@ -53,21 +63,48 @@ class ApplyJobsOperator(ClusterStageOperator):
         dry_run = not is_true(self.apply_enabled, "apply_enabled")
         executor = K8sApplyExecutor(dry_run, access=self.hook().access(), policy=policy)
         plan = executor.build_plan(self.jobs_dir)
-        result = executor.execute_plan(plan)
-        self.report(generate_apply_report_text(result))
         store = SessionStore(self.sessions_dir)
-        for session in sessions_of(executor.applied(plan, result), run_of(context), timestamps.now()):
+        again = is_true(self.apply_again, "apply_again")
+        result = executor.execute_plan(plan, {} if again else store.ran(executor.planned(plan)))
+        self.report(generate_apply_report_text(result))
+        created = {(job.namespace, job.job_name) for job in result.job_results if job.status is ApplyStatus.SUCCESS}
+        for session in sessions_of(executor.applied(plan, result), run_of(context), timestamps.now(), created):
             store.applied(session)
             self.health_page = session_address(session.namespace, session.session_id)
+        done = summary(result) | {"applied_jobs": 0 if dry_run else store.created_by(run_of(context))}
         if result.failed_jobs:
             failed = [job for job in result.job_results if job.status is ApplyStatus.FAILED]
-            raise ClusterError(f"{len(failed)} of {result.total_jobs} Jobs were not applied; first: {failed[0].stderr}")
-        return summary(result)
+            # Should no try succeed, the run's report still counts what was applied.
+            context["ti"].xcom_push(key="return_value", value=done)
+            fault = ClusterError(
+                f"{len(failed)} of {result.total_jobs} Jobs were not applied; first: {failed[0].stderr}"
+            )
+            fault.retryable = any(job.retryable for job in failed)
+            if fault.retryable:
+                self._watch(executor, plan, result, store)
+            raise fault
+        return done
+
+    def _watch(
+        self, executor: K8sApplyExecutor, plan: K8sApplyPlan, result: K8sApplyResult, store: SessionStore
+    ) -> None:
+        """Keep how the Jobs that are there fare: until a later try succeeds, no other task of the run looks at them."""
+        from k8s_tuning.cluster.monitor import K8sJobMonitor
+
+        for session in sessions_of(executor.applied(plan, result), None, timestamps.now()):
+            selector = f"{SESSION_LABEL}={session.session_id}"
+            monitor = K8sJobMonitor(session.namespace, selector, access=self.hook().access(), max_log_lines=0)
+            with contextlib.suppress(TuningError):  # the apply's own fault is what is told
+                snapshot = monitor.load_snapshot()
+                self.report(generate_monitor_report_text(snapshot))
+                store.looked(snapshot, lambda labels, one=session: labels.get(SESSION_LABEL) == one.session_id)  # type: ignore[misc]
 
 
 def summary(result: K8sApplyResult) -> dict[str, Any]:
     """What later tasks need to know; `job_names`: the Jobs that are in the cluster by this run's will."""
-    there = [] if result.dry_run else [job.job_name for job in result.job_results if job.return_code == 0]
+    there = [
+        job.job_name for job in result.job_results if not result.dry_run and job.return_code == 0 and job.ran is None
+    ]
     counts = {
         name: getattr(result, name) for name in ("total_jobs", "successful_jobs", "skipped_jobs", "unchanged_jobs")
     }

@@ -19,9 +19,11 @@ from k8s_tuning.stages.history import (
     generate_history_text,
     generate_record_text,
 )
+from k8s_tuning.stages.leftovers import JOBS, drop_drafts, drop_old
 from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
 from k8s_tuning.stages.monitor import K8sMonitorSnapshot
 from k8s_tuning.stages.retention import RetentionPolicy
+from k8s_tuning.stages.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions import SESSIONS, SessionStore
 from k8s_tuning.stages.targets import load_targets
 
@@ -85,8 +87,8 @@ class ReportHistoryOperator(StageOperator):
     """Logs each target's summary, then lets go of what is past the retention of `targets_file`.
 
     That is: records of the history older than `max_age_days`, or not among their target's newest `max_records`; lines
-    of the ledger, looks (in `looks/` beside the history), tuning sessions (in `sessions_dir`) and files that tasks
-    handed over, older than that.
+    of the ledger, looks (in `looks/` beside the history), tuning sessions (in `sessions_dir`), finished runs, and the
+    files of runs (manifests in `jobs/`, what tasks handed over), older than that.
     """
 
     template_fields = ("history_file", "targets_file", "ledger_file", "sessions_dir")
@@ -126,10 +128,12 @@ class ReportHistoryOperator(StageOperator):
         lines = Ledger(self.ledger_file).prune(days, now)
         looks = LookStore(Path(self.history_file).with_name(LOOKS)).prune(days, now)
         sessions = SessionStore(self.sessions_dir).prune(days, now)
-        files = drop_handovers(days)
+        runs = K8sPipelineRunStore(Path(self.history_file).with_name("runs.jsonl")).prune(days, now)
+        beside, at = Path(self.history_file).parent, timestamps.to_datetime(now).timestamp()
+        files = drop_handovers(days) + drop_old(beside / JOBS, days, at) + drop_drafts(beside, at)
         self.report(
             f"Retention dropped {records} record(s), {lines} line(s) of the ledger, {looks} look(s), "
-            f"{sessions} tuning session(s), {files} handed-over file(s)."
+            f"{sessions} tuning session(s), {runs} run(s), {files} file(s) of runs."
         )
         return {
             "dropped_records": records,
@@ -137,4 +141,5 @@ class ReportHistoryOperator(StageOperator):
             "dropped_looks": looks,
             "dropped_sessions": sessions,
             "dropped_files": files,
+            "dropped_runs": runs,
         }

@@ -125,7 +125,7 @@ class ReportPipelineOperator(StageOperator):
             ),
             generated_jobs=(self.generated or {}).get("total_jobs", 0),
             validated_jobs=(self.validated or {}).get("valid_jobs", 0),
-            applied_jobs=applied.get("successful_jobs", 0),
+            applied_jobs=applied.get("applied_jobs", applied.get("successful_jobs", 0)),
             health_status=health,
             incidents_sent=len({incident for one in sent for incident in one["incidents"]}),
             history_appended=self.record is not None,

@@ -16,6 +16,8 @@ from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.printable import printable
+from k8s_tuning.private import create, make_folder
+from k8s_tuning.stages.leftovers import HANDOVER, drop_old_files
 
 T = TypeVar("T")
 
@@ -112,8 +114,9 @@ def give(value: Any, context: Context) -> Any:
     path = folder / f"{ti.task_id}-{ti.map_index}.json"
     part = path.with_suffix(f".{ti.try_number}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
+        make_folder(folder)
+        with create(part) as handle:
+            handle.write(data)
         part.replace(path)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; the shared volume must be writable") from error
@@ -137,8 +140,4 @@ def take(cls: type[T], data: Any) -> T:
 
 def drop_handovers(max_age_days: float) -> int:
     """Delete the files of runs that are older than so many days; how many."""
-    oldest = time.time() - max_age_days * 86_400
-    old = [path for path in (places.history_dir() / "handover").glob("*/*/*") if path.stat().st_mtime < oldest]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    return drop_old_files(places.history_dir() / HANDOVER, max_age_days, time.time())

@@ -145,22 +145,26 @@ class Steps:
             dry_run, self.config.kubeconfig, self.config.context, policy=self.policy, now=self.now
         )
         plan = executor.build_plan(self.config.jobs_dir)
-        done = executor.execute_plan(plan)
+        ran = {} if self.config.apply_again else self.sessions.ran(executor.planned(plan))
+        done = executor.execute_plan(plan, ran)
         if dry_run:
             refused = [job for job in done.job_results if job.return_code]
             asked = f"{done.server} was asked" if done.server else "; ".join(["NO SERVER WAS ASKED", *done.notes])
             verdict = f"; {len(refused)} of {done.total_jobs} would fail: {refused[0].stderr}" if refused else ""
             return f"dry run, nothing was changed; {asked}{verdict}"
-        self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0]
+        self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0 and job.ran is None]
         self.result.applied_jobs = done.successful_jobs
-        self.applied = sessions_of(executor.applied(plan, done), self.run_id, self.now())
+        created = {(job.namespace, job.job_name) for job in done.job_results if job.status is ApplyStatus.SUCCESS}
+        self.applied = sessions_of(executor.applied(plan, done), self.run_id, self.now(), created)
         for session in self.applied:
             self.sessions.applied(session)
         if done.failed_jobs:
             first = next(job for job in done.job_results if job.status is ApplyStatus.FAILED)
             many = f"{done.failed_jobs} of {done.total_jobs} Job(s) were not applied"
             raise ClusterError(f"{many}; first, {first.job_name}: {first.stderr}")
-        return f"{done.successful_jobs} created, {done.unchanged_jobs} unchanged on {done.server}"
+        left_out = sum(job.ran is not None for job in done.job_results)
+        more = f", {left_out} left out (they ran already)" if left_out else ""
+        return f"{done.successful_jobs} created, {done.unchanged_jobs} unchanged{more} on {done.server}"
 
     def _wait(self) -> str:
         if not self.in_cluster:

@@ -29,6 +29,7 @@ class ApplyAction(StrEnum):
 
     CREATE = "create"
     UNCHANGED = "unchanged"
+    LEAVE_OUT = "leave out"
     REFUSE = "refuse"
 
 
@@ -69,7 +70,8 @@ class K8sApplyJobResult:
     """What became of one manifest. `command`: as in the plan; `return_code`: 0 or 1, as kubectl's would be.
 
     In a dry run `status` is SKIPPED whatever comes; `return_code` 1 and `stderr` then say what a real one would meet.
-    `warnings`: what the server remarked about it (Warning headers), whether it took the Job or not.
+    `warnings`: what the server remarked about it (Warning headers), whether it took the Job or not. `retryable`: the
+    same apply may succeed later. `ran`: how a Job ended that was left out because it ran already.
     """
 
     job_name: str
@@ -82,6 +84,8 @@ class K8sApplyJobResult:
     status: ApplyStatus
     timestamp: str
     warnings: list[str] = field(default_factory=list)
+    retryable: bool = False
+    ran: str | None = None
 
 
 @dataclass
@@ -110,10 +114,18 @@ class Decision:
     reason: str
 
 
-def decide(live: dict[str, Any] | None, desired: dict[str, Any]) -> Decision:
-    """What is right for `desired`, given the cluster's Job of that name (None: there is none)."""
+def decide(live: dict[str, Any] | None, desired: dict[str, Any], ran: str | None = None) -> Decision:
+    """What is right for `desired`, given the cluster's Job of that name (None: there is none).
+
+    `ran`: how it ended, where its session is known to have had it; it is then not run a second time.
+    """
     metadata = desired["metadata"]
     name, namespace = metadata["name"], metadata.get("namespace") or "default"
+    if live is None and ran is not None:
+        return Decision(
+            ApplyAction.LEAVE_OUT,
+            f"it ran already: {ran}; another session id runs it again, and so does --again (the param apply_again)",
+        )
     if live is None:
         return Decision(ApplyAction.CREATE, "")
     by_hand = f"`kubectl delete job {shlex.quote(name)} -n {shlex.quote(namespace)}`"
@@ -122,7 +134,11 @@ def decide(live: dict[str, Any] | None, desired: dict[str, Any]) -> Decision:
         return Decision(ApplyAction.REFUSE, f"job {name} is there and being deleted; apply again when it is gone")
     known = (found.get("annotations") or {}).get(HASH_ANNOTATION)
     if known == spec_hash(desired):
-        again = "" if _state(live) == "running" else f"; to run it again, use another session id or {by_hand} first"
+        again = (
+            ""
+            if _state(live) == "running"
+            else f"; to run it again, use another session id, or {by_hand} first and apply with --again"
+        )
         return Decision(ApplyAction.UNCHANGED, f"same spec, {_state(live)}{again}")
     why = "was not made by k8s-tuning" if known is None else "has another spec, and a Job's template can't be changed"
     return Decision(

@@ -13,6 +13,7 @@ import yaml
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError, InputError, StoreError
+from k8s_tuning.private import create
 
 # The first line of every file that is written here, and the licence to remove it later.
 MARKER = (
@@ -59,7 +60,8 @@ def write_manifests(texts: Mapping[str, str], folder: Path) -> tuple[list[str], 
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".generate-", dir=folder) as staging:
             for name, text in texts.items():
-                (Path(staging) / name).write_text(MARKER + text, encoding="utf-8")
+                with create(Path(staging) / name) as handle:  # env may hold what others should not read
+                    handle.write((MARKER + text).encode())
             stale, foreign = _others(folder, texts)
             for name in texts:
                 (Path(staging) / name).replace(folder / name)

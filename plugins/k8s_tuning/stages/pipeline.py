@@ -34,6 +34,7 @@ class K8sTuningPipelineConfig:
     wait_seconds: float = 0
     apply_policy: str | None = None
     health_policy: str | None = None
+    apply_again: bool = False
 
 
 @dataclass

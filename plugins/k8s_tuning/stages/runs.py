@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from k8s_tuning import timestamps, wire
 from k8s_tuning.errors import InputError
 from k8s_tuning.journal import Find, Journal, Kind
+from k8s_tuning.jsonl import decode
 from k8s_tuning.stages.health import HealthLevel
 
 
@@ -49,6 +51,26 @@ class K8sPipelineRunStore:
 
         stored, _ = self._journal.append(wire.dump(record), unless=same_outcome)
         return wire.load(K8sPipelineRunRecord, stored)
+
+    def prune(self, max_age_days: float, now: str) -> int:
+        """Drop runs that ended longer ago at `now`; how many. Lines that are no run stay. Others append meanwhile."""
+        oldest = timestamps.to_text(timestamps.to_datetime(now) - timedelta(days=max_age_days))
+        dropped = 0
+
+        def past(end: int) -> Iterator[tuple[int, int]]:
+            nonlocal dropped
+            dropped = 0
+            for stop, block in self._journal.blocks(end=end):
+                begin = stop - len(block)
+                for data in block.splitlines(keepends=True):
+                    record = _read(decode(data) or {})
+                    if record is not None and record.timestamp < oldest:
+                        dropped += 1
+                        yield begin, begin + len(data)
+                    begin += len(data)
+
+        self._journal.leave_out(past)
+        return dropped
 
     def recent(self, limit: int = 50) -> list[K8sPipelineRunRecord]:
         """The last `limit` runs, oldest first; lines that are no run are skipped. StoreError where it is unreadable."""

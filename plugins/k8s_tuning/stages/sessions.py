@@ -7,7 +7,7 @@ belongs to; one JSON file a session keeps both.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import orjson
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning.errors import StoreError
 from k8s_tuning.jsonfiles import JsonFolder
-from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION
+from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION, spec_hash
 from k8s_tuning.stages.job_reading import job_times
 from k8s_tuning.stages.last_seen import ENDED, GONE, LastSeen
 from k8s_tuning.stages.manifest_secrets import shown_words
@@ -67,6 +67,7 @@ class SessionJob:
     `phase`: as last seen; UNSEEN before the first look, GONE where the Job is not there any more and was never seen to
     end. `seen_at`: the look that `phase` is of. `alive_at`: the last look that saw it before its end. `reasons`,
     `cause`, `exit_code`: why it failed, as the look that saw it fail found. `ttl_seconds`: its ttlSecondsAfterFinished.
+    `run_id`: the run that created it, in whichever of its tries. `spec_hash`: of what was applied.
     """
 
     name: str
@@ -86,6 +87,8 @@ class SessionJob:
     exit_code: int | None = None
     succeeded: int = 0
     failed: int = 0
+    run_id: str | None = None
+    spec_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,33 @@ class SessionStore:
         name = _name(session.namespace, session.session_id)
         if name is not None:
             self._files.change(name, lambda kept: session if kept is None else merge_applied(kept, session))
+
+    def ran(self, manifests: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+        """Of these Jobs those that ran already, by namespace and name, each with how it ended.
+
+        A Job that was applied with a TTL and was not seen to end counts too (`GONE`): where the cluster does not have
+        it any more, its TTL has removed it, and a Job is only removed by that once it has ended.
+        """
+        found = {}
+        for manifest in manifests:
+            metadata = manifest["metadata"]
+            namespace = str(metadata.get("namespace") or "default")
+            name = _name(namespace, str((metadata.get("labels") or {}).get(SESSION_LABEL, "")))
+            session = self._files.read_or_warn(name) if name is not None else None
+            job = next((job for job in session.jobs if job.name == metadata["name"]), None) if session else None
+            # Another spec under the same name has not run yet.
+            if job is None or job.spec_hash not in (None, spec_hash(dict(manifest))):
+                continue
+            if job.phase in ENDED:
+                found[namespace, job.name] = job.phase
+            elif (manifest.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:
+                found[namespace, job.name] = GONE
+        return found
+
+    def created_by(self, run_id: str) -> int:
+        """How many Jobs this run created, over all its tries."""
+        sessions = (self._files.read_or_warn(name) for name in self._files.names())
+        return sum(job.run_id == run_id for session in sessions if session is not None for job in session.jobs)
 
     def seen(
         self,
@@ -196,15 +226,25 @@ class SessionStore:
         self._files.change(name, lambda kept: None if kept is None else merge_seen(kept, jobs, at, shows))
 
 
-def sessions_of(manifests: Iterable[Mapping[str, Any]], run_id: str | None, applied_at: str) -> list[TuningSession]:
-    """The sessions of these Job manifests, by namespace and label `session_id`; Jobs without it belong to none."""
+def sessions_of(
+    manifests: Iterable[Mapping[str, Any]],
+    run_id: str | None,
+    applied_at: str,
+    created: Collection[tuple[str, str]] = (),
+) -> list[TuningSession]:
+    """The sessions of these Job manifests, by namespace and label `session_id`; Jobs without it belong to none.
+
+    `created`: those that this try made, by namespace and name; the others were there already.
+    """
     found: dict[tuple[str, str], list[SessionJob]] = {}
     for manifest in manifests:
         metadata = manifest["metadata"]
         labels = {str(key): str(value) for key, value in (metadata.get("labels") or {}).items()}
         key = (str(metadata.get("namespace") or "default"), labels.get(SESSION_LABEL, ""))
         if _name(*key) is not None:
-            found.setdefault(key, []).append(_session_job(manifest, labels))
+            job = _session_job(manifest, labels)
+            is_new = (key[0], job.name) in created
+            found.setdefault(key, []).append(replace(job, run_id=run_id) if is_new else job)
     return [TuningSession(*key, run_id, applied_at, jobs=jobs) for key, jobs in found.items()]
 
 
@@ -222,10 +262,20 @@ def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
     seen = {job.name: job for job in kept.jobs}
     jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
     merged = [
-        replace(job, **{name: getattr(was, name) for name in _TOLD}) if (was := seen.get(job.name)) is not None else job
-        for job in jobs.values()
+        job if name not in seen or _is_made_anew(job, seen[name]) else replace(job, **_told(job, seen[name]))
+        for name, job in jobs.items()
     ]
     return replace(newer, seen_at=kept.seen_at, jobs=merged)
+
+
+def _told(job: SessionJob, was: SessionJob) -> dict[str, Any]:
+    """What was seen of a Job so far, and which run created it."""
+    return {name: getattr(was, name) for name in _TOLD} | {"run_id": job.run_id or was.run_id}
+
+
+def _is_made_anew(job: SessionJob, was: SessionJob) -> bool:
+    """Whether another Job of that name was created now, so that what was seen is not of it."""
+    return job.run_id is not None and was.phase in (*ENDED, GONE)
 
 
 def merge_seen(
@@ -301,6 +351,7 @@ def _session_job(manifest: Mapping[str, Any], labels: dict[str, str]) -> Session
         args=shown_words([str(arg) for arg in container.get("args") or []]),
         labels=labels,
         ttl_seconds=ttl if isinstance(ttl, int) else None,
+        spec_hash=spec_hash(dict(manifest)),
     )
 
 

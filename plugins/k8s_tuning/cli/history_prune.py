@@ -1,0 +1,63 @@
+"""`k8s-tuning history prune`: let go of what is past the limits, in the history and in all that lies beside it.
+
+That is: records of the history; lines of the ledger, finished runs, looks, tuning sessions, and the files of runs
+(`jobs/`, `handover/`), which go by their age alone. Others may write meanwhile.
+
+Exit code: 0. 3 where a file could not be read or written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.cli import flags
+from k8s_tuning.errors import InputError
+from k8s_tuning.stages.history import K8sHealthHistoryStore, RetentionPolicy
+from k8s_tuning.stages.leftovers import HANDOVER, JOBS, drop_drafts, drop_old, drop_old_files
+from k8s_tuning.stages.looks import LOOKS, LookStore
+from k8s_tuning.stages.runs import K8sPipelineRunStore
+from k8s_tuning.stages.sessions import SESSIONS, SessionStore
+from k8s_tuning.stages.targets import load_targets
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("prune", help="let go of what is past the limits", description=__doc__)
+    parser.add_argument("--history-file", default=argparse.SUPPRESS, metavar="FILE", help="JSONL file (needed)")
+    parser.add_argument("--max-age-days", type=float, metavar="N", help="what is older goes")
+    parser.add_argument("--max-records", type=int, metavar="N", help="each target keeps its newest N records")
+    parser.add_argument("--targets-file", metavar="FILE", help="take both limits from this targets.yaml")
+    flags.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prune everything and say how much."""
+    if not args.history_file:
+        raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
+    if args.targets_file:
+        retention = load_targets(args.targets_file).retention
+        policy = RetentionPolicy(retention.max_age_days, retention.max_records)
+    else:
+        policy = RetentionPolicy(args.max_age_days, args.max_records)
+    if policy == RetentionPolicy():
+        raise InputError("no limit was given; name --max-age-days, --max-records or --targets-file")
+    history, now = Path(args.history_file), timestamps.now()
+    dropped = {"records": K8sHealthHistoryStore(history).prune(policy, now).total_dropped}
+    if (days := policy.max_age_days) is not None:
+        at = timestamps.to_datetime(now).timestamp()
+        dropped |= {
+            "ledger_lines": Ledger(history.with_name("alerts-ledger.jsonl")).prune(days, now),
+            "runs": K8sPipelineRunStore(history.with_name("runs.jsonl")).prune(days, now),
+            "looks": LookStore(history.with_name(LOOKS)).prune(days, now),
+            "sessions": SessionStore(history.with_name(SESSIONS)).prune(days, now),
+            "files": drop_old(history.with_name(JOBS), days, at)
+            + drop_old_files(history.with_name(HANDOVER), days, at)
+            + drop_drafts(history.parent, at),
+        }
+    flags.show(args, dropped, "Dropped: " + ", ".join(f"{name} {count}" for name, count in dropped.items()))
+    return 0

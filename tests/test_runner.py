@@ -39,6 +39,15 @@ def write_session(path: Path, session: str, more: str = "") -> str:
     return str(path)
 
 
+def test_a_fault_that_nobody_foresaw_is_exit_code_3_and_a_step(tmp_path, monkeypatch):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+    config = K8sTuningPipelineConfig(jobs_dir=3, namespace="n", label_selector="a=b", history_file=str(tmp_path / "h"))
+    result = K8sTuningPipelineRunner(config).run()
+    assert result.exit_code == 3
+    assert result.steps[-1].startswith("generate: failed: TypeError in ")
+    assert K8sPipelineRunStore(tmp_path / RUNS).recent(1)[0].exit_code == 3
+
+
 @pytest.fixture
 def config(cluster: Cluster, tmp_path: Path) -> K8sTuningPipelineConfig:
     """A dry run of a session of two workers in the test's namespace."""

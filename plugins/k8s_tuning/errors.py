@@ -16,7 +16,10 @@
     │   ├── Throttled         429: still throttled after every retry
     │   └── BadAnswer         5xx after every retry, or an answer that is not the Kubernetes API's
     ├── StoreError            the history or the ledger could not be read or written: permission, full disk
-    └── DeliveryError         a notice could not be handed to its receiver
+    ├── DeliveryError         a notice could not be handed to its receiver
+    └── UnforeseenError       any other exception, at the edge of a command or a task (`unforeseen`)
+
+    OutputError               standard output takes nothing any more: an OSError, as Python has it
 
 Each message names the thing, what was wrong and what to do. None ever holds a URL, a token or a password.
 """
@@ -122,3 +125,11 @@ class DeliveryError(TuningError):
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
+
+
+class UnforeseenError(TuningError):
+    """A fault that nobody foresaw: its kind, where it happened, and which file keeps its traceback."""
+
+
+class OutputError(OSError):
+    """Standard output takes nothing any more: it is full, or its reader is gone."""

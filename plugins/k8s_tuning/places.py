@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -19,3 +20,9 @@ def targets_file() -> Path:
     """What is watched: $K8S_TUNING_TARGETS_FILE, else `include/configs/targets.yaml` beside plugins/."""
     named = os.environ.get("K8S_TUNING_TARGETS_FILE")
     return Path(named) if named else Path(__file__).resolve().parents[2] / "include" / "configs" / "targets.yaml"
+
+
+def tracebacks_dir() -> Path:
+    """What the last net keeps: `tracebacks/` in $K8S_TUNING_HISTORY_DIR where that is set, else the temp folder."""
+    named = os.environ.get("K8S_TUNING_HISTORY_DIR")
+    return Path(named) / "tracebacks" if named else Path(tempfile.gettempdir())

@@ -66,3 +66,11 @@ def test_only_the_reasons_that_were_asked_for_are_told(tmp_path):
     notifier.notify({"dag_run": CONTEXT["dag_run"], "reason": "timed_out", "params": {"alerts_enabled": True}})
     first = json.loads((tmp_path / "l").read_text().splitlines()[0])
     assert (first["reasons"], first["dry_run"]) == ({"run_overdue": 1}, False)
+
+
+def test_a_fault_that_nobody_foresaw_is_one_line_in_the_log(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+    K8sTuningNotifier(channel_type="console", ledger_file=7).notify(CONTEXT)
+    shown = "".join(capsys.readouterr())
+    assert "The failure of nightly could not be announced: TypeError in " in shown
+    assert "Traceback" not in shown

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
 from k8s_tuning import wire
 from k8s_tuning.errors import InputError, StoreError, Unreachable
@@ -48,9 +49,36 @@ def test_only_what_a_retry_may_mend_is_tried_again(error, fault):
     assert "s3cr3t" not in "".join(traceback.format_exception(failed.value))
 
 
-def test_a_fault_of_the_code_itself_keeps_its_traceback():
-    with pytest.raises(ZeroDivisionError):
-        Breaking(error=ZeroDivisionError(), task_id="t").execute(CONTEXT)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        RecursionError(),
+        MemoryError(),
+        OSError("https://user:s3cr3t@host/"),
+        KeyError("token=s3cr3t"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_that_nobody_foresaw_fails_at_once_in_one_sentence(error, tmp_path, monkeypatch):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+    with pytest.raises(AirflowFailException) as failed:
+        Breaking(error=error, task_id="t").execute(CONTEXT)
+    (file,) = (tmp_path / "tracebacks").iterdir()
+    assert re.fullmatch(
+        rf"{type(error).__name__} in \S+, which k8s-tuning did not foresee; .*{file}", str(failed.value)
+    )
+    assert "s3cr3t" not in "".join(traceback.format_exception(failed.value)) + file.read_text()
+    assert "run_stage" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    "signal", [AirflowSkipException("x"), TaskDeferred(trigger=None, method_name="m"), AirflowException("later")]
+)
+def test_what_airflow_itself_raises_passes(signal):
+    with pytest.raises(type(signal)) as raised:
+        Breaking(error=signal, task_id="t").execute(CONTEXT)
+    assert raised.value is signal
 
 
 @pytest.mark.parametrize("lines", [1, 5000], ids=["small", "large"])

@@ -64,6 +64,14 @@ def test_it_fires_when_all_jobs_have_ended(cluster):
     assert watch(trigger(cluster, good, bad))["progress"] == {"succeeded": [good], "failed": [bad], "waiting": []}
 
 
+def test_a_fault_that_nobody_foresaw_is_an_event_of_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+    waiting = JobsEndedTrigger(namespace="n", session_id="s", job_names=["a"], deadline="no time")
+    payload = watch(waiting)
+    assert payload["error"].startswith("TypeError in k8s_tuning/triggers/jobs.py:")
+    assert payload["retryable"] is False
+
+
 def test_when_the_time_is_over_it_says_who_still_runs(cluster):
     slow = create(cluster, "slow", outcome="run")
     assert watch(trigger(cluster, slow, seconds=1.0))["progress"]["waiting"] == [slow]

@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
 from k8s_tuning.dashboard import shapes
+from k8s_tuning.dashboard.board import Dashboard
 from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.looks import JobLook, LookStore, TargetLook
@@ -201,6 +202,18 @@ def test_files_that_cannot_be_read_are_503_with_their_place(folder, get):
     page = get("/", 503)
     assert page.headers["content-type"].startswith("text/html")
     assert "health.jsonl" in page.text
+
+
+def test_a_fault_that_nobody_foresaw_is_500_in_a_sentence(get, monkeypatch):
+    def broken(self, *asked):
+        raise ZeroDivisionError("https://user:s3cr3t@host/")
+
+    monkeypatch.setattr(Dashboard, "overview", broken)
+    for path in ("/api/v1/overview", "/"):
+        answer = get(path, 500)
+        assert "s3cr3t" not in answer.text
+        assert "ZeroDivisionError" not in answer.text
+        assert "log says how" in answer.text
 
 
 def test_an_unknown_page_is_a_page(get):

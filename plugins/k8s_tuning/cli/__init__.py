@@ -1,23 +1,25 @@
 """`k8s-tuning`: the same stages without Airflow, for CI systems and cron. A command a stage, a file a command.
 
 Exit codes are the stages' own (the stage pages say which); 3 is this command's: it could not do its job at all, for a
-wrong flag, a file that cannot be used, a cluster that refuses. One line on standard error then says what to mend.
+wrong flag, a file that cannot be used, a cluster that refuses, a standard output that is closed or full, or a fault
+that nobody foresaw. One line on standard error then says what it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from k8s_tuning.errors import TuningError
+from k8s_tuning import unforeseen
+from k8s_tuning.cli import streams
+from k8s_tuning.cli.streams import CANNOT
+from k8s_tuning.errors import OutputError, TuningError
 
-CANNOT = 3
-_URL = re.compile(r"(\w+://)[^\s'\"]+")
+__all__ = ["CANNOT", "COMMANDS", "main", "parser"]
+
 COMMANDS = (
     "generate",
     "validate",
@@ -49,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # argparse would exit with 2, which is this system's code for "health is ERROR". A word that it does not
         # understand may be a webhook's URL.
-        message = _URL.sub(r"\1***", message)
+        message = unforeseen.without_addresses(message)
         self.exit(CANNOT, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
@@ -63,20 +65,30 @@ def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Errors of this package become one line on standard error and exit code 3."""
+    """Run one command; its exit code. What goes wrong becomes one line on standard error and exit code 3.
+
+    141 where whoever read standard output is gone (`| head`), 130 after Ctrl-C.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     named = [word for word in words[:1] if word in COMMANDS]
-    args = parser(named or COMMANDS).parse_args(words)
+    name = " ".join(["k8s-tuning", *named])
+    args = None
+    code = 0
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
+        with unforeseen.net():
+            streams.prepare()
+            args = parser(named or COMMANDS).parse_args(words)
+            code = args.run(args)
     except TuningError as error:
-        print(f"k8s-tuning {args.command}: {error}", file=sys.stderr)
-        return CANNOT
-    except BrokenPipeError:
-        # The reader (`| head`) is gone; nothing more can be said to it, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        streams.say(f"{name}: {error}")
+        code = CANNOT
+    except OutputError:
+        pass  # `finish` says so
     except KeyboardInterrupt:
-        return 130
-    return code
+        code = 130
+    except SystemExit as end:
+        if args is None:  # argparse's, which has said all
+            raise SystemExit(streams.finish(int(end.code or 0), name)) from None
+        streams.say(f"{name}: {unforeseen.told(end)}")
+        code = CANNOT
+    return streams.finish(code, name)

@@ -30,7 +30,16 @@ from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.manager import CHANNEL_TYPES, AlertChannelConfig, K8sAlertManager, notice_of
 from k8s_tuning.alerts.notice import Notice, Outcome
 from k8s_tuning.alerts.plan import plan_notices
-from k8s_tuning.cli import alert_ack, alert_doctor, alert_history, alert_replay, alert_routes, alert_smoke, flags
+from k8s_tuning.cli import (
+    alert_ack,
+    alert_doctor,
+    alert_history,
+    alert_replay,
+    alert_routes,
+    alert_smoke,
+    flags,
+    streams,
+)
 from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
@@ -178,10 +187,10 @@ def _events(args: argparse.Namespace, failing: Collection[str]) -> list[K8sEvent
     try:
         snapshot = collector.load_events(failing)
     except TuningError as error:
-        print(f"k8s-tuning alert: no events: {error}", file=sys.stderr)
+        streams.say(f"k8s-tuning alert: no events: {error}")
         return []
     for problem in snapshot.errors:
-        print(f"k8s-tuning alert: events: {problem}", file=sys.stderr)
+        streams.say(f"k8s-tuning alert: events: {problem}")
     return snapshot.events
 
 

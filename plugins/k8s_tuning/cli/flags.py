@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from k8s_tuning import wire
+from k8s_tuning.cli import streams
 from k8s_tuning.errors import StoreError
 from k8s_tuning.printable import json_text, printable
 
@@ -87,10 +88,9 @@ def add_webhook(parser: argparse.ArgumentParser) -> None:
 def webhook_url(args: argparse.Namespace) -> str | None:
     """The webhook's URL: the flag's, else the environment variable's, else None. It is never printed."""
     if args.webhook_url is not None:
-        print(
+        streams.say(
             f"k8s-tuning {args.command}: --webhook-url can be read by other users of this machine in the list of "
-            f"processes, and stays in the shell's history; ${args.webhook_url_env} is safer",
-            file=sys.stderr,
+            f"processes, and stays in the shell's history; ${args.webhook_url_env} is safer"
         )
     url = args.webhook_url if args.webhook_url is not None else os.environ.get(args.webhook_url_env, "")
     return url.strip() or None
@@ -105,7 +105,7 @@ def show(args: argparse.Namespace, result: Any, text: str) -> None:
 def write_files(args: argparse.Namespace, result: Any, text: str) -> None:
     """The files that --output-json and --output-plan or --output-report name. StoreError where one is not writable."""
     report: Path | None = getattr(args, "report_file", None)
-    for path, content in ((args.output_json, _as_json(result)), (report, text.rstrip("\n") + "\n")):
+    for path, content in ((args.output_json, _as_json(result)), (report, printable(text).rstrip("\n") + "\n")):
         if path is None:
             continue
         try:

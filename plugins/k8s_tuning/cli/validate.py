@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from k8s_tuning.cli import flags
+from k8s_tuning.cli import flags, streams
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.validate import (
     K8sExecutionPlanner,
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         plan = K8sExecutionPlanner(K8sJobValidator(strict_mode=args.strict)).plan_from_directory(args.jobs_dir)
     except InputError as error:
         # A directory that is not there holds no valid Job: to a script that is the code of "not all are valid".
-        print(f"k8s-tuning validate: {error}", file=sys.stderr)
+        streams.say(f"k8s-tuning validate: {error}")
         return 1
     flags.show(args, plan, generate_execution_plan_text(plan))
     return validation_exit_code(plan)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from airflow.sdk import BaseNotifier, Context
 
-from k8s_tuning import places, timestamps
+from k8s_tuning import places, timestamps, unforeseen
 from k8s_tuning.errors import TuningError
 from k8s_tuning.hooks.channels import Channel, announce
 
@@ -40,6 +40,13 @@ class K8sTuningNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Announce. A callback has nobody to fail for: a fault of this system is logged in one line."""
+        try:
+            with unforeseen.net():
+                self._announce(context)
+        except TuningError as error:
+            self.log.error("The failure of %s could not be announced: %s", context["dag_run"].dag_id, error)
+
+    def _announce(self, context: Context) -> None:
         from k8s_tuning.alerts import own_failure
 
         run = context["dag_run"]
@@ -50,12 +57,7 @@ class K8sTuningNotifier(BaseNotifier):
         ti = context.get("task_instance")
         subject = f"task {ti.task_id}" if ti is not None else "the run"
         message = f"DAG run {run.dag_id}/{run.run_id}: {subject} failed ({reason}); its log says why."
-        try:
-            situation = own_failure(reason, run.dag_id, message, timestamps.now())
-            name = f"{run.dag_id}/{run.run_id}/{reason}"
-            outcomes = announce(self.channel, situation, self.ledger_file, name, dry_run=not alerts_enabled)
-        except TuningError as error:
-            self.log.error("The failure of %s could not be announced: %s", run.dag_id, error)
-            return
-        for outcome in outcomes:
+        situation = own_failure(reason, run.dag_id, message, timestamps.now())
+        name = f"{run.dag_id}/{run.run_id}/{reason}"
+        for outcome in announce(self.channel, situation, self.ledger_file, name, dry_run=not alerts_enabled):
             self.log.info("%s", outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome}")

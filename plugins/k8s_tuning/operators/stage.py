@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRuntimeError
 
-from k8s_tuning import places, wire
+from k8s_tuning import places, unforeseen, wire
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
@@ -25,11 +26,23 @@ T = TypeVar("T")
 INLINE_BYTES = 48_000
 
 
+@contextlib.contextmanager
+def failing() -> Iterator[None]:
+    """Faults of this package, and those that nobody foresaw, as Airflow's, without their causes; Airflow's stay."""
+    try:
+        with unforeseen.net(AirflowException, AirflowRuntimeError):
+            yield
+    except TuningError as error:
+        fault = AirflowException if error.retryable else AirflowFailException
+        raise fault(str(error)) from None
+
+
 class StageOperator(BaseOperator):
     """A stage as a task: subclasses write `run_stage`.
 
     A fault that a retry may mend fails the try, any other fails the task at once. Both without their causes: a
-    library's exception may hold a URL or a token, and Airflow would print it.
+    library's exception may hold a URL or a token, and Airflow would print it. So does a fault that nobody foresaw: the
+    task fails at once, with one sentence that says where its traceback is kept.
 
     `health_page`: the address of what the task told of, as soon as that is known.
     """
@@ -39,11 +52,8 @@ class StageOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the stage."""
-        try:
+        with failing():
             return self.run_stage(context)
-        except TuningError as error:
-            fault = AirflowException if error.retryable else AirflowFailException
-            raise fault(str(error)) from None
 
     def run_stage(self, context: Context) -> Any:
         """The stage itself; what it returns goes to XCom."""

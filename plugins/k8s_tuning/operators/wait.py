@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from k8s_tuning import places
 from k8s_tuning.addresses import session_address
 from k8s_tuning.operators.links import HealthPageLink
-from k8s_tuning.operators.stage import ClusterStageOperator
+from k8s_tuning.operators.stage import ClusterStageOperator, failing
 from k8s_tuning.stages.sessions import SESSIONS
 from k8s_tuning.stages.wait import generate_wait_report_text
 
@@ -41,7 +41,7 @@ class WaitForJobsOperator(ClusterStageOperator):
         self.wait_seconds = wait_seconds
         self.sessions_dir = sessions_dir or str(places.history_dir() / SESSIONS)
 
-    def execute(self, context: Context) -> Any:
+    def run_stage(self, context: Context) -> Any:
         """Defer until the Jobs have ended."""
         from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
@@ -64,8 +64,9 @@ class WaitForJobsOperator(ClusterStageOperator):
 
     def ended(self, context: Context, event: dict[str, Any]) -> Any:
         """What the trigger saw."""
-        self.health_page = session_address(self.namespace, self.session_id)
-        if "error" in event:
-            raise (AirflowException if event["retryable"] else AirflowFailException)(event["error"])
-        self.report(generate_wait_report_text(event["progress"], float(self.wait_seconds)))
-        return event["progress"]
+        with failing():
+            self.health_page = session_address(self.namespace, self.session_id)
+            if "error" in event:
+                raise (AirflowException if event["retryable"] else AirflowFailException)(event["error"])
+            self.report(generate_wait_report_text(event["progress"], float(self.wait_seconds)))
+            return event["progress"]

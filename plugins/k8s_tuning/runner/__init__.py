@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from k8s_tuning import timestamps
+from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.errors import TuningError
 from k8s_tuning.runner.steps import LEDGER, Steps
 from k8s_tuning.stages.pipeline import (
@@ -61,11 +61,12 @@ class K8sTuningPipelineRunner:
         seconds: dict[str, float] = {}
         step = "config"
         try:
-            steps = Steps(config, result, run_id, self._now, self._show)
-            for step, work in steps.in_order():
-                start = self._clock()
-                result.steps.append(f"{step}: {work()}")
-                seconds[step] = self._clock() - start
+            with unforeseen.net():
+                steps = Steps(config, result, run_id, self._now, self._show)
+                for step, work in steps.in_order():
+                    start = self._clock()
+                    result.steps.append(f"{step}: {work()}")
+                    seconds[step] = self._clock() - start
             result.exit_code = health_exit_code(
                 result.health_status, config.strict_health, jobs_listed=result.jobs_listed
             )

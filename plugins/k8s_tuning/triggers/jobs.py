@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from k8s_tuning import timestamps
+from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import StoreError, TuningError
@@ -58,16 +59,20 @@ class JobsEndedTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the Jobs; one event."""
-        progress = WaitProgress(self.job_names, await asyncio.to_thread(self._remembered))
         try:
-            async with asyncio.timeout(max(0.0, self.deadline - time.time())):
-                await self._watch(progress)
-        except TimeoutError:
-            pass
+            with unforeseen.net():
+                progress = await self._wait()
         except TuningError as error:
             yield TriggerEvent({"error": str(error), "retryable": error.retryable})
             return
         yield TriggerEvent({"progress": progress.as_dict()})
+
+    async def _wait(self) -> WaitProgress:
+        progress = WaitProgress(self.job_names, await asyncio.to_thread(self._remembered))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self.deadline - time.time())):
+                await self._watch(progress)
+        return progress
 
     async def _watch(self, progress: WaitProgress) -> None:
         access = await KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context).aaccess()

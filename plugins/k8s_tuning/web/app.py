@@ -42,7 +42,7 @@ def create_app(folder: str | Path, targets_file: str | Path) -> Gate:
     app.include_router(pages.router)
     app.add_api_route("/api/v1/docs", _documentation, include_in_schema=False)
     app.mount("/static", Assets())
-    for kind in (InputError, RequestValidationError, StoreError, HTTPException):
+    for kind in (InputError, RequestValidationError, StoreError, HTTPException, Exception):
         app.add_exception_handler(kind, _told)
     return Gate(app)
 
@@ -57,6 +57,9 @@ def _told(request: Request, error: Exception) -> Response:
     headers = None
     if isinstance(error, HTTPException):
         status, text, headers = error.status_code, error.detail, error.headers
+    elif not isinstance(error, tuple(_STATUS)):
+        # Starlette raises it again once this is sent, so that the server's log has it.
+        status, text = 500, "this page broke; the server's log says how"
     else:
         status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
         text = _faults(error) if isinstance(error, RequestValidationError) else str(error)

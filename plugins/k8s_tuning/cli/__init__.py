@@ -31,6 +31,7 @@ COMMANDS = (
     "alert",
     "metrics",
     "run",
+    "doctor",
     "sandbox",
 )
 

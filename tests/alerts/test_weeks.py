@@ -154,7 +154,7 @@ class Weeks(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        kind = ChannelKind("probe", lambda *_: [Draft("probe", b"")], self.send, needs_connection=False)
+        kind = ChannelKind("probe", lambda *_: [Draft("probe", b"")], self.send)
         CHANNELS["probe"] = kind
 
     @rule(

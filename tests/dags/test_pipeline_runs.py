@@ -164,10 +164,10 @@ def test_a_webhooks_url_reaches_its_receiver_and_no_log_or_store(local_airflow, 
             "host": f"{host}/services",
             "password": "T0/B0/s3cr3t-hook",
         }
-        env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_TUNING": json.dumps(hook)}
+        env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_ALERTS_PRODUCTION": json.dumps(hook)}
         conf = {
             "apply_enabled": True, "alerts_enabled": True, "wait_seconds": 30,
-            "channel_type": "slack_webhook", "channel_conn_id": "slack_tuning",
+            "channel_type": "slack_webhook", "channel_conn_id": "slack_alerts_production",
         }  # fmt: skip
         run = local_airflow.run(PIPELINE, conf, tmp_path, env)
         (call,) = slack.calls
@@ -184,10 +184,10 @@ def test_an_alert_that_nobody_took_is_a_failure_of_the_pipeline(local_airflow, s
     with recording_server(status(404, "no_service")) as slack:
         hook = {"conn_type": "slackwebhook", "schema": "http", "host": slack.url.removeprefix("http://").rstrip("/"),
                 "password": "T0/B0/x"}  # fmt: skip
-        env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_TUNING": json.dumps(hook)}
+        env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_ALERTS_PRODUCTION": json.dumps(hook)}
         conf = {
             "apply_enabled": True, "alerts_enabled": True, "wait_seconds": 30, "session_id": "nobody-hears",
-            "channel_type": "slack_webhook", "channel_conn_id": "slack_tuning",
+            "channel_type": "slack_webhook", "channel_conn_id": "slack_alerts_production",
         }  # fmt: skip
         run = local_airflow.run(PIPELINE, conf, tmp_path, env)
     assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, "ERROR")

@@ -1,11 +1,11 @@
 """Clearing tasks and running them again: no record twice, no alert twice; and what broke is owed, not lost."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
-from tests.airflow_runs import ROOT
 from tests.servers import recording_server, status
 
 from k8s_tuning import wire
@@ -25,6 +25,8 @@ class Run:
         self.context = {"dag": SimpleNamespace(dag_id="k8s_tuning_pipeline"), "dag_run": dag_run}
         self.history, self.ledger = str(folder / "health.jsonl"), str(folder / "ledger.jsonl")
         self.level, self.channel = level, channel
+        self.alerting = str(folder / "alerting.yaml")
+        Path(self.alerting).write_text("route: {receiver: x}\nreceivers: [{name: x}]\nallowed_connections: [hook]\n")
         self.at = "2025-11-16T10:00:00Z"
 
     def record(self):
@@ -38,7 +40,7 @@ class Run:
     def plan(self, record):
         operator = PlanAlertsOperator(
             task_id="plan_alerts", records=record, events=None, history_file=self.history, ledger_file=self.ledger,
-            alerting_config=str(ROOT / "include/configs/alerting.yaml"), alerts_enabled=True, **self.channel,
+            alerting_config=self.alerting, alerts_enabled=True, **self.channel,
         )  # fmt: skip
         return operator.execute(self.context)
 

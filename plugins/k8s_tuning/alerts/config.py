@@ -36,18 +36,26 @@ class Receiver:
 
 @dataclass(frozen=True)
 class AlertingConfig:
-    """The whole file. `hold_seconds`: how long a target must not have been seen ill until its incident is over."""
+    """The whole file. `allowed_connections`: those that a DAG run's param may name beside the receivers' own.
+
+    `hold_seconds`: how long a target must not have been seen ill until its incident is over."""
 
     route: Route
     receivers: Mapping[str, Receiver]
     windows: Mapping[str, tuple[Interval, ...]] = field(default_factory=dict)
     hold_seconds: float = DEFAULT_HOLD_SECONDS
     name: str = "alerting.yaml"
+    allowed_connections: frozenset[str] = frozenset()
 
     def channel(self, receiver: str, channel: str) -> ChannelConfig | None:
         """A receiver's channel by its name; None where the file has no such any more."""
         found = self.receivers.get(receiver)
         return next((one for one in found.channels if one.name == channel), None) if found else None
+
+    def names_connection(self, connection: str) -> bool:
+        """Whether the file names a connection: in a receiver, or among `allowed_connections`."""
+        channels = (channel for receiver in self.receivers.values() for channel in receiver.channels)
+        return connection in self.allowed_connections or any(one.connection == connection for one in channels)
 
     def muted_by(self, route: Route, instant: datetime) -> str | None:
         """The name of the mute window of a route that an instant lies in."""
@@ -83,7 +91,7 @@ def parse_duration(text: Any) -> float:
 
 
 def _read(top: Node) -> AlertingConfig:
-    top.only("route", "receivers", "time_intervals", "mute_time_intervals", "hold")
+    top.only("route", "receivers", "time_intervals", "mute_time_intervals", "hold", "allowed_connections")
     receivers = _receivers(top.child("receivers"))
     windows = _windows(top)
     route = top.child("route")
@@ -97,7 +105,8 @@ def _read(top: Node) -> AlertingConfig:
         dead, why = found
         raise ConfigError(f"{top.name}, line {dead.line}: {dead.place} can never match: {why}")
     hold = top.child("hold")
-    return AlertingConfig(root, receivers, windows, _seconds(hold, DEFAULT_HOLD_SECONDS), top.name)
+    allowed = frozenset(entry.as_text() for entry in top.child("allowed_connections").items())
+    return AlertingConfig(root, receivers, windows, _seconds(hold, DEFAULT_HOLD_SECONDS), top.name, allowed)
 
 
 def _seconds(node: Node, default: float) -> float:

@@ -23,6 +23,7 @@ class ChannelSecret:
 
     `password`: the token, routing key, signing secret or SMTP password, as the channel's type says. `extra`: settings
     of the connection (`headers`, `disable_ssl`, `disable_tls`). `proxy`: goes before the environment's.
+    `conn_type`: the type of the Airflow connection; None for what the environment holds, which has none.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -32,6 +33,7 @@ class ChannelSecret:
     password: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     proxy: str | None = field(default=None, repr=False)
+    conn_type: str | None = None
 
     @cached_property
     def masker(self) -> Masker:

@@ -16,7 +16,7 @@ from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
-from k8s_tuning.errors import DeliveryError, InputError, StoreError
+from k8s_tuning.errors import ConfigError, DeliveryError, InputError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def deliver_notice(
         if ledger is not None:
             ledger.check()
         secret = resolve(channel.connection) if channel.connection else ChannelSecret()
+        _check_type(channel, secret)
         message = kept_message(notice, channel, secret)
     except InputError as error:
         outcome = _outcome(notice, "failed", 0, str(error), now())
@@ -125,6 +126,16 @@ def _channel(config: AlertingConfig, notice: Notice) -> ChannelConfig:
     if channel is None:
         raise InputError(f"{config.name}: no channel {notice.channel!r} of receiver {notice.receiver!r} any more")
     return channel
+
+
+def _check_type(channel: ChannelConfig, secret: ChannelSecret) -> None:
+    """A database's password is no webhook's: what the connection of another system holds is sent nowhere."""
+    types = CHANNELS[channel.type].connection_types
+    if secret.conn_type is not None and secret.conn_type not in types:
+        raise ConfigError(
+            f"connection {channel.connection!r} is of the type {secret.conn_type!r}; a channel of type {channel.type} "
+            f"takes {' or '.join(types)}: make one of that type in Airflow, and name it"
+        )
 
 
 def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, Connection
@@ -50,6 +50,21 @@ class Channel:
         return AlertingConfig.single(ChannelConfig(self.type, self.type, self.conn_id or None))
 
 
+def channel_of_params(channel_type: str, conn_id: str, config_file: str) -> Channel:
+    """The channel that a run's params name; ConfigError where alerting.yaml does not name the connection.
+
+    Whoever may trigger a DAG may fill in its params: with any connection, its secret would go where they like.
+    """
+    from k8s_tuning.alerts import load_config
+
+    if conn_id and channel_type != ROUTES and not load_config(config_file).names_connection(conn_id):
+        raise ConfigError(
+            f"channel_conn_id: {conn_id!r} is no connection that {config_file} names; name it there, in a receiver or "
+            "under allowed_connections"
+        )
+    return Channel(channel_type, conn_id, config_file)
+
+
 def resolve_connection(conn_id: str) -> ChannelSecret:
     """What a connection of the Slack, PagerDuty, SMTP or HTTP provider holds; ConfigError where it is not defined.
 
@@ -57,8 +72,6 @@ def resolve_connection(conn_id: str) -> ChannelSecret:
     which Airflow masks in logs (it does not mask the host). With the URL there, `signing_secret` of the extra signs a
     generic webhook; else the password.
     """
-    from k8s_tuning.alerts import ChannelSecret
-
     try:
         connection = BaseHook.get_connection(conn_id)
     except (AirflowNotFoundException, AirflowRuntimeError) as error:
@@ -67,6 +80,12 @@ def resolve_connection(conn_id: str) -> ChannelSecret:
         raise ConfigError(
             f"connection {conn_id!r} is not defined; add it in Airflow, or name another channel"
         ) from None
+    return replace(_secret_of(connection, conn_id), conn_type=connection.conn_type or "")
+
+
+def _secret_of(connection: Connection, conn_id: str) -> ChannelSecret:
+    from k8s_tuning.alerts import ChannelSecret
+
     kind, extra = connection.conn_type or "", extra_of(connection)
     if kind == "slackwebhook":
         return ChannelSecret(url=_slack_webhook_url(connection), proxy=_proxy(extra, kind, conn_id))

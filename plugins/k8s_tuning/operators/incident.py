@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from k8s_tuning import timestamps, wire
 from k8s_tuning.addresses import alerts_address
-from k8s_tuning.hooks.channels import Channel, resolve_connection
+from k8s_tuning.hooks.channels import Channel, channel_of_params, resolve_connection
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.history import K8sHealthHistoryStore
@@ -92,7 +92,7 @@ class PlanAlertsOperator(StageOperator):
         from k8s_tuning.alerts import observe_target, own_failure
 
         store = K8sHealthHistoryStore(self.history_file)
-        own = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
+        own = channel_of_params(self.channel_type, self.channel_conn_id, self.alerting_config)
         watched = load_targets(self.targets_file) if self.targets_file else None
         targets = {(one.namespace, one.label_selector, one.cluster): one for one in watched.targets} if watched else {}
         channels = {

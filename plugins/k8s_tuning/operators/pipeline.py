@@ -8,7 +8,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from k8s_tuning import timestamps, wire
-from k8s_tuning.hooks.channels import Channel, announce
+from k8s_tuning.hooks.channels import announce, channel_of_params
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.health import K8sHealthSnapshot
 from k8s_tuning.stages.pipeline import (
@@ -153,7 +153,7 @@ class ReportPipelineOperator(StageOperator):
         failed = [name for name, state in broke.items() if state == "failed"]
         message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
         now, dag_id = timestamps.now(), context["dag"].dag_id
-        channel = Channel(self.channel_type, self.channel_conn_id, self.alerting_config)
+        channel = channel_of_params(self.channel_type, self.channel_conn_id, self.alerting_config)
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
         for situation in (
             own_failure("stage_broke", dag_id, message, now, failing=bool(broke) or result.health_status is None),

@@ -354,3 +354,22 @@ def test_nothing_is_sent_where_it_could_not_be_written_down(
             rig.deliver(sent, ledger)
         assert failed.value.retryable
         assert rig.received() == []
+
+
+@pytest.mark.parametrize("conn_type", ["postgres", "aws", "generic", "", "kubernetes"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_connection_of_another_system_holds_is_sent_nowhere(kind: str, conn_type: str) -> None:
+    """Each kind takes the connections of its own types; the refusal is an outcome like any other."""
+    with make_rig(kind) as rig:
+        foreign = replace(rig.secret, conn_type=conn_type)
+        outcome = rig.deliver(notice(), resolve=lambda _: foreign)
+        assert rig.received() == []
+    assert (outcome.outcome, outcome.retryable) == ("failed", False)
+    for own in CHANNELS[kind].connection_types:
+        assert own in outcome.answer
+
+
+@pytest.mark.parametrize(("kind", "own"), [(kind, own) for kind in KINDS for own in CHANNELS[kind].connection_types])
+def test_a_connection_of_its_own_types_is_taken(kind: str, own: str) -> None:
+    with make_rig(kind) as rig:
+        assert rig.deliver(notice(), resolve=lambda _: replace(rig.secret, conn_type=own)).outcome == "sent"

@@ -97,4 +97,4 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     return Sent(said)
 
 
-CHANNEL = ChannelKind("alertmanager", render, send)
+CHANNEL = ChannelKind("alertmanager", render, send, connection_types=("http",))

@@ -23,4 +23,4 @@ def send(drafts: list[Draft], _config: ChannelConfig, _secret: ChannelSecret) ->
     return Sent("printed")
 
 
-CHANNEL = ChannelKind("console", render, send, needs_connection=False)
+CHANNEL = ChannelKind("console", render, send)

@@ -160,4 +160,6 @@ def _said(code: int, words: bytes | str) -> str:
     return f"{code}{quote(text)}"
 
 
-CHANNEL = ChannelKind("email", render, send, {"from": str, "to": (list, str)}, ("from", "to"))
+CHANNEL = ChannelKind(
+    "email", render, send, {"from": str, "to": (list, str)}, ("from", "to"), connection_types=("smtp",)
+)

@@ -74,4 +74,4 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     return Sent(said)
 
 
-CHANNEL = ChannelKind("generic_webhook", render, send)
+CHANNEL = ChannelKind("generic_webhook", render, send, connection_types=("http",))

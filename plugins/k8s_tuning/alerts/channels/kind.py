@@ -51,6 +51,7 @@ class ChannelKind:
     """A type of channel.
 
     `options`: its own keys in the configuration, each with the type of its value; `required` ones among them.
+    `connection_types`: the types of Airflow connections that may hold its secret; without one it has no secret.
     `per_incident`: a message is always of one incident, whatever group_by says. `render` is pure; `send` makes the
     requests, once, and raises DeliveryError.
     """
@@ -60,8 +61,13 @@ class ChannelKind:
     send: Callable[[list[Draft], ChannelConfig, ChannelSecret], Sent]
     options: Mapping[str, OptionType] = field(default_factory=dict)
     required: tuple[str, ...] = ()
-    needs_connection: bool = True
+    connection_types: tuple[str, ...] = ()
     per_incident: bool = False
+
+    @property
+    def needs_connection(self) -> bool:
+        """Whether it has a secret at all."""
+        return bool(self.connection_types)
 
 
 def json_body(value: Any) -> bytes:

@@ -81,4 +81,6 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     return Sent(said)
 
 
-CHANNEL = ChannelKind("pagerduty", render, send, per_incident=True)
+CHANNEL = ChannelKind(
+    "pagerduty", render, send, connection_types=("pagerduty_events", "pagerduty", "http"), per_incident=True
+)

@@ -130,4 +130,6 @@ def _call(base: str, method: str, body: bytes, token: str, proxy: str | None, ti
     )
 
 
-CHANNEL = ChannelKind("slack_api", render, send, {"channel": str}, ("channel",), per_incident=True)
+CHANNEL = ChannelKind(
+    "slack_api", render, send, {"channel": str}, ("channel",), connection_types=("slack",), per_incident=True
+)

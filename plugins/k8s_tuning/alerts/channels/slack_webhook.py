@@ -74,4 +74,4 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     return Sent("ok")
 
 
-CHANNEL = ChannelKind("slack_webhook", render, send)
+CHANNEL = ChannelKind("slack_webhook", render, send, connection_types=("slackwebhook", "http"))

@@ -63,6 +63,8 @@ class LedgerLine:
 # Decisions that change nothing: the newest of an incident says as much as all of them.
 IDLE = ("still_firing", "holding", "muted", "below_severity", "null_receiver", "in_flight", "already_sent_this_run")
 
+# Outcomes: of decisions, and of attempts.
+DECIDED = ("owed", "not_sent")
 ATTEMPTS = ("sent", "failed", "dry_run", "superseded")
 
 # Not strict: a number in quotes is a number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from k8s_tuning.alerts.ledger_line import IDLE, read_line
+from k8s_tuning.alerts.ledger_line import DECIDED, IDLE, read_line
 from k8s_tuning.alerts.ledger_state import LedgerStates
 from k8s_tuning.journal import Journal
 from k8s_tuning.jsonl import BrokenLines
@@ -19,8 +19,9 @@ def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Itera
     """
     numbers: dict[str, int] = {}
     young: set[int] = set()
-    newest: dict[int, int] = {}  # the last line of each incident
-    severities: dict[tuple[int, bool], str] = {}  # the last of each incident, as each of the states sees it
+    # As each of the states sees it, for what was only shown is in one of them alone:
+    newest: dict[tuple[int, str, str, bool], int] = {}  # the last decision of each incident for each channel
+    last: dict[tuple[int, bool], tuple[str | None, ...]] = {}  # what an incident's last line says of all of it
     begins, incidents, idle = array("q"), array("l"), bytearray()
     ends = array("q")
     broken = BrokenLines(journal.path)
@@ -33,11 +34,14 @@ def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Itera
                 continue
             states.add(line)
             incident = numbers.setdefault(line.incident_id, len(numbers))
-            newest[incident] = begin
-            # A line that says since when an incident has its severity is not idle.
-            views = [(incident, shown) for shown in (False, True) if shown or not line.dry_run]
-            changed = any(severities.get(view) != line.severity for view in views)
-            severities.update(dict.fromkeys(views, line.severity))
+            views = (False, True) if not line.dry_run else (True,)
+            # A line that says since when an incident has its severity, or whose it is, is not idle.
+            said = (line.severity, line.target, line.cluster)
+            changed = any(last.get((incident, shown)) != said for shown in views)
+            for shown in views:
+                last[incident, shown] = said
+                if line.outcome in DECIDED:
+                    newest[incident, line.receiver, line.channel, shown] = begin
             if line.at < oldest:
                 begins.append(begin)
                 ends.append(offset)
@@ -47,6 +51,7 @@ def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Itera
                 young.add(incident)
     broken.sum_up()
     needed = young | {numbers[name] for state in (states.real, states.shown) for name in state.incidents}
+    rests_on = set(newest.values())
     for begin, stop, incident, is_idle in zip(begins, ends, incidents, idle, strict=True):
-        if incident not in needed or (is_idle and newest[incident] != begin):
+        if incident not in needed or (is_idle and begin not in rests_on):
             yield begin, stop

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
+from k8s_tuning.alerts.ledger_line import DECIDED, LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.folds import AddBlock, Checkpoint
 from k8s_tuning.jsonl import BrokenLines
@@ -112,7 +112,7 @@ class LedgerState:
             if facts is not None:
                 facts.acknowledged = line.at
             return
-        if line.outcome in ("owed", "not_sent"):
+        if line.outcome in DECIDED:
             facts = self._decided(facts, line)
         elif facts is not None:
             _attempted(facts, line)

@@ -27,7 +27,7 @@ from typing import Any
 import filelock
 import orjson
 
-from k8s_tuning import jsonl
+from k8s_tuning import jsonl, private
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.jsonl import BrokenLines, decode, encode
 
@@ -306,7 +306,7 @@ class Journal:
         real = os.path.realpath(self.path)
         with self._told("locked"):
             Path(real).parent.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(f"{real}.lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
+            lock = private.lock(f"{real}.lock", _LOCK_SECONDS)
             try:
                 lock.acquire()
             except filelock.Timeout:

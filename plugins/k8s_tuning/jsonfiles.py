@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 import filelock
 import msgspec
 
-from k8s_tuning import timestamps
+from k8s_tuning import private, timestamps
 from k8s_tuning.errors import StoreError
 from k8s_tuning.private import create, make_folder
 
@@ -138,7 +138,7 @@ class JsonFolder(Generic[T]):
     def _locked(self) -> Iterator[None]:
         with self._told(self.path, "locked"):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / ".lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
+            lock = private.lock(self.path / ".lock", _LOCK_SECONDS)
             try:
                 lock.acquire()
             except filelock.Timeout:

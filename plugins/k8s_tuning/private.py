@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
 FILE_MODE = 0o660
 FOLDER_MODE = 0o770
 
@@ -22,3 +24,8 @@ def create(path: Path) -> BinaryIO:
 def make_folder(path: Path) -> None:
     """The folder, with those above it, private where it is made. OSError where it cannot be."""
     path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def lock(path: Path | str, timeout: float) -> filelock.FileLock:
+    """The lock with this file: the group's whatever the umask, so that who makes it first shuts nobody else out."""
+    return filelock.FileLock(path, timeout=timeout, mode=FILE_MODE, poll_interval=0.01)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from k8s_tuning import timestamps
+from k8s_tuning import private, timestamps
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.ledger_line import ATTEMPTS, IDLE, LedgerLine, read_block, read_line
 from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
@@ -20,7 +20,6 @@ from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.folds import Fold
 from k8s_tuning.journal import Journal, Kind
 from k8s_tuning.jsonl import BrokenLines
-from k8s_tuning.private import FILE_MODE
 
 __all__ = ["ATTEMPTS", "IDLE", "Ledger", "LedgerLine"]
 
@@ -33,7 +32,7 @@ class Ledger:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         kind = Kind("ledger of alerts", frozenset({"at", "decision", "outcome"}))
-        self._journal = Journal(self.path, kind, FILE_MODE)
+        self._journal = Journal(self.path, kind, private.FILE_MODE)
         self._fold = Fold(self.path, LedgerStates, add_block(BrokenLines(self.path)), checkpoint=CHECKPOINT)
 
     def lines(self) -> Iterator[LedgerLine]:
@@ -80,7 +79,7 @@ class Ledger:
         lock_path = f"{os.path.realpath(self.path)}.planning.lock"
         try:
             Path(lock_path).parent.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(lock_path, timeout=_LOCK_SECONDS, poll_interval=0.02)
+            lock = private.lock(lock_path, _LOCK_SECONDS)
             lock.acquire()
         except filelock.Timeout:
             raise StoreError(

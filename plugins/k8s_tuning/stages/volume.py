@@ -18,7 +18,7 @@ from pathlib import Path
 
 import filelock
 
-from k8s_tuning import timestamps
+from k8s_tuning import private, timestamps
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.jsonfiles import JsonFolder
 from k8s_tuning.private import create, make_folder
@@ -117,7 +117,7 @@ def check_volume(folder: Path, host: str, now: str) -> VolumeReport:
 
 def hold(folder: Path, host: str, now: str, until: str) -> filelock.FileLock:
     """Take the lock for other hosts to run into; the caller releases it. StoreError where another holds it."""
-    lock = filelock.FileLock(folder / FOLDER / _LOCK, timeout=0)
+    lock = private.lock(folder / FOLDER / _LOCK, 0)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -128,7 +128,7 @@ def hold(folder: Path, host: str, now: str, until: str) -> filelock.FileLock:
 
 
 def _check_own_lock(folder: Path, report: VolumeReport) -> None:
-    lock = filelock.FileLock(folder / FOLDER / _LOCK, timeout=5)
+    lock = private.lock(folder / FOLDER / _LOCK, 5)
     try:
         with lock:
             if _gets(folder):

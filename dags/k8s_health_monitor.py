@@ -7,12 +7,14 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param, task_group
 
+from k8s_tuning.notifications import K8sTuningNotifier
 from k8s_tuning.operators.events import CollectEventsOperator
 from k8s_tuning.operators.health import EvaluateHealthOperator
 from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.incident import (
     ChooseAlertsOperator,
     PlanAlertsOperator,
+    ReportMonitorOperator,
     SendAlertOperator,
     SuppressAlertsOperator,
 )
@@ -33,6 +35,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=30),
+    on_failure_callback=K8sTuningNotifier(reasons=["run_overdue"], alerting_config=str(CONFIGS / "alerting.yaml")),
     default_args={**STAGE_RETRIES, "retries": 1},
     params={
         "alerts_enabled": Param(False, "Send alerts. Off: the logs show what would go.", type="boolean"),
@@ -49,7 +52,10 @@ with DAG(
         task_id="load_targets", targets_file="{{ params.targets_file }}", doc_md="Reads targets.yaml."
     )
 
-    @task_group(group_id="target")
+    # A target that hangs (a network that swallows packets) holds up the others' alerts for no longer than this.
+    IN_TIME = {"execution_timeout": timedelta(minutes=2), "retry_delay": timedelta(seconds=10)}
+
+    @task_group(group_id="target", default_args=IN_TIME)
     def check(name, namespace, label_selector, kubernetes_conn_id):
         """One target: D32 to D34."""
         cluster = {
@@ -83,7 +89,7 @@ with DAG(
         task_id="plan_alerts",
         records=dag.get_task("target.record_history").output,
         events=dag.get_task("target.collect_events").output,
-        targets_file="{{ params.targets_file }}",
+        watched=targets.output["config"],
         history_file=HISTORY_FILE,
         ledger_file=LEDGER_FILE,
         alerting_config=str(CONFIGS / "alerting.yaml"),
@@ -105,4 +111,11 @@ with DAG(
         doc_md="**D35** A task a channel.",
     ).expand(planned=plan.output)
     suppress = SuppressAlertsOperator(task_id="suppress_alerts", doc_md="Nothing was to be said.")
-    checks >> plan >> choose >> [send, suppress]
+    report = ReportMonitorOperator(
+        task_id="report",
+        targets=targets.output,
+        records=dag.get_task("target.record_history").output,
+        trigger_rule="all_done",
+        doc_md="Fails the run where a target has no record in it, or another task failed.",
+    )
+    checks >> plan >> choose >> [send, suppress] >> report

@@ -61,8 +61,8 @@ PARAMS = {
     ),
     "strict_validation": Param(False, "Take D30's warnings for errors.", type="boolean", section="Session"),
     "namespace": Param(
-        "trading-bots", "Namespace of the Jobs.", type="string", maxLength=63,
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", section="Cluster",
+        None, "Namespace of the Jobs. Empty: the session's, which holds: another one is refused.",
+        type=["null", "string"], maxLength=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", section="Cluster",
     ),
     "label_selector": Param(
         "app=arbitrage-tuning", "Which Jobs are watched, in Kubernetes' syntax.", type="string", section="Cluster",
@@ -109,7 +109,8 @@ PARAMS = {
 }  # fmt: skip
 
 CLUSTER = {
-    "namespace": "{{ params.namespace }}",
+    # The session's; generate_jobs has refused a param that says another.
+    "namespace": "{{ ti.xcom_pull('generate_jobs')['namespace'] }}",
     "label_selector": "{{ params.label_selector }}",
     "kubernetes_conn_id": "{{ params.kubernetes_conn_id }}",
     "kubeconfig": "{{ params.kubeconfig or '' }}",
@@ -148,7 +149,7 @@ with DAG(
         task_id="generate_jobs",
         session_config="{{ params.session_config }}",
         session_id="{{ params.session_id or '' }}",
-        namespace="{{ params.namespace }}",
+        namespace="{{ params.namespace or '' }}",
         output_dir=JOBS_DIR,
         doc_md="**D29** Writes the session's Job manifests, one a worker. Nothing is sent to a cluster.",
     )

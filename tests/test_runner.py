@@ -97,6 +97,22 @@ def test_a_dry_run_goes_through_all_stages_and_changes_nothing(
     assert records(config) == 1
 
 
+def test_a_run_is_judged_by_its_own_sessions_jobs(
+    cluster: Cluster, config: K8sTuningPipelineConfig, tmp_path: Path
+) -> None:
+    """Another session's failed Job is the target's: in its history and its alerts, not in this run's end."""
+    cluster.scenario([{"match": f"*{cluster.tag}*", "outcome": "fail"}])
+    assert run(replace(config, apply_enabled=True)).exit_code == 2
+    target = replace(config, label_selector="app=arbitrage-tuning", jobs_dir=str(tmp_path / "other"))
+    later = write_session(tmp_path / "later.yaml", f"{cluster.tag}-later")
+    result = run(replace(target, session_config=later))
+    assert (result.exit_code, result.health_status, result.idle) == (0, HealthLevel.OK, True), result.steps
+    assert "idle: there are no Jobs of this run" in steps(result)["health"]
+    assert "idle" in generate_pipeline_report_text(result)
+    newest = K8sHealthHistoryStore(config.history_file).load_recent(1)[0]
+    assert (newest.selector, newest.overall_health) == ("app=arbitrage-tuning", HealthLevel.ERROR)
+
+
 def test_an_apply_waits_for_the_jobs_and_then_tells_the_truth(
     cluster: Cluster, config: K8sTuningPipelineConfig
 ) -> None:

@@ -146,7 +146,7 @@ def test_health_as_json_has_the_snapshots_fields(
     shown = json.loads(out)
     fields = [
         *("namespace", "selector", "jobs_health", "errors", "overall_health", "timestamp"),
-        *("jobs_listed", "cluster"),
+        *("jobs_listed", "cluster", "idle"),
     ]
     assert list(shown) == fields
     assert shown["jobs_health"][0]["reasons"] == ["deadline_exceeded"]

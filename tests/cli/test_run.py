@@ -15,7 +15,7 @@ from k8s_tuning.cli import COMMANDS, main
 
 SESSION = """
 session_id: "{session}"
-k8s_namespace: trading-bots
+k8s_namespace: {namespace}
 image: registry.example/arbitrage-lite:1.0.0
 mode: paper
 env: docker
@@ -28,7 +28,7 @@ optimizer: grid
 @pytest.fixture
 def words(cluster: Cluster, tmp_path: Path) -> list[str]:
     """A dry run's command line."""
-    (tmp_path / "session.yaml").write_text(SESSION.format(session=cluster.tag))
+    (tmp_path / "session.yaml").write_text(SESSION.format(session=cluster.tag, namespace=cluster.namespace))
     return [
         "run",
         f"--config={tmp_path / 'session.yaml'}",
@@ -46,6 +46,24 @@ def test_a_dry_run_reports_and_exits_with_0(words: list[str], capsys: pytest.Cap
     out = capsys.readouterr().out
     assert "Mode:             dry_run" in out
     assert "apply: dry run, nothing was changed" in out
+
+
+def test_the_sessions_namespace_holds(
+    words: list[str], tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the flag it is taken from the file; a flag that says another is refused before anything is done."""
+    without = [word for word in words if not word.startswith("--namespace")]
+    assert main([*without, "--json"]) == 0
+    assert json.loads((tmp_path / "history.jsonl").read_text())["namespace"] == cluster.namespace
+    (tmp_path / "history.jsonl").unlink()
+    capsys.readouterr()
+    assert main([*without, "--namespace=elsewhere"]) == 3
+    told = capsys.readouterr().err
+    assert (
+        f"--namespace is 'elsewhere', but {tmp_path / 'session.yaml'} says k8s_namespace: {cluster.namespace}" in told
+    )
+    assert "leave --namespace out, or change the file" in told
+    assert not (tmp_path / "history.jsonl").exists()
 
 
 def test_json_is_alone_on_standard_output(

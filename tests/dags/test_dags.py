@@ -57,6 +57,23 @@ def test_a_pipeline_run_past_its_time_is_told_and_an_ordinary_failure_is_not_tol
     assert dag.on_failure_callback.reasons == ["run_overdue"]
 
 
+def test_the_monitors_run_tells_the_truth_in_time():
+    """Its time-out is told, a target that hangs is given up, and its last task knows what is missing."""
+    dag = load("k8s_health_monitor")
+    assert dag.on_failure_callback.reasons == ["run_overdue"]
+    for name in ("monitor_jobs", "evaluate_health", "collect_events", "record_history"):
+        task = dag.get_task(f"target.{name}")
+        tries = (task.execution_timeout + task.retry_delay) * (1 + task.retries)
+        assert tries.total_seconds() <= 300, "the other targets' alerts wait for no longer than a check's distance"
+    assert [task.task_id for task in dag.leaves] == ["report"]
+    assert {dag.get_task(name).trigger_rule for name in ("plan_alerts", "report")} == {"all_done"}
+
+
+def test_the_sessions_namespace_is_the_default():
+    params = load("k8s_tuning_pipeline").params.dump()
+    assert params["namespace"] is None
+
+
 def test_dry_run_and_no_alerts_are_the_defaults():
     params = load("k8s_tuning_pipeline").params.dump()
     assert (params["apply_enabled"], params["alerts_enabled"]) == (False, False)

@@ -1,6 +1,7 @@
 """Whole runs of the DAGs through Airflow, on the sandbox and on a real control plane."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,9 +21,11 @@ PIPELINE = "k8s_tuning_pipeline"
 def where(cluster, tmp_path):
     """Params that name a cluster's namespace and a session of this test's own."""
     cluster.kubectl("create", "namespace", f"trading-bots-{cluster.tag}")
+    session = yaml.safe_load((ROOT / "include/configs/d29-k8s-demo-session.yaml").read_text())
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**session, "k8s_namespace": f"trading-bots-{cluster.tag}"}))
     yield {
         "namespace": f"trading-bots-{cluster.tag}",
-        "session_config": str(ROOT / "include/configs/d29-k8s-demo-session.yaml"),
+        "session_config": str(tmp_path / "own.yaml"),
         "session_id": f"e2e-{cluster.tag}",
         "label_selector": f"app=arbitrage-tuning,session_id=e2e-{cluster.tag}",
     }
@@ -54,7 +57,7 @@ def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, clus
             {"match": f"*{cluster.tag}*worker-3*", "outcome": "image-pull"},
         ]
     )
-    session = yaml.safe_load((ROOT / "include/configs/d29-k8s-demo-session.yaml").read_text())
+    session = yaml.safe_load(Path(where["session_config"]).read_text())
     search = {"strategy": "grid", "parameters": {"spread_min": {"values": [0.1, 0.2, 0.3]}}}
     (tmp_path / "session.yaml").write_text(yaml.safe_dump({**session, "workers": 3, "search": search}))
     conf = {**where, "session_config": str(tmp_path / "session.yaml")}
@@ -209,6 +212,9 @@ def test_one_unreachable_cluster_does_not_hide_the_other_targets(local_airflow, 
     run = local_airflow.run("k8s_health_monitor", conf, tmp_path, env)
     assert {record.target: record.overall_health for record in records(tmp_path)}.get("well") == "OK"
     assert "Target away: nothing was ever recorded" in run.log
+    assert "target away has no record; the logs of its tasks say why" in run.log
+    assert run.code == 1, "a target without a record is no success"
+    assert "no record of away" in run.log
     assert LookStore(tmp_path / "looks").read("trading-bots", "app=well").target == "well"
     link = run.xcoms["target.record_history", "_link_HealthPageLink"]  # of a mapped task
     assert link.endswith("/target?namespace=trading-bots&selector=app%3Dwell")

@@ -30,15 +30,15 @@ def record(
     namespace=NAMESPACE,
     listed=True,
     cluster=None,
+    jobs=None,
 ):
     at = timestamps.to_text(timestamps.to_datetime(timestamps.now()) - timedelta(minutes=minutes_ago))
-    jobs = [
-        K8sJobHealth(
-            job_name="arb-tuning-a-worker-1-0", namespace=namespace, phase="FAILED", succeeded=0, failed=1, active=0,
-            health=level, reasons=[] if level == "OK" else ["oom_killed"], labels={},
-        )
-    ]  # fmt: skip
-    snapshot = K8sHealthSnapshot(namespace, SELECTOR, jobs if listed else [], list(errors), level, at, listed, cluster)
+    job = K8sJobHealth(
+        job_name="arb-tuning-a-worker-1-0", namespace=namespace, phase="FAILED", succeeded=0, failed=1, active=0,
+        health=level, reasons=[] if level == "OK" else ["oom_killed"], labels={},
+    )  # fmt: skip
+    found = [job] if jobs is None and listed else []
+    snapshot = K8sHealthSnapshot(namespace, SELECTOR, found, list(errors), level, at, listed, cluster)
     K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
     return at
 
@@ -113,6 +113,19 @@ def test_two_clusters_with_one_namespace_and_selector_are_two_targets(board, get
         assert f"of-{other}" not in text
         assert ("ERROR since" in text) == (mine == "conn-east")
         assert "Records 1" in text
+
+
+def test_a_target_without_jobs_is_idle_in_word_and_shape_and_no_green_ok(board, get):
+    record(board, "OK", jobs=())
+    page = Page(get("").text)
+    assert "idle, no Jobs since" in page.text
+    assert not any("level is-OK" in one.get("class", "") for one in page.all("span"))
+    assert any("is-IDLE" in one.get("class", "") for one in page.all("svg"))
+    assert {one["class"] for one in page.all("rect") if one.get("class", "").startswith("is-")} >= {"is-IDLE"}
+    assert "idle, no Jobs" in Page(get(TARGET).text).text
+    row = board.overview(3600).rows[0]
+    assert (row.status, row.last_health, row.jobs_ok) == ("IDLE", "OK", 0)
+    assert board.records(NAMESPACE, SELECTOR, 0, math.inf).items[0].idle
 
 
 def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, get):

@@ -27,7 +27,7 @@ What a retry, a crash or a second run at the same time may do:
 from k8s_tuning.alerts.config import AlertingConfig, load_config
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.deliver import deliver_notice
-from k8s_tuning.alerts.episodes import Situation, observe_target, own_failure
+from k8s_tuning.alerts.episodes import Situation, no_longer_watched, observe_target, own_failure
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.manager import AlertChannelConfig, K8sAlertManager
 from k8s_tuning.alerts.notice import Notice, Outcome
@@ -44,6 +44,7 @@ __all__ = [
     "Situation",
     "deliver_notice",
     "load_config",
+    "no_longer_watched",
     "observe_target",
     "own_failure",
     "plan_notices",

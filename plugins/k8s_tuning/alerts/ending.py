@@ -80,7 +80,7 @@ def _closing(
             verdict = late(moment, facts, known, observed=observed)
             status, payload = Status.FIRING, firing_payload(incident, facts.source)
         else:
-            verdict = ("over", f"over since {over_at}, and never told to this channel", False)
+            verdict = ("over", f"{course.why or 'over'} since {over_at}, and never told to this channel", False)
     elif channel is None:
         verdict = absent(moment, over_at)
     elif not channel.send_resolved:
@@ -92,5 +92,5 @@ def _closing(
     ):
         verdict = ("in_flight", flying, False)
     else:
-        verdict = ("resolved", f"OK since {over_at}", True)
+        verdict = ("resolved", course.why or f"OK since {over_at}", True)
     return make(incident, facts.source, known, channel, verdict, status, payload, course, is_open=False)

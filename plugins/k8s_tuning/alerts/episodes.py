@@ -20,6 +20,8 @@ from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
 from k8s_tuning.stages.incident import IncidentSeverity, K8sIncident, build_incident, incident_id
 
+NO_LONGER_WATCHED = "no longer watched"
+
 # Three and a half days of checks every five minutes: how long alerting may pause and still see what happened meanwhile.
 RECORDS_FOLLOWED = 1000
 
@@ -37,6 +39,7 @@ class Situation:
     """One target as it is now. `incident`: None while it is OK. `sights`: its last looks, oldest first.
 
     `source`: health (of Jobs) or pipeline (of this system itself, which has no history: it fails, or it does not).
+    `unwatched`: nobody looks at it any more, so that its incident ends, however its Jobs are.
     """
 
     namespace: str
@@ -47,6 +50,7 @@ class Situation:
     source: str = "health"
     at: str = ""
     cluster: str | None = None
+    unwatched: bool = False
 
 
 @dataclass
@@ -60,6 +64,7 @@ class Course:
     incident: K8sIncident | None
     record_at: str
     quiet_seconds: float
+    why: str = ""
 
 
 def observe_target(
@@ -139,8 +144,18 @@ def own_failure(
     return Situation(namespace, selector, subject, incident, source="pipeline", at=now)
 
 
+def no_longer_watched(facts: IncidentFacts, now: str) -> Situation:
+    """What is left to say of a target that left targets.yaml, or of the watch over it: its incident is over."""
+    return Situation(
+        facts.namespace, facts.selector, facts.target, None, source=facts.source, at=now, cluster=facts.cluster,
+        unwatched=True,
+    )  # fmt: skip
+
+
 def follow(facts: IncidentFacts, situation: Situation, hold_seconds: float) -> Course:
     """The incident that the ledger remembers, brought up to the present."""
+    if situation.unwatched:
+        return Course(situation.at, None, facts.record_at, facts.quiet_seconds, NO_LONGER_WATCHED)
     if situation.source != "health":
         over_at = situation.at if situation.incident is None else None
         return Course(over_at, _kept(facts, situation.incident), situation.at, 0)

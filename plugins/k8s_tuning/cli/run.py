@@ -11,8 +11,10 @@ import sys
 from typing import Any
 
 from k8s_tuning.cli import flags
+from k8s_tuning.errors import ConfigError
 from k8s_tuning.runner import K8sTuningPipelineRunner
 from k8s_tuning.stages.pipeline import K8sTuningPipelineConfig, generate_pipeline_report_text
+from k8s_tuning.stages.session import load_session, session_namespace
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -27,6 +29,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
     flags.add_selection(parser)
+    # Not given: the session's.
+    parser.set_defaults(namespace=None)
     flags.add_cluster(parser)
     parser.add_argument("--apply", "--enable-apply", action="store_true", help="really create the Jobs")
     parser.add_argument("--again", action="store_true", help="run Jobs again that ran and are gone from the cluster")
@@ -58,11 +62,23 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
 
 
+def _namespace(args: argparse.Namespace) -> str:
+    """The session's namespace where there is a session, else the flag's."""
+    asked: str | None = args.namespace
+    if not args.config:
+        return asked or flags.NAMESPACE
+    try:
+        session = load_session(args.config)
+    except ConfigError:
+        return asked or flags.NAMESPACE  # the step generate says what is wrong with the file
+    return session_namespace(session, asked, args.config, "--namespace")
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and report."""
     config = K8sTuningPipelineConfig(
         jobs_dir=args.jobs_dir,
-        namespace=args.namespace,
+        namespace=_namespace(args),
         label_selector=args.label_selector,
         history_file=args.history_file,
         kubeconfig=args.kubeconfig,

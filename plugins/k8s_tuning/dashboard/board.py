@@ -24,7 +24,7 @@ from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, TargetsConfig, is_sta
 STRIP_CELLS = 48
 # Of a range with more runs of trouble than this, the newest are taken: 200,000 would take most of a second.
 INCIDENTS_AT_MOST = 10_000
-_ORDER = ("ERROR", "NEVER", "STALE", "WARN", "OK")
+_ORDER = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
 
 
 class Dashboard:
@@ -246,7 +246,7 @@ class Dashboard:
             namespace=namespace,
             selector=selector,
             watched=None,
-            status="NEVER" if last is None else "STALE" if stale else last.health,
+            status="NEVER" if last is None else "STALE" if stale else "IDLE" if last.idle else last.health,
             last_health=last.health if last else None,
             since=self._history.since(namespace, selector, cluster=cluster),
             jobs_ok=last.jobs_ok if last else None,

@@ -18,6 +18,7 @@ from k8s_tuning.dashboard.shapes import Level, Record, Records, Series, StripCel
 from k8s_tuning.errors import StoreError
 from k8s_tuning.folds import Fold
 from k8s_tuning.journal import Journal
+from k8s_tuning.stages.health_policy import HealthLevel
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
 
@@ -110,11 +111,20 @@ class HistoryColumns:
             rows = self._fold.state().rows(namespace, selector, cluster).between(first, last)
             begin = np.searchsorted(rows.at, np.array(edges, np.int64))
             counts = np.diff(begin, append=len(rows))
-            worst = np.maximum.reduceat(rows.health, begin[counts > 0]).tolist() if len(rows) else []
+            held = begin[counts > 0]
+            worst = np.maximum.reduceat(rows.health, held).tolist() if len(rows) else []
+            most = np.maximum.reduceat(np.abs(rows.ok + rows.warn + rows.error), held).tolist() if len(rows) else []
         of_held = iter([LEVELS[level] for level in worst])
+        is_idle = iter([level == 0 and not jobs for level, jobs in zip(worst, most, strict=True)])
         seconds = round((last - first) / cells / _SECOND)
         return [
-            StripCell(at=instants.text(at), seconds=seconds, worst=next(of_held) if records else None, records=records)
+            StripCell(
+                at=instants.text(at),
+                seconds=seconds,
+                worst=next(of_held) if records else None,
+                records=records,
+                idle=bool(records) and next(is_idle),
+            )
             for at, records in zip(edges, counts.tolist(), strict=True)
         ]
 
@@ -325,4 +335,5 @@ def _record(record: K8sHealthHistoryRecord, at: int) -> Record:
         reasons=record.reasons,
         monitor_errors=record.monitor_errors,
         run=run_ref(record.run_id),
+        idle=record.overall_health == HealthLevel.OK and record.jobs_ok == record.jobs_warn == record.jobs_error == 0,
     )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Level = Literal["OK", "WARN", "ERROR"]
-Status = Literal["OK", "WARN", "ERROR", "STALE", "NEVER"]
+Status = Literal["OK", "IDLE", "WARN", "ERROR", "STALE", "NEVER"]
 
 
 class Shape(BaseModel):
@@ -37,12 +37,13 @@ class NoticeBrief(Shape):
 
 
 class StripCell(Shape):
-    """One stretch of a strip. `worst` is null where nothing was recorded."""
+    """One stretch of a strip. `worst` is null where nothing was recorded. `idle`: no record in it has a Job."""
 
     at: str
     seconds: int
     worst: Level | None
     records: int
+    idle: bool = False
 
 
 class Incident(Shape):
@@ -71,9 +72,10 @@ class Incident(Shape):
 class OverviewRow(Shape):
     """One target: a namespace and a selector on one cluster, which is null while no record has named one.
 
-    `status`: the present health; STALE where the newest record is older than `stale_after_minutes`, NEVER where there
-    is none. `last_health`: what that newest record said. `since`: when the unbroken run of records with `last_health`
-    began. `watched`: whether targets.yaml names it; null where that file cannot be read.
+    `status`: the present health; STALE where the newest record is older than `stale_after_minutes` or dated as far
+    ahead, NEVER where there is none, IDLE where it is OK for there are no Jobs. `last_health`: what that newest record
+    said. `since`: when the unbroken run of records with `last_health` began. `watched`: whether targets.yaml names it;
+    null where that file cannot be read.
     """
 
     name: str | None
@@ -145,7 +147,7 @@ class Incidents(Shape):
 
 
 class Record(Shape):
-    """One line of the history. `jobs_*`: null where the Jobs could not be listed."""
+    """One line of the history. `jobs_*`: null where the Jobs could not be listed. `idle`: OK, for there are none."""
 
     at: str
     namespace: str
@@ -159,6 +161,7 @@ class Record(Shape):
     reasons: dict[str, int]
     monitor_errors: list[str]
     run: RunRef | None
+    idle: bool = False
 
 
 class Records(Shape):

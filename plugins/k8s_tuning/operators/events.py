@@ -6,8 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning.addresses import target_address
-from k8s_tuning.operators.stage import ClusterStageOperator, give, take
+from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of, take
 from k8s_tuning.stages.events import generate_events_report_text
 from k8s_tuning.stages.health import K8sHealthSnapshot, not_ok
 
@@ -27,7 +26,7 @@ class CollectEventsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Collect."""
-        self.health_page = target_address(self.namespace, self.label_selector, cluster=self.cluster_name())
+        self.health_page = page_of(self.namespace, self.label_selector, self.cluster_name())
         from k8s_tuning.cluster.events import K8sEventCollector
 
         access = self.hook().access()

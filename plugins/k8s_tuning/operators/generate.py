@@ -10,14 +10,15 @@ from airflow.sdk import Context
 from k8s_tuning import wire
 from k8s_tuning.operators.stage import StageOperator
 from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.session import load_session, session_namespace
 
 
 class GenerateJobsOperator(StageOperator):
     """Writes a session's Job manifests into `output_dir`; returns K8sGenerateResult.
 
     `session_id`: "" makes the run a session of its own, the configuration's id followed by the run's date and time, so
-    that a daily run does not find yesterday's Jobs and leave them be. `namespace`: "" keeps the configuration's.
+    that a daily run does not find yesterday's Jobs and leave them be. `namespace`: where somebody thinks that the
+    Jobs go; InputError where the configuration says another, "" for the configuration's.
     """
 
     template_fields = ("session_config", "output_dir", "session_id", "namespace")
@@ -36,9 +37,8 @@ class GenerateJobsOperator(StageOperator):
         config = load_session(self.session_config)
         dag_run = context["dag_run"]
         own_id = f"{config.session_id}-{dag_run.run_after:%Y%m%d-%H%M%S}"
-        config = replace(
-            config, session_id=self.session_id or own_id, k8s_namespace=self.namespace or config.k8s_namespace
-        )
+        session_namespace(config, self.namespace, self.session_config, "the param namespace")
+        config = replace(config, session_id=self.session_id or own_id)
         result = generate_jobs(config, self.output_dir, run_id=dag_run.run_id)
         self.report(generate_summary_text(result))
         return wire.dump(result)

@@ -8,8 +8,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning import places
-from k8s_tuning.addresses import target_address
-from k8s_tuning.operators.stage import StageOperator, give, take
+from k8s_tuning.operators.stage import StageOperator, give, page_of, take
 from k8s_tuning.stages.health import K8sHealthEvaluator, generate_health_report_text
 from k8s_tuning.stages.health_policy import HealthPolicy
 from k8s_tuning.stages.last_seen import with_ends
@@ -50,7 +49,7 @@ class EvaluateHealthOperator(StageOperator):
         policy = HealthPolicy.load(Path(self.policy_file)) if self.policy_file else HealthPolicy.default()
         expected = (self.applied or {}).get("job_names", ())
         snapshot = take(K8sMonitorSnapshot, self.snapshot)
-        self.health_page = target_address(snapshot.namespace, snapshot.selector, cluster=snapshot.cluster)
+        self.health_page = page_of(snapshot.namespace, snapshot.selector, snapshot.cluster)
         known = SessionStore(self.sessions_dir).last_seen(snapshot.namespace, expected)
         last_seen = with_ends(known, self.waited or {})
         health = K8sHealthEvaluator(policy=policy).evaluate(snapshot, expected, last_seen)

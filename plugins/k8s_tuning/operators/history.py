@@ -8,9 +8,9 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning import places, timestamps, wire
-from k8s_tuning.addresses import overview_address, target_address
+from k8s_tuning.addresses import overview_address
 from k8s_tuning.cluster import selectors
-from k8s_tuning.operators.stage import StageOperator, drop_handovers, run_of, take
+from k8s_tuning.operators.stage import StageOperator, drop_handovers, page_of, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.health import K8sHealthSnapshot
 from k8s_tuning.stages.history import (
@@ -63,7 +63,7 @@ class RecordHistoryOperator(StageOperator):
         """Append, then keep the look."""
         store = K8sHealthHistoryStore(self.history_file)
         health = take(K8sHealthSnapshot, self.health)
-        self.health_page = target_address(health.namespace, health.selector, cluster=health.cluster)
+        self.health_page = page_of(health.namespace, health.selector, health.cluster)
         record = store.append(health, run_id=run_of(context), target=self.target or None)
         self.report(generate_record_text(record, self.history_file))
         self._keep_look(health, run_of(context))

@@ -11,11 +11,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from k8s_tuning import timestamps, wire
 from k8s_tuning.addresses import alerts_address
-from k8s_tuning.hooks.channels import Channel, channel_of_params, resolve_connection
+from k8s_tuning.hooks.channels import ROUTES, Channel, channel_of_params, resolve_connection
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events import K8sEventSnapshot
 from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.targets import is_stale, load_targets
+from k8s_tuning.stages.targets import Target, TargetsConfig, is_stale
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import Situation
@@ -25,14 +25,16 @@ class PlanAlertsOperator(StageOperator):
     """Decides what is to be said of which target, to whom; returns a list with an entry a message and channel.
 
     `records` and `events`: what RecordHistoryOperator and CollectEventsOperator returned, one or a list (None where a
-    target's tasks failed). `targets_file`: each target's channel, and when its history is stale; without it,
-    `channel_type` and `channel_conn_id` are for all. Every decision is in the ledger afterwards.
+    target's tasks failed). `watched`: what LoadTargetsOperator put under `config`, each target's channel and when its
+    history is stale; without it, `channel_type` and `channel_conn_id` are for all. A watched target without a record in
+    this run is an alert, and the incident of one that is watched no longer ends. Every decision is in the ledger
+    afterwards.
     """
 
     template_fields = (
         "records",
         "events",
-        "targets_file",
+        "watched",
         "history_file",
         "ledger_file",
         "alerting_config",
@@ -49,7 +51,7 @@ class PlanAlertsOperator(StageOperator):
         history_file: str,
         ledger_file: str,
         alerting_config: str,
-        targets_file: str = "",
+        watched: Any = None,
         channel_type: str = "console",
         channel_conn_id: str = "",
         alerts_enabled: bool | str = False,
@@ -58,7 +60,7 @@ class PlanAlertsOperator(StageOperator):
         super().__init__(**kwargs)
         self.records = records
         self.events = events
-        self.targets_file = targets_file
+        self.watched = watched
         self.history_file = history_file
         self.ledger_file = ledger_file
         self.alerting_config = alerting_config
@@ -74,7 +76,7 @@ class PlanAlertsOperator(StageOperator):
         now = timestamps.now()
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
         by_channel: dict[Channel, list[Situation]] = {}
-        for channel, situation in self._situations(now):
+        for channel, situation in self._situations(now, context):
             by_channel.setdefault(channel, []).append(situation)
         entries = []
         for channel, situations in by_channel.items():
@@ -88,12 +90,12 @@ class PlanAlertsOperator(StageOperator):
             self.report("Nothing to say; the ledger has every decision and why.")
         return entries
 
-    def _situations(self, now: str) -> Iterable[tuple[Channel, Situation]]:
+    def _situations(self, now: str, context: Context) -> Iterable[tuple[Channel, Situation]]:
         from k8s_tuning.alerts import observe_target, own_failure
 
         store = K8sHealthHistoryStore(self.history_file)
         own = channel_of_params(self.channel_type, self.channel_conn_id, self.alerting_config)
-        watched = load_targets(self.targets_file) if self.targets_file else None
+        watched = TargetsConfig.model_validate(self.watched) if self.watched else None
         targets = {(one.namespace, one.label_selector, one.cluster): one for one in watched.targets} if watched else {}
         channels = {
             key: Channel(one.channel_type, one.channel_conn_id, self.alerting_config) for key, one in targets.items()
@@ -102,8 +104,10 @@ class PlanAlertsOperator(StageOperator):
         for data in _present(self.events):
             snapshot = take(K8sEventSnapshot, data)
             events[snapshot.namespace, snapshot.selector, snapshot.cluster] = snapshot.events
+        recorded = set()
         for record in _present(self.records):
             key = namespace, selector, cluster = record["namespace"], record["selector"], record.get("cluster")
+            recorded.add(key)
             situation = observe_target(
                 store, namespace, selector, events.get(key, ()), now, target=record["target"], cluster=cluster
             )
@@ -111,17 +115,80 @@ class PlanAlertsOperator(StageOperator):
         if watched is None:
             return
         for key, one in targets.items():
-            found = store.find(one.namespace, one.label_selector, target=one.name, cluster=one.cluster)
-            newest = found.last if found else None
-            age = timestamps.seconds_between(newest.timestamp, now) if newest else None
-            told = "nothing was ever recorded"
-            if newest is not None and age is not None:
-                told = f"its last record is {age / 60:.0f} minutes old"
-                if age < 0:
-                    told = f"its last record is dated {newest.timestamp}, {-age / 60:.0f} minutes ahead: set the clocks"
-            message = f"Target {one.name}: {told}; nobody knows how its Jobs are."
-            failing = is_stale(age, watched.stale_after_minutes)
-            yield channels[key], own_failure("history_stale", one.name, message, now, failing=failing)
+            message = f"DAG run {run_of(context)}: target {one.name} has no record; the logs of its tasks say why."
+            subject = f"{context['dag'].dag_id}/{one.name}"
+            yield channels[key], own_failure("stage_broke", subject, message, now, failing=key not in recorded)
+            yield channels[key], self._stale(store, one, watched, now)
+        # The DAG's on_failure_callback tells of it, by the routes; a run that comes this far was in time.
+        routes = Channel(ROUTES, config_file=self.alerting_config)
+        yield routes, own_failure("run_overdue", context["dag"].dag_id, "", now, failing=False)
+        for situation in self._left(watched, context["dag"].dag_id, now):
+            yield next(iter(channels.values())), situation
+
+    def _stale(self, store: K8sHealthHistoryStore, one: Target, watched: TargetsConfig, now: str) -> Situation:
+        from k8s_tuning.alerts import own_failure
+
+        found = store.find(one.namespace, one.label_selector, target=one.name, cluster=one.cluster)
+        newest = found.last if found else None
+        age = timestamps.seconds_between(newest.timestamp, now) if newest else None
+        told = "nothing was ever recorded"
+        if newest is not None and age is not None:
+            told = f"its last record is {age / 60:.0f} minutes old"
+            if age < 0:
+                told = f"its last record is dated {newest.timestamp}, {-age / 60:.0f} minutes ahead: set the clocks"
+        message = f"Target {one.name}: {told}; nobody knows how its Jobs are."
+        return own_failure("history_stale", one.name, message, now, failing=is_stale(age, watched.stale_after_minutes))
+
+    def _left(self, watched: TargetsConfig, dag_id: str, now: str) -> list[Situation]:
+        """The end of each open incident of a target that left targets.yaml, and of the watch over it."""
+        from k8s_tuning.alerts import Ledger, no_longer_watched
+
+        found = []
+        names = {one.name for one in watched.targets}
+        state = Ledger(self.ledger_file).state(dry_run=not is_true(self.alerts_enabled, "alerts_enabled"))
+        for facts in state.incidents.values():
+            if not facts.is_open or facts.target is None:
+                continue  # what has no name was never in targets.yaml: a pipeline run's
+            if facts.source == "health":
+                is_left = not any(
+                    facts.is_of(one.namespace, one.label_selector, one.name, one.cluster) for one in watched.targets
+                )
+            else:
+                own, _, name = facts.target.partition("/")
+                is_stale_watch = facts.selector == f"dag_id={facts.target},reason=history_stale"
+                is_left = (is_stale_watch and facts.target not in names) or (own == dag_id and name not in ("", *names))
+            if is_left:
+                found.append(no_longer_watched(facts, now))
+        return found
+
+
+class ReportMonitorOperator(StageOperator):
+    """Ends a run of the monitor truthfully: it fails where a target has no record, or where another task broke.
+
+    `targets`: what LoadTargetsOperator returned; `records`: what RecordHistoryOperator did, None for what failed.
+    """
+
+    template_fields = ("targets", "records")
+
+    def __init__(self, *, targets: Any, records: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.targets = targets
+        self.records = records
+
+    def run_stage(self, context: Context) -> Any:
+        """Report, and fail where something is missing."""
+        recorded = {record["target"] for record in _present(self.records)}
+        names = [one["name"] for one in self.targets or ()]
+        missing = [name for name in names if name not in recorded]
+        ti: Any = context["ti"]
+        rows = ti.get_task_breadcrumbs(dag_id=ti.dag_id, run_id=ti.run_id)
+        broken = sorted({row["task_id"] for row in rows if row["state"] == "failed"} - {ti.task_id})
+        self.report(f"{len(names) - len(missing)} of {len(names)} target(s) recorded.")
+        if missing or broken or not names:
+            told = [f"no record of {', '.join(missing)}"] if missing else []
+            told += [f"these tasks failed: {', '.join(broken)}"] if broken else []
+            raise AirflowFailException("; ".join(told) or "no target was read")
+        return {"targets": len(names)}
 
 
 class ChooseAlertsOperator(BaseBranchOperator):

@@ -6,8 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning.addresses import target_address
-from k8s_tuning.operators.stage import ClusterStageOperator, give
+from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of
 from k8s_tuning.stages.monitor import generate_monitor_report_text
 
 
@@ -23,7 +22,7 @@ class MonitorJobsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Look once."""
-        self.health_page = target_address(self.namespace, self.label_selector, cluster=self.cluster_name())
+        self.health_page = page_of(self.namespace, self.label_selector, self.cluster_name())
         from k8s_tuning.cluster.monitor import K8sJobMonitor
 
         access = self.hook().access()

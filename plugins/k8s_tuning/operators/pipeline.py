@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from k8s_tuning import timestamps, wire
 from k8s_tuning.hooks.channels import announce, channel_of_params
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
-from k8s_tuning.stages.health import K8sHealthSnapshot
+from k8s_tuning.stages.health import K8sHealthSnapshot, of_run
 from k8s_tuning.stages.pipeline import (
     PIPELINE_FAILED,
     K8sTuningPipelineResult,
@@ -110,7 +110,7 @@ class ReportPipelineOperator(StageOperator):
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
         broken = any(row["state"] in _BROKEN for row in tasks.values())
-        judged = take(K8sHealthSnapshot, self.health) if self.health else None
+        judged = self._judged()
         health = judged.overall_health if judged else None
         if broken or judged is None:
             health_code = PIPELINE_FAILED
@@ -132,7 +132,16 @@ class ReportPipelineOperator(StageOperator):
             exit_code=health_code,
             steps=[f"{name}: {row['state']}" for name, row in tasks.items()],
             jobs_listed=judged is None or judged.jobs_listed,
+            idle=judged is not None and judged.idle,
         )
+
+    def _judged(self) -> K8sHealthSnapshot | None:
+        """The health of this run's own Jobs; None where the run broke before it was known."""
+        if not self.health:
+            return None
+        session_id = (self.generated or {}).get("session_id")
+        names = (self.applied or {}).get("job_names", ())
+        return of_run(take(K8sHealthSnapshot, self.health), {session_id} if session_id else (), names)
 
     def _journal(self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context) -> None:
         seconds = {name: row["duration"] for name, row in tasks.items() if row.get("duration") is not None}

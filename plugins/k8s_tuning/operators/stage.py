@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRuntimeError
 
 from k8s_tuning import places, unforeseen, wire
+from k8s_tuning.addresses import target_address
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
@@ -98,6 +99,12 @@ class ClusterStageOperator(StageOperator):
     def hook(self) -> KubernetesAccessHook:
         """The hook of this task's cluster."""
         return KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context)
+
+
+def page_of(namespace: str, selector: str, cluster: str | None) -> str:
+    """The health page of a target; the default connection's goes without saying."""
+    is_default = cluster == KubernetesAccessHook.default_conn_name
+    return target_address(namespace, selector, cluster=None if is_default else cluster)
 
 
 def is_true(value: Any, name: str) -> bool:

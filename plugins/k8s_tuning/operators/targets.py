@@ -11,7 +11,10 @@ from k8s_tuning.stages.targets import load_targets
 
 
 class LoadTargetsOperator(StageOperator):
-    """Reads targets.yaml; returns a list of mappings: what each target's mapped tasks take."""
+    """Reads targets.yaml; returns a list of mappings: what each target's mapped tasks take.
+
+    The whole configuration goes to XCom too (key `config`): what the run began with holds to its end.
+    """
 
     template_fields = ("targets_file",)
 
@@ -23,5 +26,6 @@ class LoadTargetsOperator(StageOperator):
         """Load."""
         config = load_targets(self.targets_file)
         self.report(f"{len(config.targets)} target(s): {', '.join(target.name for target in config.targets)}")
+        context["ti"].xcom_push(key="config", value=config.model_dump())
         where = {"name", "namespace", "label_selector", "kubernetes_conn_id"}
         return [target.model_dump(include=where) for target in config.targets]

@@ -41,6 +41,7 @@ from k8s_tuning.stages.health import (
     count_levels,
     count_reasons,
     not_ok,
+    of_run,
 )
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.last_seen import with_ends
@@ -52,7 +53,7 @@ from k8s_tuning.stages.pipeline import (
     K8sTuningPipelineResult,
 )
 from k8s_tuning.stages.session import load_session
-from k8s_tuning.stages.sessions import SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
+from k8s_tuning.stages.sessions import SESSION_LABEL, SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
 from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.stages.wait import WaitProgress
 
@@ -93,6 +94,9 @@ class Steps:
         self.applied: list[TuningSession] = []
         self.in_cluster: list[str] = []
         self.waited: dict[str, list[str]] = {}
+        # Which Jobs are this run's: those of its manifests' sessions, and of manifests without one those by name.
+        self.session_ids: set[str] = set()
+        self.job_names: set[str] = set()
 
     def in_order(self) -> Iterable[tuple[str, Callable[[], str]]]:
         """The stages' names, and what each does; it returns its outcome in words."""
@@ -120,6 +124,9 @@ class Steps:
     def _validate(self) -> str:
         plan = K8sExecutionPlanner(K8sJobValidator()).plan_from_directory(self.config.jobs_dir)
         self.result.validated_jobs = plan.valid_jobs
+        for job in plan.jobs:
+            session_id = (job["metadata"].get("labels") or {}).get(SESSION_LABEL)
+            (self.session_ids if session_id else self.job_names).add(session_id or job["metadata"]["name"])
         if validation_exit_code(plan):
             more = f" (and {len(plan.errors) - 1} more)" if len(plan.errors) > 1 else ""
             raise InputError(f"{plan.invalid_jobs} of {plan.total_jobs} invalid: {plan.errors[0]}{more}")
@@ -209,14 +216,19 @@ class Steps:
         known = self.sessions.last_seen(self.config.namespace, self.in_cluster)
         last_seen = with_ends(known, self.waited)
         self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, self.in_cluster, last_seen)
-        self.result.health_status = self.health.overall_health
-        self.result.jobs_listed = self.health.jobs_listed
-        if not self.health.jobs_listed:
-            return f"{self.health.overall_health}, not known: the Jobs could not be listed"
-        counts = ", ".join(f"{level} {count}" for level, count in count_levels(self.health.jobs_health).items())
-        reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(self.health.jobs_health).items())
-        ill = not_ok(self.health.jobs_health)
-        return f"{self.health.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
+        own = of_run(self.health, self.session_ids, self.job_names | set(self.in_cluster))
+        self.result.health_status, self.result.idle = own.overall_health, own.idle
+        self.result.jobs_listed = own.jobs_listed
+        if not own.jobs_listed:
+            return f"{own.overall_health}, not known: the Jobs could not be listed"
+        if own.idle:
+            others = len(self.health.jobs_health)
+            seen = f"; {others} of others are {self.health.overall_health}" if others else ""
+            return f"{own.overall_health}, idle: there are no Jobs of this run{seen}"
+        counts = ", ".join(f"{level} {count}" for level, count in count_levels(own.jobs_health).items())
+        reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(own.jobs_health).items())
+        ill = not_ok(own.jobs_health)
+        return f"{own.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
 
     def _collect(self) -> str:
         self.events: K8sEventSnapshot = self.collector.load_events(not_ok(self.health.jobs_health))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from k8s_tuning.stages.health_policy import HealthLevel, HealthPolicy, worst
 from k8s_tuning.stages.health_signs import CONSEQUENCES, read_signs
 from k8s_tuning.stages.last_seen import GONE, LastSeen, ttl_is_over
 from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
+from k8s_tuning.stages.sessions import SESSION_LABEL
 from k8s_tuning.stages.sign import Sign, age, lies_ahead
 
 __all__ = [
@@ -55,7 +56,8 @@ class K8sHealthSnapshot:
     """The health of every selected Job. `errors`: what monitoring could not read.
 
     `jobs_listed`: False where the Jobs themselves could not be listed: nothing is known of them, neither their health
-    nor their number, and `overall_health` is WARN. `cluster`: as in K8sMonitorSnapshot.
+    nor their number, and `overall_health` is WARN. `cluster`: as in K8sMonitorSnapshot. `idle`: there
+    are no Jobs; `overall_health` is then OK, for nothing is wrong.
     """
 
     namespace: str
@@ -66,6 +68,7 @@ class K8sHealthSnapshot:
     timestamp: str
     jobs_listed: bool = True
     cluster: str | None = None
+    idle: bool = False
 
 
 class K8sHealthEvaluator:
@@ -118,6 +121,7 @@ class K8sHealthEvaluator:
             # A snapshot that was made by hand may have Jobs and say nothing of how they were listed.
             jobs_listed=snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors,
             cluster=snapshot.cluster,
+            idle=not jobs and not errors,
         )
 
     def _judge(self, job: K8sJobStatus, at: str, whose_clock: str) -> K8sJobHealth:
@@ -199,6 +203,19 @@ class K8sHealthEvaluator:
         )
 
 
+def of_run(health: K8sHealthSnapshot, session_ids: Collection[str], job_names: Collection[str]) -> K8sHealthSnapshot:
+    """The part of a target's health that a run answers for: its sessions' Jobs (label `session_id`), and some by name.
+
+    A target may hold Jobs of other sessions, which no run made red or can make green.
+    """
+    own = [
+        job for job in health.jobs_health if job.labels.get(SESSION_LABEL) in session_ids or job.job_name in job_names
+    ]
+    unread = [HealthLevel.WARN] if health.errors else []
+    level = worst([job.health for job in own] + unread)
+    return replace(health, jobs_health=own, overall_health=level, idle=not own and not health.errors)
+
+
 def count_levels(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
     """How many Jobs have each level: {"OK": n, "WARN": n, "ERROR": n}."""
     counts = Counter(job.health for job in jobs)
@@ -229,8 +246,9 @@ def generate_health_report_text(health: K8sHealthSnapshot) -> str:
     """The report that a person reads: what is wrong first, then the Jobs that are well."""
     counts = count_levels(health.jobs_health)
     number = f"{len(health.jobs_health)} ({', '.join(f'{level} {count}' for level, count in counts.items())})"
+    said = "" if health.jobs_listed else " (not known: the Jobs could not be listed)"
     lines = [
-        f"Health: {health.overall_health}{'' if health.jobs_listed else ' (not known: the Jobs could not be listed)'}",
+        f"Health: {health.overall_health}{', idle' if health.idle else said}",
         f"Namespace: {health.namespace}",
         f"Selector: {health.selector}",
         f"Time: {health.timestamp}",

@@ -43,8 +43,9 @@ class K8sTuningPipelineResult:
 
     `generated_jobs`: manifests of this session, or, where the run generates none, those that stood ready.
     `applied_jobs`: Jobs that a real apply created. `incidents_sent`: incidents that a channel took in this run.
-    `health_status` is None where the run broke before health was known: unknown is never OK. `jobs_listed`: False where
-    the Jobs could not be listed; the exit code is then 3. A stage that was not reached is not in `steps`.
+    `health_status` is of the run's own Jobs (its session's), whatever others the selection has; it is None where the
+    run broke before health was known: unknown is never OK. `jobs_listed`: False where the Jobs could not be listed; the
+    exit code is then 3. `idle`: there are no Jobs of this run. A stage that was not reached is not in `steps`.
     """
 
     mode: str
@@ -57,6 +58,7 @@ class K8sTuningPipelineResult:
     exit_code: int = PIPELINE_FAILED
     steps: list[str] = field(default_factory=list)
     jobs_listed: bool = True
+    idle: bool = False
 
 
 def health_exit_code(health: HealthLevel | None, strict: bool = False, *, jobs_listed: bool = True) -> int:
@@ -86,6 +88,8 @@ def generate_pipeline_report_text(result: K8sTuningPipelineResult) -> str:
     health = result.health_status or "not known"
     if result.health_status and not result.jobs_listed:
         health = f"{health}, not known"
+    elif result.idle:
+        health = f"{health}, idle: there are no Jobs of this run"
     lines = [
         "=== Tuning pipeline ===",
         f"Mode:             {result.mode}",

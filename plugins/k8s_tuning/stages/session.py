@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning import yamlfile
-from k8s_tuning.errors import ConfigError
+from k8s_tuning.errors import ConfigError, InputError
 from k8s_tuning.stages.resources import resource_findings
 from k8s_tuning.stages.search import Parameter, SearchSpace, check_space, env_name
 
@@ -86,6 +86,19 @@ class K8sOrchestratorConfig:
     security_context: Literal["restricted", "none"] = "restricted"
     run_as_user: Annotated[int, Strict(), Field(ge=1, le=_LARGEST)] | None = None
     queue: _Text | None = None
+
+
+def session_namespace(config: K8sOrchestratorConfig, asked: str | None, source: str, param: str) -> str:
+    """The session's namespace; InputError where somebody asks for another: Jobs must not go where the file says not.
+
+    `asked`: None or empty where nothing was asked. `source`, `param`: the file and the param or flag, for the error.
+    """
+    if asked and asked != config.k8s_namespace:
+        raise InputError(
+            f"{param} is {asked!r}, but {source} says k8s_namespace: {config.k8s_namespace}; "
+            f"leave {param} out, or change the file"
+        )
+    return config.k8s_namespace
 
 
 def load_session(path: str | Path) -> K8sOrchestratorConfig:

@@ -12,7 +12,7 @@ from k8s_tuning.dashboard.shapes import Incident, SessionRow, StripCell
 WIDTH = 1000
 STRIP_HEIGHT = 24
 # A mark is told by its height as well as by its colour.
-_HEIGHTS = {"OK": 10, "WARN": 17, "ERROR": 24}
+_HEIGHTS = {"IDLE": 4, "OK": 10, "WARN": 17, "ERROR": 24}
 _NARROWEST = 4.0
 
 
@@ -45,12 +45,13 @@ def strip(cells: Sequence[StripCell]) -> list[Mark]:
         passed += cell.seconds
         if cell.worst is None:
             continue
+        kind = "IDLE" if cell.idle else cell.worst
         last = marks[-1] if marks else None
-        if last and last.kind == cell.worst and abs(last.x + last.width - x) < 0.01:
+        if last and last.kind == kind and abs(last.x + last.width - x) < 0.01:
             marks[-1] = Mark(last.x, round(last.width + width, 3), last.top, last.height, last.kind)
         else:
-            height = _HEIGHTS[cell.worst]
-            marks.append(Mark(x, width, STRIP_HEIGHT - height, height, cell.worst))
+            height = _HEIGHTS[kind]
+            marks.append(Mark(x, width, STRIP_HEIGHT - height, height, kind))
     return marks
 
 
@@ -58,7 +59,7 @@ def strip_counts(cells: Iterable[StripCell]) -> Counter[str]:
     """Seconds of the strip at each level, and with nothing known under `none`."""
     counts: Counter[str] = Counter()
     for cell in cells:
-        counts[cell.worst or "none"] += cell.seconds
+        counts["IDLE" if cell.idle else cell.worst or "none"] += cell.seconds
     return counts
 
 

@@ -23,7 +23,7 @@ from k8s_tuning.web.ranges import Range
 LIMIT = 25
 _TABLE_POINTS = 48
 _LANE_LIMIT = 500
-_STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK")
+_STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
 _FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace", "cluster")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

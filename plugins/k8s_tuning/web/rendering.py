@@ -116,7 +116,7 @@ def _words(_: Callable[[str], str]) -> dict[str, dict[str, str]]:
             "30d": _("30 days"),
             "all": _("all"),
         },
-        "level_words": {"STALE": _("STALE"), "NEVER": _("NO RECORD")},
+        "level_words": {"STALE": _("STALE"), "NEVER": _("NO RECORD"), "IDLE": _("idle, no Jobs")},
         "outcome_words": {
             "owed": _("owed"),
             "sent": _("sent"),

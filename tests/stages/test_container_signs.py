@@ -61,6 +61,12 @@ class TestAContainerThatEndedWhileThePodRunsOn:
         assert said(result) == ("WARN", ["container_failed"], 2)
         assert result.cause == "sidecar fluent-bit ended with exit code 2: Error; tuning keeps the pod running"
 
+    def test_one_of_several_that_do_the_work_is_no_sidecar(self) -> None:
+        """The pod will fail once the others have ended: the time until then is lost."""
+        result = judge({"active": 1}, pod("Running", {"ps": RUNNING, "worker": ended(2)}))
+        assert said(result) == ("ERROR", ["container_failed"], 2)
+        assert result.cause == "container worker ended with exit code 2: Error; ps keeps the pod running"
+
     @pytest.mark.parametrize("sidecar", ["istio-proxy", "cloud-sql-proxy", "vault-agent", "metrics"])
     def test_finished_work_that_a_sidecar_outlives_is_a_warning_after_a_grace(self, sidecar: str) -> None:
         result = judge({"active": 1, "ready": 0}, pod("Running", {"tuning": ended(0), sidecar: RUNNING}))
@@ -189,6 +195,12 @@ class TestTheCauseIsWhatFailedFirst:
         result = judge({"failed": 1, "conditions": [deadline]}, pod("Failed", {"tuning": ended(143)}))
         assert result.reasons == ["deadline_exceeded"]
         assert result.cause == "the Job failed: DeadlineExceeded: Job was active longer than specified"
+
+    @pytest.mark.parametrize("code", [137, 143])
+    def test_a_pods_own_deadline_comes_before_how_the_kubelet_ended_it(self, code: int) -> None:
+        result = judge(FAILED, pod("Failed", {"tuning": ended(code)}, reason="DeadlineExceeded"))
+        assert result.reasons == ["deadline_exceeded"]
+        assert result.cause == "pod p ran past its deadline"
 
     @pytest.mark.parametrize(
         ("reason", "reasons"),

@@ -177,6 +177,20 @@ def test_why_an_image_is_not_pulled_is_in_the_event() -> None:
     )
 
 
+def test_a_failed_pulls_own_words_come_before_another_containers_event() -> None:
+    waiting = K8sContainerStatus("tuning", waiting_reason="ErrImagePull", waiting_message="unauthorized")
+    other = event(20, "Failed", 'Failed to pull image "reg/other:1": not found', POD)
+    health = judge(job(other, phase="RUNNING", active=1, pods=(pod("Pending", waiting),)))
+    assert health.cause == "container tuning cannot pull its image: ErrImagePull: unauthorized"
+
+
+def test_an_image_that_is_still_being_pulled_is_what_a_pod_waits_for() -> None:
+    pulling = event(20, "Pulling", 'Pulling image "reg/cuda:12"', POD)
+    health = judge(job(pulling, phase="RUNNING", active=1, pods=(creating(),)))
+    assert health.reasons == ["not_starting"]
+    assert health.cause == f'pod {POD} has not started: Pulling: Pulling image "reg/cuda:12"'
+
+
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [

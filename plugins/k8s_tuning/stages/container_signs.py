@@ -58,7 +58,9 @@ def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
     name, waiting, code = label(container, pod, job), container.waiting_reason, container.exit_code
     sidecar = is_sidecar(container, pod, job)
     if waiting in _IMAGE_PULL:
-        why = pull_failure(job, pod, container.waiting_message) or container.waiting_message
+        why = container.waiting_message
+        if waiting == "ImagePullBackOff" or not why:  # else the message is the pull's own
+            why = pull_failure(job, pod, why) or why
         cause = f"{name} cannot pull its image: {said(waiting, why)}"
         hopeless = waiting in _HOPELESS
         return Sign("image_pull", cause, pod.created_at, at=pod.created_at, hopeless=hopeless, sidecar=sidecar)
@@ -133,7 +135,9 @@ def _plain_failure(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJob
         cause += "; the pod was being deleted"
     if job.condition_reason == "PodFailurePolicy":
         cause += "; the Job's podFailurePolicy ends the Job at that"
-    by_deadline = job.phase == "FAILED" and job.condition_reason == "DeadlineExceeded"
+    by_deadline = pod.reason == "DeadlineExceeded" or (
+        job.phase == "FAILED" and job.condition_reason == "DeadlineExceeded"
+    )
     return Sign(
         None if past else failure_reason(job),
         cause,
@@ -157,12 +161,10 @@ def _goes_on(container: K8sContainerStatus, pod: K8sPodStatus) -> bool:
 
 
 def _is_mild(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus) -> bool:
-    """Whether the work goes on beside it: WARN at most."""
+    """Whether it stands beside the work, and that goes on: WARN at most."""
     main = main_container(pod, job)
-    return (
-        container.name != main
-        and container.kind != "init"
-        and any(one.name == main and one.state == "running" for one in pod.containers)
+    return is_sidecar(container, pod, job) and any(
+        one.name == main and one.state == "running" for one in pod.containers
     )
 
 

@@ -94,6 +94,8 @@ def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
             unbound = next((event for event in reversed(own) if event.reason == "FailedScheduling"), None)
         return None if unbound is None else Evidence("unschedulable", _text(unbound))
     for event in reversed(own):
+        if event.reason == "Pulling":
+            return Evidence(None, _text(event))
         if event.reason in _LATER_THAN_THE_START:
             return None
         if event.type == WARNING and event.reason not in _SAYS_NOTHING:

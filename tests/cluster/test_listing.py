@@ -21,7 +21,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=10,
 )
-items = st.lists(st.dictionaries(texts, values, max_size=4), max_size=6)
+items = st.lists(st.dictionaries(texts, values, max_size=4) | values, max_size=6)
 
 
 def read(data: bytes, cuts: list[int]) -> Page[dict[str, Any]]:
@@ -53,7 +53,7 @@ def test_a_list_is_the_same_wherever_it_is_cut(
         page = read(data, cuts)
     finally:
         listing._STEP = step
-    assert page == Page(items, token, "7")
+    assert page == Page([item if isinstance(item, dict) else {} for item in items], token, "7")
 
 
 def test_a_list_that_comes_a_byte_at_a_time_is_read() -> None:
@@ -105,7 +105,8 @@ def test_no_bytes_are_a_surprise(data: bytes) -> None:
         page = read(data, [len(data) // 2])
     except NotAList:
         return
-    assert page.kept == (json.loads(data).get("items") or [])
+    items = json.loads(data).get("items")
+    assert page.kept == [item if isinstance(item, dict) else {} for item in items or []]
 
 
 @pytest.mark.parametrize("items", [b"null", b"[]", b" [ ] "])
@@ -113,12 +114,10 @@ def test_an_empty_list_has_no_items(items: bytes) -> None:
     assert read(b'{"kind": "JobList", "items": %b}' % items, []).kept == []
 
 
-@pytest.mark.parametrize("item", [b"null", b"1", b"-1.5e3", b"true", b'"x,]{"', b'[{"b": 1}]', b"[]"])
-def test_an_item_that_is_no_object_is_not_left_out_in_silence(item: bytes) -> None:
-    for data in (b'{"items": [%b]}' % item, b'{"items": [{"a": 1}, %b, {"c": []}], "metadata": {}}' % item):
-        for cuts in ([], list(range(len(data)))):
-            with pytest.raises(NotAList):
-                read(data, cuts)
+def test_what_is_no_object_says_nothing_and_is_not_left_out() -> None:
+    data = b'{"items": [1, null, {"a": 1}, "x,]{", [{"b": 1}], [], {"c": []}, -1.5e3 ], "metadata": {}}'
+    for cuts in ([], list(range(len(data)))):
+        assert read(data, cuts).kept == [{}, {}, {"a": 1}, {}, {}, {}, {"c": []}, {}]
 
 
 def test_an_item_or_a_head_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

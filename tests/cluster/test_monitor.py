@@ -78,6 +78,12 @@ def test_jobs_pods_and_logs_come_together(api: ApiDouble, access: ClusterAccess)
     assert not any(log.truncated or log.previous for log in snapshot.pods_logs)
 
 
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {}, {"metadata": None, "status": {"active": 1}}])
+def test_a_job_that_cannot_be_read_is_unknown_and_not_left_out(odd: Any, api: ApiDouble, access: ClusterAccess) -> None:
+    api.answer = Namespace([job("a"), odd], [])
+    assert [(one.job_name, one.phase) for one in load(access).jobs][1] == ("", "UNKNOWN")
+
+
 @pytest.mark.parametrize(
     ("dates", "server_time"),
     [

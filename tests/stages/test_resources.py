@@ -29,8 +29,8 @@ WARNED = [
     ("cpu", "500Mi", "500Mi is 524,288,000 whole cores; did you mean 500m?"),
     ("cpu", "500M", "500M is 500,000,000 whole cores; did you mean 500m?"),
     ("cpu", "1Gi", "1Gi is 1,073,741,824 whole cores; did you mean 1?"),
-    ("cpu", "500u", "500u is less than 1m, the least that a node counts; did you mean 500?"),
-    ("cpu", "0.0005", "0.0005 is less than 1m, the least that a node counts"),
+    ("cpu", "500u", "500u is less than 1m, the least that a node counts; did you mean 500m?"),
+    ("cpu", "0.0005", "0.0005 is less than 1m, the least that a node counts; write 1m or more"),
 ]
 
 

@@ -75,6 +75,7 @@ ERRORS = [
     ("kind", ("kind",), "CronJob", "kind: is 'CronJob'"),
     ("name missing", ("metadata", "name"), ..., "metadata.name: is missing or blank"),
     ("name blank", ("metadata", "name"), "  ", "metadata.name: is missing or blank"),
+    ("name a number", ("metadata", "name"), 5, "metadata.name: must be a text; put the value in quotes"),
     ("name refused", ("metadata", "name"), "arb-tuning-A", "metadata.name: 'arb-tuning-A' may hold only a-z"),
     ("name too long", ("metadata", "name"), "arb-tuning-" + "x" * 53, "metadata.name: "),
     ("namespace", ("metadata", "namespace"), "Trading", "metadata.namespace: 'Trading'"),

@@ -28,6 +28,8 @@ _OPENS_ITEMS = re.compile(rb"\s*:\s*(\[|[^\s\[])")
 # What stands before the first value, and before every other: the end of the list, or nothing more.
 _BEFORE_FIRST = re.compile(rb"\s*+(?:(\])|(?=[^,]))")
 _BEFORE_NEXT = re.compile(rb"\s*+(?:(\])|,\s*+(?=[^,\]]))")
+# A value that is neither an object nor a list is whole where something follows it.
+_SCALAR = re.compile(rb"(?:" + _TEXT + rb'|[^\s,\[\]{}"]++)(?=\s*+[,\]])', re.DOTALL)
 
 
 class NotAList(Exception):  # noqa: N818 - becomes a BadAnswer where it is known what was asked
@@ -113,7 +115,7 @@ class ListReader(Generic[T]):
     def _take_items(self) -> None:
         data, start, position = self._data, 0, self._position
         while True:
-            if self._depth:  # within an object
+            if self._depth:  # within an object or a list
                 bracket = _BRACKET.match(data, position)
                 if bracket is None:
                     break
@@ -129,19 +131,24 @@ class ListReader(Generic[T]):
             if before[1] is not None:
                 self._ended, start, position = True, before.end(), before.end()
                 break
-            # Left out it would be a Job that nobody misses.
-            if data[before.end() : before.end() + 1] != b"{":
-                raise NotAList("an item that is no object")
-            self._depth, start, position = 1, before.end(), before.end() + 1
+            if data[before.end() : before.end() + 1] in (b"{", b"["):
+                self._depth, start, position = 1, before.end(), before.end() + 1
+                continue
+            scalar = _SCALAR.match(data, before.end())
+            if scalar is None:
+                break
+            position = scalar.end()
+            self._take(data[before.end() : position])
         # Whatever does not go on as JSON waits for more, in vain: `finish` reports it.
         self._data, self._position = data[start:], position - start
 
     def _take(self, value: bytes) -> None:
-        """One object of the list."""
+        """One value of the list. What is no object is one that says nothing: left out, nobody would miss it."""
         self._values += 1
         if self._values > MOST_ITEMS:
             raise NotAList(f"more than {MOST_ITEMS:,} items")
-        self._kept.append(self._keep(_loads(value)))
+        item = _loads(value)
+        self._kept.append(self._keep(item if isinstance(item, dict) else {}))
 
 
 def _loads(data: bytes) -> Any:

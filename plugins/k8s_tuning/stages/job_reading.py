@@ -85,7 +85,7 @@ def _phase(job: Json) -> tuple[str, Json]:
             return phase, conditions[kind]
     if spec.get("suspend") is True:
         return "PENDING", {}
-    if not _is_readable(job.get("status"), status):
+    if not text(mapping(job, "metadata"), "name") or not _is_readable(job.get("status"), status):
         return "UNKNOWN", {}
     succeeded, failed, active = (count(status, key) for key in _COUNTS)
     completions, backoff_limit = number(spec, "completions"), number(spec, "backoffLimit")

@@ -83,7 +83,9 @@ def _type(job: dict[str, Any]) -> Iterator[Finding]:
 def _metadata(job: dict[str, Any]) -> Iterator[Finding]:
     metadata = mapping(job.get("metadata"))
     name, namespace = metadata.get("name"), metadata.get("namespace")
-    if not isinstance(name, str) or not name.strip():
+    if name is not None and not isinstance(name, str):
+        yield _error("name", "metadata.name", "must be a text; put the value in quotes")
+    elif name is None or not name.strip():
         yield _error("name", "metadata.name", "is missing or blank; give the Job a name")
     elif (problem := names.dns_label_problem(name)) is not None:
         yield _error("name", "metadata.name", f"{name!r} {problem}")

@@ -85,7 +85,8 @@ def _amount_findings(name: str, text: str, quantity: Decimal, place: str) -> Ite
             problem = f"{text} is {_shown(quantity)} whole cores; did you mean {meant}?"
             yield Finding(False, "quantity-unit", place, problem)
         elif 0 < quantity < Decimal("0.001"):
-            problem = f"{text} is less than 1m, the least that a node counts; did you mean {number or 1}?"
+            cure = f"did you mean {number}m?" if text[-1].isalpha() else "write 1m or more"
+            problem = f"{text} is less than 1m, the least that a node counts; {cure}"
             yield Finding(False, "quantity-unit", place, problem)
     elif name in _BYTES:
         if 0 < quantity < _MIB:

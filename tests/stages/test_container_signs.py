@@ -83,6 +83,13 @@ class TestAContainerThatEndedWhileThePodRunsOn:
         )
         assert said(judge({"active": 1}, both)) == ("OK", [], None)
 
+    def test_a_pod_that_the_kubelet_does_not_end_is_a_warning_after_a_grace(self) -> None:
+        result = judge({"active": 1}, pod("Running", {"tuning": ended(0), "istio-proxy": ended(0)}))
+        assert said(result) == ("WARN", ["not_ending"], None)
+        assert "the kubelet has not ended the pod" in (result.cause or "")
+        soon = pod("Running", {"tuning": ended(0, at=A_MOMENT_AGO)})
+        assert said(judge({"active": 1}, soon)) == ("OK", [], None)
+
     def test_native_sidecars_are_ended_by_the_kubelet_itself(self) -> None:
         ending = pod("Running", {"tuning": ended(0)}, init={"istio-proxy": RUNNING}, native=("istio-proxy",))
         assert said(judge({"active": 1}, ending)) == ("OK", [], None)
@@ -278,3 +285,11 @@ class TestWaitingAtItsSource:
             result = judge({"active": 1}, pod("Running", containers, **more))  # type: ignore[arg-type]
             assert said(result)[:2] == ("WARN", ["crash_loop"])
             assert (result.cause or "").startswith("sidecar agent keeps crashing")
+
+    @pytest.mark.parametrize("reason", ["ImagePullBackOff", "CreateContainerConfigError"])
+    def test_a_sidecar_that_cannot_start_beside_the_work_is_a_warning(self, reason: str) -> None:
+        proxy = {"istio-proxy": waiting(reason)}
+        beside = judge({"active": 1}, pod("Pending", {"tuning": RUNNING, **proxy}))
+        assert said(beside)[0] == "WARN"
+        left = judge({"active": 1}, pod("Pending", {"tuning": ended(0), **proxy}))
+        assert said(left)[0] == "ERROR"

@@ -66,7 +66,12 @@ class TestRetries:
     def test_a_success_policy_may_do_without_the_index(self) -> None:
         status = {"active": 1, "failed": 2, "failedIndexes": "1"}
         spec = {**INDEXED, "successPolicy": {"rules": [{"succeededCount": 1}]}}
-        assert said(judge(status, self.of_index(3, "Running", RUNNING), spec=spec))[0] == "WARN"
+        others = [self.of_index(3, "Running", RUNNING)]
+        assert said(judge(status, *others, spec=spec)) == ("WARN", ["index_failed"], None)
+        result = judge(status, self.of_index(1, "Failed", ended(3)), *others, spec=spec)
+        assert said(result) == ("WARN", ["index_failed"], 3)
+        killed = judge(status, self.of_index(1, "Failed", ended(137, "OOMKilled")), *others, spec=spec)
+        assert said(killed) == ("WARN", ["oom_killed"], 137)
 
     def test_of_a_job_that_failed_by_an_index_only_that_index_tells_why(self) -> None:
         condition = {**LIMIT_REACHED, "reason": "FailedIndexes", "message": "Job has failed indexes"}
@@ -146,6 +151,11 @@ class TestHeldOnPurpose:
     def test_a_job_without_a_pod_yet_says_so(self) -> None:
         new = judge({"ready": 0, "terminating": 0, "uncountedTerminatedPods": {}})
         assert (said(new), new.cause) == (("WARN", ["pending"], None), "the Job has no pod yet")
+
+    def test_a_job_that_is_scaled_to_nothing_is_held_on_purpose(self) -> None:
+        held = judge({"ready": 0}, spec={"parallelism": 0})
+        assert said(held) == ("WARN", ["pending"], None)
+        assert held.cause == "the Job's parallelism is 0: it has no pod until somebody raises that"
 
 
 class TestAJobThatDoesNotEnd:

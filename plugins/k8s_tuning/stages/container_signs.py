@@ -56,17 +56,19 @@ def is_stuck(container: K8sContainerStatus) -> bool:
 
 def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str) -> Sign | None:
     name, waiting, code = label(container, pod, job), container.waiting_reason, container.exit_code
-    sidecar = is_sidecar(container, pod, job)
+    sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
     if waiting in _IMAGE_PULL:
         why = container.waiting_message
         if waiting == "ImagePullBackOff" or not why:  # else the message is the pull's own
             why = pull_failure(job, pod, why) or why
         cause = f"{name} cannot pull its image: {said(waiting, why)}"
         hopeless = waiting in _HOPELESS
-        return Sign("image_pull", cause, pod.created_at, at=pod.created_at, hopeless=hopeless, sidecar=sidecar)
+        return Sign(
+            "image_pull", cause, pod.created_at, at=pod.created_at, hopeless=hopeless, mild=mild, sidecar=sidecar
+        )
     if waiting in _CONFIG_ERROR:
         cause = f"{name} cannot start: {said(waiting, container.waiting_message)}"
-        return Sign("config_error", cause, pod.created_at, at=pod.created_at, sidecar=sidecar)
+        return Sign("config_error", cause, pod.created_at, at=pod.created_at, mild=mild, sidecar=sidecar)
     if _is_crash_looping(container, pod, at):
         exits = f", last with {exit_words(code)}" if code is not None else ""
         times = f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"
@@ -76,7 +78,7 @@ def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
             pod.created_at,
             code,
             at=container.finished_at,
-            mild=_is_mild(container, pod, job),
+            mild=mild,
             sidecar=sidecar,
         )
     return None
@@ -169,15 +171,16 @@ def _is_mild(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus
 
 
 def _finished(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus) -> Sign | None:
-    """The work is done, and another container keeps the pod running. Native sidecars the kubelet ends by itself."""
+    """The work is done, and the pod runs on. Native sidecars the kubelet ends by itself."""
     done = container.state == "terminated" and container.exit_code == 0 and pod.phase == "Running"
     if not done or container.kind != "container" or container.name != main_container(pod, job):
         return None
     up = [one.name for one in pod.containers if one.kind == "container" and one.state == "running"]
-    if not up:
+    if not up and any(one.state != "terminated" or one.exit_code for one in pod.containers):
         return None
     at = f" at {container.finished_at}" if container.finished_at else ""
-    cause = f"container {container.name} finished{at}, and {_keep_running(up)}"
+    why = _keep_running(up) if up else "the kubelet has not ended the pod, none of whose containers runs"
+    cause = f"container {container.name} finished{at}, and {why}"
     return Sign("not_ending", cause, container.finished_at, weight=Weight.STATE)
 
 

@@ -92,6 +92,8 @@ def _why_pending(job: K8sJobStatus) -> str:
         return f"the Job is suspended: {by}"
     if job.managed_by and job.managed_by != _OWN_CONTROLLER:
         return f"the Job has not started: {job.managed_by} manages it, not this cluster's Job controller"
+    if job.parallelism == 0:
+        return "the Job's parallelism is 0: it has no pod until somebody raises that"
     return "the Job has no pod yet" if job.start_time else "the Job has not started"
 
 

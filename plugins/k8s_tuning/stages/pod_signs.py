@@ -8,6 +8,7 @@ rejected pods the kubelet's (kubernetes pkg/kubelet/lifecycle, eviction, nodeshu
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from k8s_tuning import timestamps
@@ -66,6 +67,9 @@ def pod_signs(pod: K8sPodStatus, job: K8sJobStatus, at: str) -> list[Sign]:
         weight = Weight.STATE if pod.reason or pod.message else Weight.PHASE
         reason = None if past else failure_reason(job)
         signs.append(Sign(reason, f"pod {pod.pod_name} failed: {why}", pod.created_at, weight=weight, past=past))
+    if pod.phase == "Failed" and job.phase == "RUNNING" and job.has_success_policy:
+        # Of an index past its limit: the Job may still succeed without it.
+        return [replace(sign, mild=True) for sign in signs]
     return signs
 
 

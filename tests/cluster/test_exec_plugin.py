@@ -78,6 +78,21 @@ def test_many_requests_at_once_start_one_plugin(api: ApiDouble, plugin: Path, tm
     assert len((tmp_path / "runs").read_text().splitlines()) == 1
 
 
+def test_requests_that_waited_for_a_plugin_that_failed_do_not_start_it_again(
+    api: ApiDouble, plugin: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "answer").write_text("hello")
+    access = ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {"exec": {"apiVersion": V1, "command": str(plugin)}}))
+
+    async def go() -> list[Any]:
+        async with connect(access) as connection:
+            asked = (connection.get_json("/x", CALL) for _ in range(20))
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert all(isinstance(answer, Unauthorized) for answer in run(go()))
+    assert len((tmp_path / "runs").read_text().splitlines()) == 1
+
+
 def test_an_expired_token_is_fetched_anew(api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "answer").write_text(credential(expirationTimestamp="2020-01-01T00:00:00Z"))
     ask(api, tmp_path, requests=2, command=str(plugin))

@@ -42,6 +42,8 @@ class ExecPluginAuth(httpx2.Auth):
         self._token: str | None = None
         self._expires: datetime | None = None
         self._turn = asyncio.Lock()
+        self._runs = 0  # that have ended
+        self._failure: Unauthorized | ConfigError | None = None
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Add the header; after a 401 once more with a new token."""
@@ -53,10 +55,20 @@ class ExecPluginAuth(httpx2.Auth):
             yield request
 
     async def _current(self, refused: str | None) -> str:
+        runs = self._runs
         async with self._turn:  # thirty-two requests at once must not start thirty-two plugins
+            if self._failure is not None and self._runs > runs:
+                raise self._failure  # of the run that this request waited for: another would take as long
             expired = self._expires is not None and datetime.now(UTC) >= self._expires
             if self._token is None or expired or self._token == refused:
-                self._token, self._expires = _credential(await self._run(), self._where, self._api_version)
+                try:
+                    self._token, self._expires = _credential(await self._run(), self._where, self._api_version)
+                except (Unauthorized, ConfigError) as error:
+                    self._failure = error
+                    raise
+                finally:
+                    self._runs += 1
+                self._failure = None
             return self._token
 
     async def _run(self) -> bytes:

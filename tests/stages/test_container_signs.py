@@ -52,6 +52,19 @@ class TestAContainerThatEndedWhileThePodRunsOn:
         restarted = pod("Running", {"tuning": ended(1), "istio-proxy": RUNNING}, spec={"restartPolicy": "OnFailure"})
         assert said(judge({"active": 1}, restarted)) == ("OK", [], None)
 
+    def test_one_in_a_pod_that_is_being_deleted_ends_with_it(self) -> None:
+        """A drained node's sidecars may take their grace period after the main container heard SIGTERM."""
+        metadata = {"deletionTimestamp": "2026-11-25T09:10:00Z", "deletionGracePeriodSeconds": 3600}
+        for code in (1, 143):
+            ending = pod("Running", {"tuning": ended(code), "istio-proxy": RUNNING}, metadata=metadata)
+            assert said(judge({"active": 0, "terminating": 1}, ending)) == ("OK", [], None)
+
+    @pytest.mark.parametrize("state", [RUNNING, waiting("CrashLoopBackOff")], ids=["runs for a moment", "waits"])
+    def test_what_keeps_killing_a_container_is_the_cause_between_its_crashes_too(self, state: Json) -> None:
+        killed = {"tuning": {**state, "restartCount": 5, "lastState": ended(137, "OOMKilled", at=A_MOMENT_AGO)}}
+        result = judge({"active": 1}, pod("Running", killed, spec={"restartPolicy": "OnFailure"}))
+        assert said(result) == ("ERROR", ["oom_killed", "crash_loop"], 137)
+
     def test_an_oom_kill_is_named(self) -> None:
         result = judge({"active": 1}, pod("Running", {"tuning": ended(137, "OOMKilled"), "istio-proxy": RUNNING}))
         assert said(result) == ("ERROR", ["oom_killed"], 137)

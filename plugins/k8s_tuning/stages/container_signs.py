@@ -45,7 +45,7 @@ def container_signs(
     """The signs of one container. `past`: of a pod that another attempt has followed."""
     if container.kind == "sidecar" and pod.phase == "Failed":
         return []  # the kubelet ends native sidecars behind the others, and does not ask how they ended
-    signs = [_stuck(container, pod, job, at), _ended(container, pod, job, past), _finished(container, pod, job)]
+    signs = [_stuck(container, pod, job, at), _ended(container, pod, job, at, past), _finished(container, pod, job)]
     return [sign for sign in signs if sign is not None]
 
 
@@ -100,7 +100,7 @@ def _is_crash_looping(container: K8sContainerStatus, pod: K8sPodStatus, at: str)
     )
 
 
-def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, past: bool) -> Sign | None:
+def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str, past: bool) -> Sign | None:
     """How a container ended, where that is not well: in a failed pod, or while others keep the pod running."""
     name, code, reason = label(container, pod, job), container.exit_code, container.terminated_reason
     why = said(reason, container.terminated_message)
@@ -110,11 +110,13 @@ def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
         return Sign(kind, cause, since, code, at=container.finished_at, past=past, mild=mild, sidecar=sidecar)
 
     goes_on = past or _goes_on(container, pod)
+    # What keeps killing a container is not over because it runs for a moment.
+    over = past or (goes_on and not _is_crash_looping(container, pod, at))
     if reason == "OOMKilled":
         exits = f" (exit code {code})" if code is not None else ""
-        return sign("oom_killed", f"{name} was OOM-killed{exits}", pod.created_at, goes_on)
+        return sign("oom_killed", f"{name} was OOM-killed{exits}", pod.created_at, over)
     if reason in _CONFIG_ERROR:
-        return sign("config_error", f"{name} could not start: {why}", pod.created_at, goes_on)
+        return sign("config_error", f"{name} could not start: {why}", pod.created_at, over)
     if reason == "ContainerStatusUnknown":
         lost = f"node {pod.node or ''}".strip() + f" lost {name}: {why}"
         return Sign("node_lost", lost, weight=Weight.STATE, at=container.finished_at, past=goes_on, excused=True)
@@ -125,6 +127,8 @@ def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
         cause += "; the kubelet does not call it an OOM kill"
     if pod.phase == "Failed" and container.state in ("terminated", None):
         return _plain_failure(container, pod, job, cause, past)
+    if pod.deleted_at is not None:
+        return None  # the kubelet ends the whole pod, and the Job controller counts it
     if pod.phase == "Running" and container.state == "terminated" and container.kind != "init" and not goes_on:
         up = [one.name for one in pod.containers if one.state == "running"]
         keeps = f"; {_keep_running(up)}" if up else ""

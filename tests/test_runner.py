@@ -22,7 +22,7 @@ from k8s_tuning.stages.sessions import SessionStore
 STAGES = ["generate", "validate", "apply", "wait", "monitor", "health", "events", "history", "alerts"]
 SESSION = """
 session_id: "{session}"
-k8s_namespace: elsewhere
+k8s_namespace: {namespace}
 image: registry.example/arbitrage-lite:1.0.0
 mode: paper
 env: docker
@@ -34,8 +34,8 @@ resources: {{requests: {{cpu: 10m, memory: 16Mi}}, limits: {{cpu: 100m, memory: 
 """
 
 
-def write_session(path: Path, session: str, more: str = "") -> str:
-    path.write_text(SESSION.format(session=session, more=more))
+def write_session(path: Path, cluster: Cluster, session: str | None = None, more: str = "") -> str:
+    path.write_text(SESSION.format(session=session or cluster.tag, namespace=cluster.namespace, more=more))
     return str(path)
 
 
@@ -57,7 +57,7 @@ def config(cluster: Cluster, tmp_path: Path) -> K8sTuningPipelineConfig:
         label_selector=f"app=arbitrage-tuning,session_id={cluster.tag}",
         history_file=str(tmp_path / "history" / "history.jsonl"),
         kubeconfig=str(cluster.kubeconfig),
-        session_config=write_session(tmp_path / "session.yaml", cluster.tag),
+        session_config=write_session(tmp_path / "session.yaml", cluster),
         wait_seconds=60,
     )
 
@@ -104,7 +104,7 @@ def test_a_run_is_judged_by_its_own_sessions_jobs(
     cluster.scenario([{"match": f"*{cluster.tag}*", "outcome": "fail"}])
     assert run(replace(config, apply_enabled=True)).exit_code == 2
     target = replace(config, label_selector="app=arbitrage-tuning", jobs_dir=str(tmp_path / "other"))
-    later = write_session(tmp_path / "later.yaml", f"{cluster.tag}-later")
+    later = write_session(tmp_path / "later.yaml", cluster, f"{cluster.tag}-later")
     result = run(replace(target, session_config=later))
     assert (result.exit_code, result.health_status, result.idle) == (0, HealthLevel.OK, True), result.steps
     assert "idle: there are no Jobs of this run" in steps(result)["health"]
@@ -140,7 +140,7 @@ def test_a_job_that_succeeded_and_was_cleaned_up_is_not_missing(
     cluster: Cluster, config: K8sTuningPipelineConfig, tmp_path: Path
 ) -> None:
     """ttlSecondsAfterFinished removes what has ended well; the wait has seen it."""
-    write_session(tmp_path / "session.yaml", cluster.tag, "ttl_seconds_after_finished: 1")
+    write_session(tmp_path / "session.yaml", cluster, more="ttl_seconds_after_finished: 1")
     result = run(replace(config, apply_enabled=True))
     assert (result.exit_code, result.health_status) == (0, HealthLevel.OK), result.steps
     assert result.applied_jobs == 2
@@ -155,7 +155,7 @@ def test_a_job_that_failed_and_was_cleaned_up_has_failed(
 ) -> None:
     """With the reasons of when it was seen: its pods are gone as well."""
     cluster.scenario([{"match": f"*{cluster.tag}*worker-2*", "outcome": "oom"}])
-    write_session(tmp_path / "session.yaml", cluster.tag, f"ttl_seconds_after_finished: {ttl}")
+    write_session(tmp_path / "session.yaml", cluster, more=f"ttl_seconds_after_finished: {ttl}")
     result = run(replace(config, apply_enabled=True))
     assert (result.exit_code, result.health_status) == (2, HealthLevel.ERROR), result.steps
     (record,) = K8sHealthHistoryStore(config.history_file).load_recent(5)
@@ -300,7 +300,13 @@ def _broken_manifest(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuning
 
 
 def _foreign_session(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuningPipelineConfig:
-    write_session(folder / "session.yaml", "another-session")
+    path = folder / "session.yaml"
+    path.write_text(SESSION.format(session="another-session", namespace=config.namespace, more=""))
+    return config
+
+
+def _sessions_other_namespace(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuningPipelineConfig:
+    (folder / "session.yaml").write_text(SESSION.format(session="s", namespace="elsewhere", more=""))
     return config
 
 
@@ -322,6 +328,7 @@ def _allow_list(config: K8sTuningPipelineConfig, folder: Path) -> K8sTuningPipel
 FAILURES: dict[str, tuple[Change, str, str]] = {
     "selector": (lambda config, _: replace(config, label_selector="a in ("), "config", "label selector"),
     "namespace": (lambda config, _: replace(config, namespace="No Namespace"), "config", "No Namespace"),
+    "another namespace than the session's": (_sessions_other_namespace, "generate", "says k8s_namespace: elsewhere"),
     "channel": (lambda config, _: replace(config, channel_type="pigeon"), "config", "pigeon"),
     "no url": (
         lambda config, _: replace(config, channel_type="slack_webhook", alerts_enabled=True),
@@ -370,7 +377,7 @@ def test_a_job_that_is_not_applied_fails_the_run_and_the_others_are_counted(
         path = f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs/{name}"
         http.delete(path, params={"propagationPolicy": "Background"}).raise_for_status()
     cluster.wait(lambda: len(jobs_in(cluster)) == 1)
-    write_session(tmp_path / "session.yaml", cluster.tag, "active_deadline_seconds: 600")
+    write_session(tmp_path / "session.yaml", cluster, more="active_deadline_seconds: 600")
     result = run(apply)
     assert (result.exit_code, result.applied_jobs, result.health_status) == (3, 1, None)
     assert "1 of 2 Job(s) were not applied" in steps(result)["apply"]

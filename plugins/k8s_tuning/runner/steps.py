@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ from k8s_tuning.stages.pipeline import (
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
 )
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.session import load_session, session_namespace
 from k8s_tuning.stages.sessions import SESSION_LABEL, SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
 from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.stages.wait import WaitProgress
@@ -116,7 +115,8 @@ class Steps:
         if self.config.session_config is None:
             self.result.generated_jobs = len(manifest_files(self.config.jobs_dir))
             return f"skipped: no session is configured; {self.result.generated_jobs} manifest(s) stand ready"
-        session = replace(load_session(self.config.session_config), k8s_namespace=self.config.namespace)
+        session = load_session(self.config.session_config)
+        session_namespace(session, self.config.namespace, self.config.session_config, "namespace")
         done = generate_jobs(session, self.config.jobs_dir, run_id=self.run_id, created_at=self.now())
         self.result.generated_jobs = done.total_jobs
         return "; ".join([f"{done.total_jobs} manifest(s) of session {done.session_id}", *done.notes])

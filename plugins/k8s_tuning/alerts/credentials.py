@@ -24,6 +24,9 @@ class ChannelSecret:
     `password`: the token, routing key, signing secret or SMTP password, as the channel's type says. `extra`: settings
     of the connection (`headers`, `disable_ssl`, `disable_tls`). `proxy`: goes before the environment's.
     `conn_type`: the type of the Airflow connection; None for what the environment holds, which has none.
+
+    A number where a text belongs is taken as its digits, and a port as text as a number; ConfigError, which names the
+    field and shows none of it, for anything else.
     """
 
     url: str | None = field(default=None, repr=False)
@@ -34,6 +37,16 @@ class ChannelSecret:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     proxy: str | None = field(default=None, repr=False)
     conn_type: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields: they come from JSON that people write."""
+        for name in ("url", "host", "login", "password", "proxy"):
+            object.__setattr__(self, name, _text(getattr(self, name), name))
+        object.__setattr__(self, "port", _port(self.port))
+        extra: Any = {} if self.extra is None else self.extra
+        if not isinstance(extra, Mapping):
+            raise ConfigError('the connection\'s extra is not a JSON object; write it as {"NAME": VALUE}')
+        object.__setattr__(self, "extra", extra)
 
     @cached_property
     def masker(self) -> Masker:
@@ -70,13 +83,38 @@ def from_environment(connection: str, environment: Mapping[str, str] | None = No
         check_url(text, f"${variable}")
         return ChannelSecret(url=text)
     try:
-        data = json.loads(text)
-        return ChannelSecret(**data)
+        return ChannelSecret(**json.loads(text))
+    except ConfigError as error:
+        raise InputError(f"${variable}: {error}") from None
     except (ValueError, TypeError, RecursionError):
         # The decoder's own message could quote the secret.
         raise InputError(
             f"${variable}: not usable JSON; its keys are url, host, port, login, password and extra"
         ) from None
+
+
+def _text(value: Any, name: str) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
+        return str(value)
+    if value is None or (isinstance(value, str) and value.isascii()):
+        return value
+    if not isinstance(value, str):
+        raise ConfigError(f"the connection's {name} is not a text; put it in quotes")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the connection's {name} holds half a character; copy it again") from None
+    return value
+
+
+def _port(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 12:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
+        return value
+    raise ConfigError("the connection's port is not a whole number from 1 to 65535")
 
 
 def variable_of(connection: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -9,14 +10,14 @@ from dataclasses import asdict
 
 import tenacity
 
-from k8s_tuning import jsonl, timestamps
+from k8s_tuning import jsonl, timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
-from k8s_tuning.errors import ConfigError, DeliveryError, InputError, StoreError
+from k8s_tuning.errors import ConfigError, DeliveryError, InputError, StoreError, UnforeseenError
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ def deliver_notice(
     """Send one notice, unless the ledger says that it was sent; what became of it is returned, and in the ledger.
 
     `resolve` gives a connection's secrets by its name (InputError where there is none). A failure is an outcome, not an
-    exception, so that one channel's never holds up another's; what failed stays owed. `ledger` may be None for a
+    exception, so that one channel's never holds up another's; what failed stays owed. So is a fault that nobody
+    foresaw; and of a process that is interrupted while it sends, the ledger has an attempt of which nobody knows
+    whether it arrived. `ledger` may be None for a
     message that nothing needs to remember. StoreError where the ledger cannot be read or written, before anything is
     sent. Should it fail after that, writing is tried again for _RECORD_SECONDS, and the error is then not retryable: a
     task that is repeated would send the message once more.
@@ -54,26 +57,39 @@ def deliver_notice(
     if ledger is not None and (done := _no_longer_needed(notice, ledger, dry_run)):
         return _outcome(notice, done, 0, "", now())
     message = ""
+    shown = ""
+    if ledger is not None and not dry_run:
+        ledger.check()
     try:
-        channel = _channel(config, notice)
-        kind = CHANNELS[channel.type]
-        drafts = kind.render(notice, channel)
-        message = kept_message(notice, channel, ChannelSecret())
-        if dry_run:
-            outcome = _outcome(notice, "dry_run", 0, "nothing was sent", now())
-            outcome.shown = show(notice, drafts)
-            _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
-            return outcome
-        if ledger is not None:
-            ledger.check()
-        secret = resolve(channel.connection) if channel.connection else ChannelSecret()
-        _check_type(channel, secret)
-        message = kept_message(notice, channel, secret)
-    except InputError as error:
+        with unforeseen.net():
+            channel = _channel(config, notice)
+            kind = CHANNELS[channel.type]
+            drafts = kind.render(notice, channel)
+            message = kept_message(notice, channel, ChannelSecret())
+            if dry_run:
+                shown = show(notice, drafts)
+            else:
+                secret = resolve(channel.connection) if channel.connection else ChannelSecret()
+                _check_type(channel, secret)
+                message = kept_message(notice, channel, secret)
+    except (InputError, DeliveryError, UnforeseenError) as error:
         outcome = _outcome(notice, "failed", 0, str(error), now())
         _write(ledger, notice, outcome, Sent(""), message, dry_run=dry_run)
         return outcome
-    outcome, sent = _send(notice, channel, kind, drafts, secret, now, sleep)
+    if dry_run:
+        outcome = _outcome(notice, "dry_run", 0, "nothing was sent", now())
+        outcome.shown = shown
+        _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
+        return outcome
+    ended: tuple[Outcome, Sent] | None = None
+    try:
+        ended = _send(notice, channel, kind, drafts, secret, now, sleep)
+    finally:
+        if ended is None:  # Ctrl-C, or Airflow's time-out of the task
+            interrupted = _outcome(notice, "failed", 1, "interrupted while it was sent; it may have arrived", now())
+            with contextlib.suppress(StoreError):
+                _write(ledger, notice, interrupted, Sent(""), message, dry_run=False)
+    outcome, sent = ended
     _write_sent(ledger, notice, outcome, sent, message, sleep)
     return outcome
 
@@ -97,10 +113,10 @@ def _send(
     attempts = 0
     try:
         for attempt in retrying:
-            with attempt:
+            with attempt, unforeseen.net():
                 attempts += 1
                 sent = kind.send(drafts, channel, secret)
-    except (DeliveryError, InputError) as error:
+    except (DeliveryError, InputError, UnforeseenError) as error:
         answer = mask_answer(str(error), secret)
         log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)
         outcome = _outcome(notice, "failed", attempts, answer, now())

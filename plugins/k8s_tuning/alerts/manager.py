@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from k8s_tuning import timestamps
+from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.config import MAX_TIMEOUT_SECONDS, AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, check_url
 from k8s_tuning.alerts.deliver import deliver_notice
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Status, notice_id
-from k8s_tuning.errors import ConfigError, InputError
+from k8s_tuning.errors import ConfigError, TuningError
 from k8s_tuning.stages.events import K8sEvent
 from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
-from k8s_tuning.stages.incident import K8sAlertPayload, K8sIncident, build_alert_payload, build_incident
+from k8s_tuning.stages.incident import K8sAlertPayload, K8sIncident, build_alert_payload, build_incident, incident_id
+
+log = logging.getLogger(__name__)
 
 CHANNEL_TYPES = ("console", "slack_webhook", "generic_webhook")
 
@@ -34,7 +37,7 @@ class AlertChannelConfig:
         """ConfigError for an unknown channel, a URL that cannot be used, a timeout out of range."""
         if self.channel_type not in CHANNEL_TYPES:
             raise ConfigError(f"unknown channel {self.channel_type!r}; known are {', '.join(CHANNEL_TYPES)}")
-        if not 0 < self.timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        if not isinstance(self.timeout_seconds, int | float) or not 0 < self.timeout_seconds <= MAX_TIMEOUT_SECONDS:
             raise ConfigError(f"timeout: {self.timeout_seconds!r} is not above 0 and up to {MAX_TIMEOUT_SECONDS:g} s")
         if self.webhook_url is not None:
             check_url(self.webhook_url, f"the webhook URL of channel {self.channel_type}")
@@ -73,7 +76,16 @@ class K8sAlertManager:
         return build_alert_payload(incident)
 
     def dispatch(self, payload: K8sAlertPayload) -> bool:
-        """Show the payload (dry run) or send it; whether that succeeded. Never raises for a receiver's failure."""
+        """Show the payload (dry run) or send it; whether that succeeded. A failure is False, never an exception."""
+        try:
+            with unforeseen.net():
+                self.last_outcome = self._deliver(payload)
+        except TuningError as error:
+            log.warning("the alert was not sent: %s", error)
+            self.last_outcome = Outcome("", "", self.channel_config.channel_type, "failed", 0, str(error), self._now())
+        return self.last_outcome.ok
+
+    def _deliver(self, payload: K8sAlertPayload) -> Outcome:
         given = self.channel_config
         secret = ChannelSecret(url=given.webhook_url)
         channel = ChannelConfig(
@@ -92,28 +104,27 @@ class K8sAlertManager:
             now=self._now,
             sleep=self._sleep,
         )
-        self.last_outcome = outcome
         if outcome.shown:
             self._out(outcome.shown)
-        return outcome.ok
+        return outcome
 
 
 def notice_of(payload: K8sAlertPayload, channel: str, now: str) -> Notice:
-    """One payload as a message to one channel."""
+    """One payload as a message to one channel. What it lacks of an incident's identity is made from what it has."""
     raw = payload.raw_incident
-    incident_id = str(payload.metadata.get("incident_id") or raw.get("id") or "")
-    if not incident_id:
-        raise InputError("the payload has no incident_id in its metadata; make it with build_alert_payload")
+    started_at = str(payload.metadata.get("started_at") or raw.get("started_at") or now)
+    known = str(payload.metadata.get("incident_id") or raw.get("id") or "")
+    target, reasons = raw.get("target"), raw.get("reasons")
     item = NoticeItem(
         payload=payload,
         decision="first",
         why="asked for",
-        incident_id=incident_id,
-        started_at=str(payload.metadata.get("started_at") or now),
-        target=raw.get("target"),
-        reasons=dict(raw.get("reasons") or {}),
+        incident_id=known or incident_id(payload.namespace, payload.selector, started_at),
+        started_at=started_at,
+        target=target if isinstance(target, str) else None,
+        reasons=dict(reasons) if isinstance(reasons, Mapping) else {},
     )
-    identity = notice_id(incident_id, channel, now)
+    identity = notice_id(item.incident_id, channel, now)
     return Notice(
         identity, now, now, channel, channel, Status.FIRING, payload.title, payload.text, payload.severity, [item]
     )

@@ -54,9 +54,9 @@ async def _post(request: Request, timeout_seconds: float) -> Answer:
     place = place_of(request.url)
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     proxy = proxies.proxy_for(request.url, request.proxy, place)
-    tls = certificates.trusting_system() if request.url.lower().startswith("https:") else True
     # Without trust_env aiohttp reads no ~/.netrc, which would send another system's credentials to the receiver.
     try:
+        tls = certificates.trusting_system() if request.url.lower().startswith("https:") else True
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.post(

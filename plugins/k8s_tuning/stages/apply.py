@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from k8s_tuning.choices import chosen, fill
+from k8s_tuning.stages.api_values import mapping, mappings
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, spec_hash
 from k8s_tuning.stages.quantities import with_text_quantities
 
@@ -84,6 +86,12 @@ class K8sApplyJobResult:
     status: ApplyStatus
     timestamp: str
     warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take plain strings; InputError where one is no status."""
+        fill(self, stdout="", stderr="", warnings=[])
+        self.status = chosen(ApplyStatus, self.status)
+
     retryable: bool = False
     ran: str | None = None
 
@@ -129,10 +137,10 @@ def decide(live: dict[str, Any] | None, desired: dict[str, Any], ran: str | None
     if live is None:
         return Decision(ApplyAction.CREATE, "")
     by_hand = f"`kubectl delete job {shlex.quote(name)} -n {shlex.quote(namespace)}`"
-    found = live.get("metadata") or {}
+    found = mapping(live, "metadata")
     if found.get("deletionTimestamp"):
         return Decision(ApplyAction.REFUSE, f"job {name} is there and being deleted; apply again when it is gone")
-    known = (found.get("annotations") or {}).get(HASH_ANNOTATION)
+    known = mapping(found, "annotations").get(HASH_ANNOTATION)
     if known == spec_hash(desired):
         again = (
             ""
@@ -215,7 +223,7 @@ def generate_apply_report_text(result: K8sApplyResult) -> str:
 
 
 def _state(job: dict[str, Any]) -> str:
-    for condition in (job.get("status") or {}).get("conditions") or []:
+    for condition in mappings(mapping(job, "status"), "conditions"):
         if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
             return "finished" if condition["type"] == "Complete" else "failed"
     return "running"

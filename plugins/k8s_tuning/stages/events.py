@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from k8s_tuning import timestamps
+from k8s_tuning.choices import fill
 from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line, printable
 
@@ -33,6 +34,11 @@ class K8sEvent:
     last_timestamp: str | None = None
     count: int = 1
     raw: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take None for what is not known of an event."""
+        fill(self, type="", reason="", message="", involved_kind="", involved_name="", involved_namespace="")
+        fill(self, count=1, raw={})
 
 
 @dataclass
@@ -172,7 +178,8 @@ def _age_order(event: Json) -> tuple[datetime, int]:
     Some events are dated to the microsecond and others to the second: finer than that they cannot be compared.
     """
     version = _dict(event, "metadata").get("resourceVersion")
-    stored = int(version) if isinstance(version, str) and version.isascii() and version.isdigit() else 0
+    digits = isinstance(version, str) and version.isascii() and version.isdigit() and len(version) < 20
+    stored = int(version) if isinstance(version, str) and digits else 0
     return (_last(event) or _EPOCH).replace(microsecond=0), stored
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from k8s_tuning.choices import chosen, fill
 from k8s_tuning.stages.health_policy import HealthLevel, HealthPolicy, worst
 from k8s_tuning.stages.health_signs import CONSEQUENCES, read_signs
 from k8s_tuning.stages.last_seen import GONE, LastSeen, ttl_is_over
@@ -50,6 +51,11 @@ class K8sJobHealth:
     exit_code: int | None = None
     annotations: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Take plain strings, and None for nothing; InputError where one is no level."""
+        fill(self, succeeded=0, failed=0, active=0, reasons=[], labels={}, annotations={})
+        self.health = chosen(HealthLevel, self.health)
+
 
 @dataclass
 class K8sHealthSnapshot:
@@ -69,6 +75,11 @@ class K8sHealthSnapshot:
     jobs_listed: bool = True
     cluster: str | None = None
     idle: bool = False
+
+    def __post_init__(self) -> None:
+        """Take plain strings, and None for nothing; InputError where one is no level."""
+        fill(self, jobs_health=[], errors=[])
+        self.overall_health = chosen(HealthLevel, self.overall_health)
 
 
 class K8sHealthEvaluator:

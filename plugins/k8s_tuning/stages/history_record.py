@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from k8s_tuning import timestamps
+from k8s_tuning.choices import chosen, fill
 from k8s_tuning.jsonl import PADDING, BrokenLines
 from k8s_tuning.stages.health_policy import HealthLevel
 
@@ -44,6 +45,11 @@ class K8sHealthHistoryRecord:
     look: str | None = None
     failing_jobs: dict[str, str] = field(default_factory=dict)
     cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take plain strings, and None for nothing; InputError where one is no level."""
+        fill(self, reasons={}, monitor_errors=[], failing_jobs={})
+        self.overall_health = chosen(HealthLevel, self.overall_health)
 
 
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from k8s_tuning import wire
+from k8s_tuning.choices import chosen, fill
 from k8s_tuning.printable import one_line
 from k8s_tuning.stages.events import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health import HealthLevel
@@ -47,6 +48,13 @@ class K8sIncident:
     failing_jobs: dict[str, str] = field(default_factory=dict)
     cluster: str | None = None
 
+    def __post_init__(self) -> None:
+        """Take plain strings; InputError where one is no level."""
+        fill(self, summary="", job_counts={}, recent_events=[], reasons={}, failing_jobs={})
+        self.severity = chosen(IncidentSeverity, self.severity)
+        self.current_health = chosen(HealthLevel, self.current_health)
+        self.previous_health = None if self.previous_health is None else chosen(HealthLevel, self.previous_health)
+
 
 @dataclass
 class K8sAlertPayload:
@@ -60,6 +68,12 @@ class K8sAlertPayload:
     current_health: HealthLevel
     metadata: dict[str, Any] = field(default_factory=dict)
     raw_incident: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take plain strings; InputError where one is no level."""
+        fill(self, text="", metadata={}, raw_incident={})
+        self.severity = chosen(IncidentSeverity, self.severity)
+        self.current_health = chosen(HealthLevel, self.current_health)
 
 
 RECENT_EVENTS = 3

@@ -72,7 +72,7 @@ def job_times(job: K8sJobStatus) -> tuple[str | None, str | None]:
 def _phase(job: Json) -> tuple[str, Json]:
     """The phase, and the condition that decided it ({} where none did)."""
     spec, status = mapping(job, "spec"), mapping(job, "status")
-    conditions = {c.get("type"): c for c in mappings(status, "conditions") if c.get("status") == "True"}
+    conditions = {text(c, "type"): c for c in mappings(status, "conditions") if c.get("status") == "True"}
     # The two newer ones (1.31) say what the Job will be as soon as its last pods have gone.
     for kind, phase in (
         ("Complete", "SUCCEEDED"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from k8s_tuning.choices import fill
 from k8s_tuning.printable import end_of, log_line, one_line
 from k8s_tuning.stages.events import K8sEvent
 
@@ -127,6 +128,10 @@ class K8sJobStatus:
     finalizers: list[str] = field(default_factory=list)
     events: list[K8sEvent] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Take None for a count of 0, as the API leaves it out, and for no labels."""
+        fill(self, labels={}, succeeded=0, failed=0, active=0, annotations={}, pods=[], uncounted=0, events=[])
+
 
 @dataclass
 class K8sPodLog:
@@ -159,6 +164,10 @@ class K8sMonitorSnapshot:
     jobs_listed: bool = False
     server_time: str | None = None
     cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take None for nothing."""
+        fill(self, jobs=[], pods_logs=[], errors=[])
 
 
 def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from k8s_tuning.choices import chosen, fill
 from k8s_tuning.stages.health import HealthLevel
 
 PIPELINE_FAILED = 3
@@ -60,12 +61,17 @@ class K8sTuningPipelineResult:
     jobs_listed: bool = True
     idle: bool = False
 
+    def __post_init__(self) -> None:
+        """Take plain strings; InputError where one is no level."""
+        fill(self, steps=[])
+        self.health_status = None if self.health_status is None else chosen(HealthLevel, self.health_status)
+
 
 def health_exit_code(health: HealthLevel | None, strict: bool = False, *, jobs_listed: bool = True) -> int:
     """OK 0; WARN 0, or 1 with strict; ERROR 2; unknown, or Jobs that could not be listed, 3 (contract, D33, D36)."""
     if health is None or not jobs_listed:
         return PIPELINE_FAILED
-    return {HealthLevel.OK: 0, HealthLevel.WARN: int(strict), HealthLevel.ERROR: 2}[health]
+    return {HealthLevel.OK: 0, HealthLevel.WARN: int(strict), HealthLevel.ERROR: 2}[chosen(HealthLevel, health)]
 
 
 def pipeline_mode(apply_enabled: bool, alerts_enabled: bool) -> str:

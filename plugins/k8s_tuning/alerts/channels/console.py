@@ -8,6 +8,7 @@ from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import to_plain
 from k8s_tuning.alerts.notice import Notice, Sent
+from k8s_tuning.errors import DeliveryError
 
 
 def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
@@ -17,9 +18,13 @@ def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
 
 def send(drafts: list[Draft], _config: ChannelConfig, _secret: ChannelSecret) -> Sent:
     """Print it."""
-    for draft in drafts:
-        sys.stdout.write(draft.body.decode())
-    sys.stdout.flush()
+    try:
+        for draft in drafts:
+            sys.stdout.write(draft.body.decode())
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # full, closed, or of an encoding that lacks a letter
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        raise DeliveryError(f"standard output: cannot be written: {cause}", retryable=False) from None
     return Sent("printed")
 
 

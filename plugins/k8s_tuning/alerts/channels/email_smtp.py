@@ -87,6 +87,11 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         raise ConfigError(f"connection {config.connection!r} of channel {config.name!r}: it has no host; put it there")
     port = secret.port or (25 if _is_on(secret, "disable_ssl") else 465)
     place = f"smtp {secret.host}:{port}"
+    if secret.login and secret.password and not f"{secret.login}{secret.password}".isascii():
+        raise ConfigError(
+            f"connection {config.connection!r} of channel {config.name!r}: its login or password has letters beyond "
+            "ASCII, which a login to an SMTP server cannot hold here; give the account one of ASCII letters"
+        )
     sender, recipients = _sender(config), _recipients(config)
     addresses = list(dict.fromkeys(address.addr_spec for address in recipients))
     options = ["SMTPUTF8"] if _beyond_ascii(sender, recipients) else []
@@ -122,6 +127,8 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         raise DeliveryError(
             f"{place}: no TLS connection; for port 587 or 25 set disable_ssl in the connection's extra", retryable=True
         ) from None
+    except UnicodeError:  # IDNA has no form of it
+        raise DeliveryError(f"{place}: the host is no host name; correct the connection", retryable=False) from None
     except (smtplib.SMTPException, OSError) as error:
         cause = getattr(error, "strerror", None) or type(error).__name__
         raise DeliveryError(f"{place}: cannot be connected to: {one_line(str(cause))}", retryable=True) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,8 +72,11 @@ class ChannelKind:
 
 
 def json_body(value: Any) -> bytes:
-    """JSON as UTF-8, nothing escaped that need not be."""
-    return orjson.dumps(value)
+    """JSON as UTF-8, nothing escaped that need not be. What JSON has no form for is its text."""
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # half a character, or a number of more than 64 bits
+        return json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def color(severity: IncidentSeverity) -> str:

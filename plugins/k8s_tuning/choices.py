@@ -1,0 +1,25 @@
+"""Enums that people give as plain strings, and fields that they leave None."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from k8s_tuning.errors import InputError
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def chosen(cls: type[E], value: Any) -> E:
+    """The member that has this value; InputError names those that there are."""
+    try:
+        return cls(value)
+    except ValueError:
+        raise InputError(f"{value!r} is no {cls.__name__}; there are {', '.join(cls)}") from None
+
+
+def fill(instance: Any, **absent: Any) -> None:
+    """In place of each field that is None what stands for nothing there: 0, "", a new list or dict."""
+    for name, value in absent.items():
+        if getattr(instance, name) is None:
+            setattr(instance, name, value)

@@ -13,13 +13,15 @@ import os
 import platform
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from k8s_tuning import unforeseen
+from k8s_tuning.errors import TuningError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "build" / "bench.json"
@@ -46,10 +48,10 @@ def main(names: list[str]) -> int:
             print(f"bench: {name} …", file=sys.stderr, flush=True)
             run: Callable[..., list[dict[str, Any]]] = import_module(f"bench.{name}").run
             try:
-                found = run(kubeconfig) if needs_cluster else run()
-            except Exception as error:  # noqa: BLE001 - one that breaks must not take the others' figures along
-                traceback.print_exc()
-                left_out[name] = f"BROKE: {str(error).partition(chr(10))[0]}"
+                with unforeseen.net():  # one that breaks must not take the others' figures along
+                    found = run(kubeconfig) if needs_cluster else run()
+            except TuningError as error:
+                left_out[name] = f"BROKE: {error}"
             else:
                 rows += [{"suite": name, **row} for row in found]
     result = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), "rows": rows}

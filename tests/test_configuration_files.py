@@ -1,6 +1,5 @@
 """Whatever stands in a file that people write, its reader gives data or an error of ours that names the file."""
 
-import copy
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.odd_values import changed, places
 
 from k8s_tuning.alerts.config import load_config
 from k8s_tuning.cluster import kubeconfig
@@ -48,24 +48,6 @@ READERS = {
 
 def shipped(name):
     return KUBECONFIG if name == "kubeconfig" else yaml.safe_load((CONFIGS / name).read_text())
-
-
-def places(value, path=()):
-    """The path of every value in the data."""
-    yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*path, key))
-
-
-def changed(data, path, value):
-    """A copy with one value replaced."""
-    whole = {"": copy.deepcopy(data)}
-    steps, place = ("", *path), whole
-    for step in steps[:-1]:
-        place = place[step]
-    place[steps[-1]] = value
-    return whole[""]
 
 
 PLACES = {name: list(places(shipped(name))) for name in READERS}

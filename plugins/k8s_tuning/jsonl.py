@@ -39,9 +39,14 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
-    """A line as its record, None where it holds no JSON object."""
+    """A line as its record, None where it holds no JSON object. What is not UTF-8 in it is U+FFFD."""
+    data = line.strip(PADDING)
     try:
-        record = orjson.loads(line.strip(PADDING))
+        try:
+            record = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            # The readers that take single fields look at no others' bytes: a line that they know is one here, too.
+            record = orjson.loads(data.decode("utf-8", "replace"))
     except orjson.JSONDecodeError:
         return None
     return record if isinstance(record, dict) else None

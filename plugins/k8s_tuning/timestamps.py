@@ -45,6 +45,14 @@ def seconds_between(earlier: str, later: str) -> float:
     return (to_datetime(later) - to_datetime(earlier)).total_seconds()
 
 
+def seconds_known(earlier: str | None, later: str | None) -> float | None:
+    """The same; None where one of them is absent, or no timestamp, as in a file that somebody has damaged."""
+    try:
+        return seconds_between(earlier, later) if earlier and later else None
+    except InputError:
+        return None
+
+
 def http_date(value: str | None) -> datetime | None:
     """A date as HTTP's headers have it (RFC 9110), in UTC where it names no zone; None where it is none."""
     try:

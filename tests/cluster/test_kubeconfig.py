@@ -197,3 +197,13 @@ def test_two_sources_at_once_are_refused(tmp_path: Path) -> None:
 def test_impersonation_is_sent_along(tmp_path: Path) -> None:
     path = write(tmp_path / "config", **user(token="s3cret", **{"as": "boss"}))
     assert ClusterAccess(kubeconfig=path).target().impersonate == {"Impersonate-User": "boss"}
+
+
+def test_a_name_with_a_line_break_stands_in_no_error_as_a_line_of_its_own(tmp_path: Path) -> None:
+    names = ["a\nERROR: all is lost", "b"]
+    contexts = [{"name": name, "context": {"cluster": name, "user": name}} for name in names]
+    path = write(tmp_path / "config", {"contexts": contexts, "clusters": [], "users": []})
+    for context in (None, "c", *names):
+        with pytest.raises(ConfigError) as caught:
+            kubeconfig.from_files(path, context)
+        assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -115,7 +116,12 @@ def write_files(args: argparse.Namespace, result: Any, text: str) -> None:
 
 
 def _as_json(result: Any) -> str:
-    return json_text(orjson.dumps(wire.dump(result), option=orjson.OPT_INDENT_2).decode()) + "\n"
+    values = wire.dump(result)
+    try:
+        text = orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()
+    except orjson.JSONEncodeError:  # half a character, of a file's name; or a number of more than 64 bits
+        text = json.dumps(values, ensure_ascii=False, indent=2)
+    return json_text(text) + "\n"
 
 
 def _lines(text: str) -> int:

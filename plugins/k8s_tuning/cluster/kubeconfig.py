@@ -21,6 +21,7 @@ from lightkube.core.exceptions import LoadResourceError
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.printable import one_line
 
 DEFAULT_PATH = "~/.kube/config"
 MAX_BYTES = 5_000_000
@@ -154,7 +155,7 @@ def _target(content: dict[str, Any], context: str | None, source: str) -> Target
     contexts = {entry["name"]: entry["context"] for entry in content["contexts"]}
     clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
     users = {entry["name"]: entry["user"] for entry in content["users"]}
-    known = ", ".join(sorted(contexts)) or "none"
+    known = one_line(", ".join(sorted(contexts)), 1000) or "none"
     chosen = context or content.get("current-context")
     if not chosen:
         raise ConfigError(f"{source}: no current-context; name a context (known: {known})")

@@ -74,7 +74,7 @@ def job_row(job: JobLook, at: str) -> Job:
         worker_id=job.labels.get("worker_id"),
         started_at=job.start_time,
         ended_at=job.completion_time,
-        seconds=timestamps.seconds_between(job.start_time, job.completion_time or at) if job.start_time else None,
+        seconds=timestamps.seconds_known(job.start_time, job.completion_time or at),
         succeeded=job.succeeded,
         failed=job.failed,
         active=job.active,

@@ -40,7 +40,7 @@ def session_row(session: TuningSession) -> SessionRow:
         is_over=is_over,
         total=len(session.jobs),
         **{name: counts[name] for name in (*_PHASES.values(), "unseen")},
-        seconds=max(0.0, timestamps.seconds_between(min(starts), end)) if starts and end else None,
+        seconds=_seconds(min(starts, default=None), end),
     )
 
 
@@ -68,9 +68,14 @@ def _job_row(job: SessionJob, seen_at: str | None) -> SessionJobRow:
         phase=job.phase,
         started_at=job.started_at,
         ended_at=job.ended_at,
-        seconds=max(0.0, timestamps.seconds_between(job.started_at, end)) if job.started_at and end else None,
+        seconds=_seconds(job.started_at, end),
         seen_at=job.seen_at,
     )
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    seconds = timestamps.seconds_known(start, end)
+    return None if seconds is None else max(0.0, seconds)
 
 
 def _by_parameter(name: str) -> Callable[[SessionJobRow], Any]:

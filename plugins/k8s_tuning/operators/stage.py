@@ -144,9 +144,9 @@ def take(cls: type[T], data: Any) -> T:
     """What an earlier task gave, as an instance of `cls`; InputError where there is nothing or the file is gone."""
     if data is None:
         raise InputError(f"no {cls.__name__} came from the task before; clear that one, with its downstream tasks")
-    if set(data) == {"file"}:
+    if isinstance(data, dict) and set(data) == {"file"}:
         try:
-            data = orjson.loads(Path(data["file"]).read_bytes())
+            data = orjson.loads(Path(str(data["file"])).read_bytes())
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{data['file']}: cannot be read ({error}); clear the task that wrote it, with its downstream tasks. "

@@ -55,6 +55,15 @@ def test_a_job_is_sent_as_a_server_side_apply_with_our_field_manager_and_without
         assert request.path.startswith("/apis/batch/v1/namespaces/trading-bots/jobs/arb-tuning-d29-k8s-demo-session-")
 
 
+@pytest.mark.parametrize("answer", [{}, {"metadata": None}, {"kind": "Status", "status": "Success"}])
+def test_an_answer_that_is_no_job_is_no_success(answer, api, jobs, tmp_path):
+    """Of a gateway that says `200 OK` to whatever it is sent."""
+    api.answer = lambda request: Answer(answer) if request.method == "PATCH" else empty_cluster(request)
+    result = execute(api.kubeconfig(tmp_path), jobs)
+    assert (result.successful_jobs, result.failed_jobs) == (0, 2)
+    assert "something that is no Job; check the address and any proxy" in result.job_results[0].stderr
+
+
 def test_a_dry_run_sends_nothing_without_dry_run_all(api, jobs, tmp_path):
     api.answer = empty_cluster
     result = execute(api.kubeconfig(tmp_path), jobs, dry_run=True)

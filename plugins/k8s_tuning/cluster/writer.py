@@ -13,7 +13,7 @@ from urllib.parse import quote
 from k8s_tuning.cluster.connection import Connection
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
-from k8s_tuning.errors import NotFound
+from k8s_tuning.errors import BadAnswer, NotFound
 from k8s_tuning.stages.apply import FIELD_MANAGER, as_sent
 
 _GROUP = "batch"
@@ -33,7 +33,7 @@ class ClusterWriter:
         """The Job as the cluster has it, None where there is none."""
         call = Call("get", "jobs", _GROUP, namespace, name)
         try:
-            return await self._connection.get_json(_path(namespace, name), call)
+            return self._that_job(await self._connection.get_json(_path(namespace, name), call), call)
         except NotFound:
             return None
 
@@ -62,8 +62,17 @@ class ClusterWriter:
             content=_body(as_sent(job)),
             headers={"Content-Type": "application/apply-patch+yaml"},
         )
-        self._connection.json(answer, call)
+        self._that_job(self._connection.json(answer, call), call)
         return list(answer.warnings)
+
+    def _that_job(self, found: dict[str, Any], call: Call) -> dict[str, Any]:
+        """BadAnswer for any other object: a gateway that says `200 {}` to everything has applied nothing."""
+        if found.get("kind") != "Job":
+            raise BadAnswer(
+                f"{self._connection.server} answered '{call}' with something that is no Job; check the address and "
+                "any proxy"
+            )
+        return found
 
 
 def _path(namespace: str, name: str | None = None) -> str:

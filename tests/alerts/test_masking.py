@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from k8s_tuning.alerts.credentials import ChannelSecret, mask, mask_answer
+from k8s_tuning.alerts.escapes import unescaped, without_breaks
+from k8s_tuning.alerts.posting import quote as quote_of
 
 WEBHOOK = ChannelSecret(
     url="https://user99:passwd@h.example.com:8443/services/T0/B0/T0KEN?key=q7&x=y",
@@ -110,6 +114,78 @@ def test_a_password_is_masked_as_json_urls_and_html_write_it(password: str, befo
     for write in writers:
         written = write(password)
         assert written not in mask_answer(f"{write(before)} {written} {write(behind)}", secret).replace("***", "")
+
+
+KEY = "pw-Zq9x/K+e2ü=&<geheim"
+WRITERS = {
+    "JSON's escape of every sign": lambda text: "".join(f"\\u{ord(sign):04x}" for sign in text),
+    "in capitals": lambda text: "".join(f"\\u{ord(sign):04X}" for sign in text),
+    "Go's JSON": lambda text: json.dumps(text).replace("&", "\\u0026").replace("<", "\\u003c").replace("/", "\\u002f"),
+    "JSON within JSON": lambda text: json.dumps(json.dumps(text)),
+    "bytes": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+    "every byte for a URL": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "a URL within a URL": lambda text: quote(quote(text, safe=""), safe=""),
+    "HTML, decimal": lambda text: "".join(f"&#{ord(sign)};" for sign in text),
+    "HTML, hexadecimal": lambda text: "".join(f"&#x{ord(sign):X};" for sign in text),
+    "HTML as Jinja's and others' escapes have it": lambda text: (
+        html.escape(text).replace("/", "&#x2F;").replace("=", "&#61;")
+    ),
+    "HTML's names": lambda text: html.escape(text).replace("+", "&plus;").replace("ü", "&uuml;").replace("/", "&sol;"),
+    "base64 in lines": lambda text: "\r\n".join(re.findall(".{1,8}", base64.b64encode(text.encode()).decode())),
+    "base64 in lines within JSON": lambda text: "\\n".join(
+        re.findall(".{1,8}", base64.b64encode(text.encode()).decode())
+    ),
+    "base64 in a URL": lambda text: quote(base64.b64encode(text.encode()), safe=""),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal in capitals": lambda text: text.encode().hex().upper(),
+    "UTF-8 taken for Latin-1": lambda text: text.encode().decode("latin-1"),
+    "in two lines": lambda text: f"{text[:8]}\n{text[8:]}",
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize(
+    "secret",
+    [
+        ChannelSecret(password=KEY),
+        ChannelSecret(url=f"https://h.example.com/hooks/{quote(KEY, safe='')}"),
+        ChannelSecret(extra={"headers": {"X-Key": KEY}}),
+        ChannelSecret(url="https://h.example.com/x", proxy=f"http://robot:{quote(KEY, safe='')}@proxy.example.com"),
+    ],
+    ids=["the password", "the path", "a header", "the proxy's"],
+)
+def test_a_secret_goes_however_its_signs_are_written(write: Callable[[str], str], secret: ChannelSecret) -> None:
+    shown = mask_answer(f"no such key: {write(KEY)}, sorry", secret)
+    assert re.fullmatch(r"no such key: [\\\"]*\*\*\*(?:=|%3D)*[\\\"]*, sorry", shown)
+
+
+@pytest.mark.parametrize("said", ["bad token TOKEN", "TOKEN", "Authorization: Bearer TOKEN", '{"token": "TOKEN"}'])
+def test_the_token_of_a_header_goes_without_its_scheme_too(said: str) -> None:
+    secret = ChannelSecret(extra={"headers": {"Authorization": "Bearer tok-1234567890-abcdef"}})
+    assert mask_answer(said.replace("TOKEN", "tok-1234567890-abcdef"), secret) == said.replace(
+        "Bearer TOKEN", "***"
+    ).replace("TOKEN", "***")
+
+
+def test_a_number_in_the_extra_is_as_secret_as_a_text() -> None:
+    secret = ChannelSecret(extra={"headers": {"X-Pin": 9182736455}, "timeout": 30})
+    assert mask_answer("pin 9182736455 after 30 s", secret) == "pin *** after 30 s"
+
+
+@pytest.mark.parametrize("padding", [0, 100, 180, 190, 195, 198, 199, 200])
+def test_a_quote_is_cut_after_it_is_masked(padding: int) -> None:
+    """Else the beginning of a secret at the cut is left."""
+    token = "xoxb-1234567890-abcDEFGHIJKLMNOP"
+    shown = quote_of("a" * padding + f" {token} " + "b" * 300, ChannelSecret(password=token))
+    assert len(shown) <= 202
+    assert "xox" not in shown
+
+
+@given(st.text(st.sampled_from("\\%&#xu025;anq/\n 41"), max_size=60))
+def test_every_sign_that_is_read_stands_somewhere_in_the_text(text: str) -> None:
+    for read in (unescaped(text), without_breaks(text)):
+        assert all(0 <= begin < end <= len(text) for _, begin, end in read)
+        assert [begin for _, begin, _ in read] == sorted(begin for _, begin, _ in read)
 
 
 @given(st.text(), st.text(), st.text())

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
 
+from k8s_tuning.alerts.escapes import Sign, unescaped, without_breaks
+
 MASK = "***"
 # Shorter texts are searched for as whole words only: "smtp" within another word is no secret.
 _SHORTEST_WITHIN_WORDS = 6
@@ -40,7 +42,10 @@ class Masker:
         proxy: str | None = None,
     ) -> None:
         parts = _split(url)
-        whole = {password or "", *_leaves(extra), parts.path.strip("/"), parts.query}
+        held = _leaves(extra)
+        whole = {password or "", *held, parts.path.strip("/"), parts.query}
+        # `Bearer TOKEN`: a receiver may name the token alone.
+        whole |= {word for text in held for word in text.split() if len(word) >= _SHORTEST_TOKEN}
         whole |= {parts.password or "", parts.username or ""}
         through = _split(proxy)
         whole |= {through.password or "", through.username or ""}
@@ -52,7 +57,8 @@ class Masker:
             f"{name}:{word}" for name, word in ((login, password), (parts.username, parts.password)) if name and word
         }
         every = {*tokens, *pieces[-1:], *(piece for piece in pieces if not _PATH_WORD.fullmatch(piece))}
-        encoded = {form for text in {*whole, *tokens, *basic, url or ""} for form in _base64_forms(text)}
+        plain = {text for held in {*whole, *tokens, *basic, url or ""} for text in (held, unquote(held))}
+        encoded = {form for text in plain for form in _base64_forms(text)}
         places = _places(parts, host, port)
         self._own = _Search({*whole, *tokens}, encoded, places, short=False)
         self._answer = _Search({*whole, *every}, encoded, places, short=True)
@@ -79,6 +85,9 @@ class _Search:
         self._found = re.compile("|".join(_either(within - first, words))) if within or words else None
         self._first = re.compile("|".join(_either(first, ()))) if first else None
         self._kept = re.compile("(" + "|".join(_either(kept, ())) + ")") if kept else None
+        self._escaped = short
+        broken = {*encoded, *_read_as_other(plain), *(text for text in plain if len(text) >= _SHORTEST_WITHIN_WORDS)}
+        self._broken = re.compile("|".join(_either(broken, ()))) if broken else None
 
     def replace(self, text: str) -> str:
         if self._first is not None:
@@ -87,7 +96,24 @@ class _Search:
             return text
         pieces = self._kept.split(text) if self._kept is not None else [text]
         # Every second piece is what stays.
-        return "".join(piece if at % 2 else self._found.sub(MASK, piece) for at, piece in enumerate(pieces))
+        return "".join(piece if at % 2 else self._masked(piece, self._found) for at, piece in enumerate(pieces))
+
+    def _masked(self, piece: str, found: re.Pattern[str]) -> str:
+        piece = found.sub(MASK, piece)
+        if not self._escaped:
+            return piece
+        piece = _sub_within(found, piece, unescaped(piece))
+        return piece if self._broken is None else _sub_within(self._broken, piece, without_breaks(piece))
+
+
+def _sub_within(pattern: re.Pattern[str], text: str, signs: list[Sign]) -> str:
+    """The text with `***` where `signs`, what it reads as, have what is searched for."""
+    shown, at = [], 0
+    for found in pattern.finditer("".join(sign for sign, _, _ in signs)):
+        begin, end = signs[found.start()][1], signs[found.end() - 1][2]
+        shown += [text[at:begin], MASK]
+        at = end
+    return "".join([*shown, text[at:]])
 
 
 def _either(within: Iterable[str], words: Iterable[str]) -> list[str]:
@@ -142,9 +168,17 @@ def _base64_forms(text: str) -> set[str]:
     return {form for form in (*found, whole, whole.rstrip("=")) if len(form) >= _SHORTEST_WITHIN_WORDS}
 
 
+def _read_as_other(texts: Iterable[str]) -> set[str]:
+    """In hexadecimal, and as UTF-8 reads where it is taken for Latin-1, as HTTP servers take headers."""
+    data = [text.encode("utf-8", "replace") for text in texts if len(text) >= _SHORTEST_WITHIN_WORDS]
+    return {form for one in data for form in (one.hex(), one.hex().upper(), one.decode("latin-1"))}
+
+
 def _leaves(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [leaf for inner in value.values() for leaf in _leaves(inner)]
     if isinstance(value, (list, tuple)):
         return [leaf for inner in value for leaf in _leaves(inner)]
+    if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) >= _SHORTEST_WITHIN_WORDS:
+        return [str(value)]
     return [value] if isinstance(value, str) else []

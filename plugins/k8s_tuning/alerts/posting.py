@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from k8s_tuning import certificates, proxies, timestamps
-from k8s_tuning.alerts.credentials import check_url, place_of
+from k8s_tuning.alerts.credentials import ChannelSecret, check_url, mask_answer, place_of
 from k8s_tuning.errors import DeliveryError
 from k8s_tuning.printable import one_line
 
@@ -110,7 +110,7 @@ async def _post(request: Request, timeout_seconds: float) -> Answer:
         ) from None
 
 
-def check(answer: Answer, url: str, now: datetime | None = None) -> Answer:
+def check(answer: Answer, url: str, secret: ChannelSecret, now: datetime | None = None) -> Answer:
     """The answer where its status is 2xx; else DeliveryError: 429, 408 and 5xx may be tried again, nothing else."""
     if 200 <= answer.status < 300:
         return answer
@@ -123,18 +123,19 @@ def check(answer: Answer, url: str, now: datetime | None = None) -> Answer:
         )
     retryable = answer.status in (408, 429) or answer.status >= 500
     raise DeliveryError(
-        f"{place}: answered {answer.status}{quote(answer.text)}{_cure(answer.status)}",
+        f"{place}: answered {answer.status}{quote(answer.text, secret)}{_cure(answer.status)}",
         retryable=retryable,
         retry_after=timestamps.retry_after(answer.headers.get("retry-after"), now) if retryable else None,
     )
 
 
-def quote(text: str) -> str:
-    """A receiver's words, in one line and bounded, with a colon before them; nothing where it said nothing."""
-    line = one_line(text)
-    if not line:
-        return ""
-    return f": {line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + '…'}"
+def quote(text: str, secret: ChannelSecret) -> str:
+    """A receiver's words, in one line and bounded, with a colon before them; nothing where it said nothing.
+
+    Masked before they are cut: of a secret that the cut goes through, its beginning would be left.
+    """
+    line = one_line(mask_answer(text[:_MOST_ANSWER_BYTES], secret), _LONGEST_QUOTE)
+    return f": {line}" if line else ""
 
 
 def _cure(status: int) -> str:

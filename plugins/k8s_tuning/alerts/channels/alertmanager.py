@@ -92,8 +92,8 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         headers["Authorization"] = f"Basic {pair}"
     said = ""
     for draft in drafts:
-        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url)
-        said = f"{answer.status}{quote(answer.text)}"
+        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url, secret)
+        said = f"{answer.status}{quote(answer.text, secret)}"
     return Sent(said)
 
 

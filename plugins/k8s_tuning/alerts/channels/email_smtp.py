@@ -112,10 +112,12 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         raise DeliveryError(f"{place}: no answer within {config.timeout_seconds:g} s", retryable=True) from None
     except smtplib.SMTPRecipientsRefused as error:
         code, said = next(iter(error.recipients.values()))
-        raise DeliveryError(f"{place}: refused every recipient: {_said(code, said)}", retryable=code < 500) from None
+        raise DeliveryError(
+            f"{place}: refused every recipient: {_said(code, said, secret)}", retryable=code < 500
+        ) from None
     except smtplib.SMTPResponseException as error:
         raise DeliveryError(
-            f"{place}: {_said(error.smtp_code, error.smtp_error)}", retryable=error.smtp_code < 500
+            f"{place}: {_said(error.smtp_code, error.smtp_error, secret)}", retryable=error.smtp_code < 500
         ) from None
     except smtplib.SMTPNotSupportedError:
         raise DeliveryError(
@@ -162,9 +164,9 @@ def _is_on(secret: ChannelSecret, name: str) -> bool:
     return str(secret.extra.get(name, False)).lower() in ("true", "1", "yes")
 
 
-def _said(code: int, words: bytes | str) -> str:
+def _said(code: int, words: bytes | str, secret: ChannelSecret) -> str:
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    return f"{code}{quote(text)}"
+    return f"{code}{quote(text, secret)}"
 
 
 CHANNEL = ChannelKind(

@@ -69,8 +69,8 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
         else:
             del headers[SIGNATURE]
         headers.update({str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {})
-        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url)
-        said = f"{answer.status}{quote(answer.text)}"
+        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url, secret)
+        said = f"{answer.status}{quote(answer.text, secret)}"
     return Sent(said)
 
 

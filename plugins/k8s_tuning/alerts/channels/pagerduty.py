@@ -76,8 +76,8 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     for draft in drafts:
         body = json_body(orjson.loads(draft.body) | {"routing_key": key})
         request = Request(url, body, {"Content-Type": "application/json"}, secret.proxy)
-        answer = check(post(request, config.timeout_seconds), url)
-        said = f"{answer.status}{quote(answer.text)}"
+        answer = check(post(request, config.timeout_seconds), url, secret)
+        said = f"{answer.status}{quote(answer.text, secret)}"
     return Sent(said)
 
 

@@ -15,7 +15,7 @@ from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, c
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
 from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
-from k8s_tuning.alerts.posting import Request, check, post
+from k8s_tuning.alerts.posting import Request, check, post, quote
 from k8s_tuning.errors import DeliveryError
 
 BASE_URL = "https://slack.com/api"
@@ -88,13 +88,13 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     for draft in drafts:
         body = draft.body
         try:
-            said = _call(base, draft.what, body, token, secret.proxy, config.timeout_seconds)
+            said = _call(base, draft.what, body, token, secret, config.timeout_seconds)
         except _NotEditableError as error:
             if error.code != "message_not_found":
                 continue
             # The first message was deleted: begin a new thread.
             start = {key: value for key, value in orjson.loads(body).items() if key != "ts"}
-            said = _call(base, "chat.postMessage", json_body(start), token, secret.proxy, config.timeout_seconds)
+            said = _call(base, "chat.postMessage", json_body(start), token, secret, config.timeout_seconds)
             return Sent("ok", {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")})
         if draft.what == "chat.postMessage" and "thread_ts" not in orjson.loads(body):
             ref = {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")}
@@ -107,10 +107,12 @@ class _NotEditableError(Exception):
         self.code = code
 
 
-def _call(base: str, method: str, body: bytes, token: str, proxy: str | None, timeout_seconds: float) -> dict[str, Any]:
+def _call(
+    base: str, method: str, body: bytes, token: str, secret: ChannelSecret, timeout_seconds: float
+) -> dict[str, Any]:
     url = f"{base}/{method}"
     headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {token}"}
-    answer = check(post(Request(url, body, headers, proxy), timeout_seconds), url)
+    answer = check(post(Request(url, body, headers, secret.proxy), timeout_seconds), url, secret)
     try:
         said = orjson.loads(answer.text)
     except orjson.JSONDecodeError:
@@ -124,7 +126,7 @@ def _call(base: str, method: str, body: bytes, token: str, proxy: str | None, ti
         raise _NotEditableError(code)
     cure = f"; {_CURES[code]}" if code in _CURES else ""
     raise DeliveryError(
-        f"{place_of(url)}: {method} was refused: {code}{cure}",
+        f"{place_of(url)}: {method} was refused{quote(code, secret)}{cure}",
         retryable=code in _PASSING,
         retry_after=timestamps.retry_after(answer.headers.get("retry-after")),
     )

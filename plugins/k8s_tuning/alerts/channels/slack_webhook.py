@@ -65,10 +65,10 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     url = required_url(secret, config)
     for draft in drafts:
         request = Request(url, draft.body, {"Content-Type": "application/json; charset=utf-8"}, secret.proxy)
-        answer = check(post(request, config.timeout_seconds), url)
+        answer = check(post(request, config.timeout_seconds), url, secret)
         if answer.text.strip() != "ok":
             raise DeliveryError(
-                f"{place_of(url)}: answered {answer.status}, but not `ok`{quote(answer.text) or ': nothing'}",
+                f"{place_of(url)}: answered {answer.status}, but not `ok`{quote(answer.text, secret) or ': nothing'}",
                 retryable=False,
             )
     return Sent("ok")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.odd_values import ODD, changed, places
 from tests.web.recordings import DAG_ID, NAMESPACE, RUN_ID, SELECTOR, SESSION, ago, record_a_run
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import folds, timestamps, wire
 from k8s_tuning.alerts import AlertingConfig, Ledger, deliver_notice, observe_target, plan_notices
 from k8s_tuning.alerts.channels import ChannelConfig
 from k8s_tuning.cli import main
@@ -177,6 +177,10 @@ ARGUMENTS = ["\udcff", "한글 🚀", "", "-", "/dev/null", "/dev/full", "/", "a
         "alert --history-file=health.jsonl --events-limit=0 --config=ODD",
         "alert --history-file=health.jsonl --events-limit=0 --webhook-url=ODD --channel=slack_webhook",
         "metrics --history-file=ODD",
+        "metrics --history-file=health.jsonl --listen=ODD:0",
+        "doctor volume --history-dir=ODD",
+        "doctor volume --history-dir=history --host=ODD",
+        "doctor volume --history-dir=history --hold=ODD",
     ],
 )
 def test_an_odd_argument_is_refused_or_taken_for_what_it_is(
@@ -192,3 +196,37 @@ def test_an_odd_argument_is_refused_or_taken_for_what_it_is(
     said = capsys.readouterr()
     assert "did not foresee" not in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "-1", "1e300"])
+def test_odd_numbers_of_seconds_are_refused(seconds: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="3"):
+        main(["doctor", "volume", f"--history-dir={tmp_path}", f"--hold={seconds}"])
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_damaged_checkpoint_costs_no_more_than_reading_anew(data: Any, recorded: Path) -> None:
+    folder = recorded.with_name("checkpoints")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(recorded, folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(folds, "_WORTH_SAVING_BYTES", 0)
+        Ledger(folder / "alerts-ledger.jsonl").state()
+    path = folder / "alerts-ledger.jsonl.state"
+    whole = path.read_bytes()
+    start = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:start] + data.draw(st.binary(max_size=8)) + whole[start + data.draw(st.integers(0, 9)) :])
+    for read in readers(folder).values():
+        read()
+
+
+@pytest.mark.parametrize("content", WHOLE, ids=[str(content[:12]) for content in WHOLE])
+def test_a_volume_whose_own_files_are_damaged_is_checked_all_the_same(content: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "history"
+    words = ["doctor", "volume", f"--history-dir={folder}", "--host=one"]
+    assert main(words) in (0, 1)
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        path.write_bytes(content)
+    assert main(words) in (0, 1, 3)
+    assert main(words) in (0, 1, 3)

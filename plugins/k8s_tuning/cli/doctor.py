@@ -18,6 +18,8 @@ from k8s_tuning import places
 from k8s_tuning.cli import flags
 from k8s_tuning.stages.volume import check_volume, generate_volume_report_text, hold, now_and_in
 
+MOST_HOLD_SECONDS = 86_400
+
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
@@ -30,7 +32,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--history-dir", metavar="DIR", help="the folder (default: $K8S_TUNING_HISTORY_DIR, else history/)"
     )
     parser.add_argument("--host", default=platform.node(), metavar="NAME", help="this host (default: %(default)s)")
-    parser.add_argument("--hold", type=float, default=0, metavar="SECONDS", help="then hold the lock for others to try")
+    parser.add_argument(
+        "--hold", type=_seconds, default=0, metavar="SECONDS", help="then hold the lock, for others to try"
+    )
     flags.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -49,3 +53,13 @@ def run(args: argparse.Namespace) -> int:
             lock.release()
             check_volume(folder, args.host, now)  # it holds the lock no longer, and says so
     return 1 if report.problems else 0
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= MOST_HOLD_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to {MOST_HOLD_SECONDS}")
+    return found

@@ -62,8 +62,9 @@ def _serve(registry: CollectorRegistry, host: str, port: int) -> int:
 
     try:
         server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise InputError(f"--listen {host}:{port}: {error.strerror or error}; name a free address") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that IDNA has no form of
+        cause = getattr(error, "strerror", None) or "no address"
+        raise InputError(f"--listen {host}:{port}: {cause}; name a free address") from error
     # The port that was taken matters with port 0.
     print(f"serving http://{host}:{server.server_port}/metrics until Ctrl-C", flush=True)
     try:
@@ -75,6 +76,6 @@ def _serve(registry: CollectorRegistry, host: str, port: int) -> int:
 
 def _address(text: str) -> tuple[str, int]:
     host, separator, port = text.rpartition(":")
-    if not (separator and host and port.isdecimal() and int(port) < 65536):
+    if not (separator and host and port.isdecimal() and len(port) < 6 and int(port) < 65536):
         raise InputError(f"--listen {text!r} is not HOST:PORT; for instance 127.0.0.1:9105")
     return host.strip("[]"), int(port)

@@ -190,6 +190,29 @@ def test_a_watch_survives_and_lists_again(trouble: Answer, api: ApiDouble, acces
     assert states(access, lambda names: "new" in names)[-1] == {"a", "new"}
 
 
+def test_a_server_whose_versions_are_all_too_old_is_asked_ever_less_often(
+    api: ApiDouble, access: ClusterAccess
+) -> None:
+    api.answer = lambda request: refusal(410, "Gone") if "watch" in request.query else page("Job", [named("a")])
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def go() -> None:
+        async with (
+            ClusterReader(access, sleep=sleep) as reader,
+            aclosing(reader.watch_jobs("n", "app=x", name_of)) as changes,
+        ):
+            async for _ in changes:
+                if len(pauses) == 9:
+                    return
+
+    run(go())
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (0.1, 10.0)
+
+
 def test_a_watch_survives_a_restarted_api_server(tmp_path: Path) -> None:
     """The server goes, connections are refused for a while, and another one comes up on the same address."""
     with serving() as first:

@@ -161,6 +161,9 @@ class ClusterReader:
                 await self._sleep(0.2)  # a proxy that ends every watch at once must not make this a busy loop
             except Expired:
                 version = None
+                # A server whose every version is too old must not be asked again at once, for as long as it is so.
+                await self._sleep(min(10.0, 0.1 * 2 ** min(silence, 8)))
+                silence += 1
             except (Unreachable, Throttled, BadAnswer, Forbidden, Unauthorized) as error:
                 # An API server that starts refuses everybody until it has read its RBAC rules; and who renews tokens
                 # may be late by some seconds.

@@ -138,7 +138,7 @@ def test_a_cluster_that_cannot_be_read_is_never_ok(local_airflow, tmp_path):
             "users": [{"name": "x", "user": {"token": "s3cr3t-token"}}]}  # fmt: skip
     (tmp_path / "away.yaml").write_text(yaml.safe_dump(away))
     run = local_airflow.run(PIPELINE, {"strict_health": True}, tmp_path, kubernetes(tmp_path / "away.yaml"))
-    assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 1, "WARN")
+    assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, "WARN")
     (record,) = records(tmp_path)
     assert record.monitor_errors
     assert "s3cr3t-token" not in run.log + run.stored

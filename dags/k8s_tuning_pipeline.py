@@ -173,6 +173,8 @@ with DAG(
         session_id="{{ ti.xcom_pull('generate_jobs')['session_id'] }}",
         applied=apply.output,
         wait_seconds="{{ params.wait_seconds }}",
+        # Where the apply failed in part: what it did apply is waited for, watched, recorded and alerted all the same.
+        trigger_rule="all_done_min_one_success",
         doc_md="Waits, deferred, until the applied Jobs have ended. Skipped on a dry run.",
         **CLUSTER,
     )
@@ -185,7 +187,6 @@ with DAG(
     evaluate = EvaluateHealthOperator(
         task_id="evaluate_health",
         snapshot=monitor.output,
-        applied=apply.output,
         waited=wait.output,
         policy_file=str(CONFIGS / "health.yaml"),
         trigger_rule="none_failed",
@@ -244,5 +245,6 @@ with DAG(
         doc_md="**D36** What the run did (XCom `result`), and its exit code.",
         **ALERTS,
     )
+    validate >> wait
     generate >> validate >> apply >> wait >> monitor >> evaluate >> events >> record >> plan >> choose
     choose >> [send, suppress] >> report

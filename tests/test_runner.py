@@ -13,6 +13,8 @@ from tests.clusters import Cluster
 from tests.servers import RecordingServer, recording_server, status
 
 from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConfig, K8sTuningPipelineRunner
+from k8s_tuning.cluster.writer import ClusterWriter
+from k8s_tuning.errors import Throttled
 from k8s_tuning.runner import LEDGER, RUNS
 from k8s_tuning.stages.looks import LookStore
 from k8s_tuning.stages.pipeline import K8sTuningPipelineResult, generate_pipeline_report_text
@@ -366,10 +368,10 @@ def test_a_stage_that_fails_ends_the_run_with_3(
     assert not result.history_appended
 
 
-def test_a_job_that_is_not_applied_fails_the_run_and_the_others_are_counted(
+def test_where_one_job_is_not_applied_the_others_are_watched_and_recorded_and_the_run_fails(
     cluster: Cluster, config: K8sTuningPipelineConfig, tmp_path: Path
 ) -> None:
-    """A Job of that name with another spec is never replaced; the rest is in the cluster, and the result says so."""
+    """A Job of that name with another spec is never replaced; the rest is in the cluster, and somebody must look."""
     apply = replace(config, apply_enabled=True)
     run(apply)
     with cluster.client() as http:
@@ -378,10 +380,36 @@ def test_a_job_that_is_not_applied_fails_the_run_and_the_others_are_counted(
         http.delete(path, params={"propagationPolicy": "Background"}).raise_for_status()
     cluster.wait(lambda: len(jobs_in(cluster)) == 1)
     write_session(tmp_path / "session.yaml", cluster, more="active_deadline_seconds: 600")
+    cluster.scenario([{"match": f"{name}*", "outcome": "oom", "seconds": 1}])
+    (other,) = jobs_in(cluster)
     result = run(apply)
-    assert (result.exit_code, result.applied_jobs, result.health_status) == (3, 1, None)
-    assert "1 of 2 Job(s) were not applied" in steps(result)["apply"]
+    assert (result.exit_code, result.applied_jobs, result.health_status) == (3, 1, HealthLevel.ERROR), result.steps
+    assert list(steps(result)) == STAGES
+    assert steps(result)["apply"].startswith("failed: 1 of 2 Job(s) were not applied; first, ")
     assert "has another spec" in steps(result)["apply"]
+    assert f"not applied: {other}; the others are watched" in steps(result)["apply"]
+    assert steps(result)["wait"] == "0 succeeded, 1 failed"
+    assert (result.history_appended, records(config)) == (True, 2)
+
+
+def test_a_run_that_is_repeated_counts_the_jobs_of_all_its_tries(
+    cluster: Cluster, config: K8sTuningPipelineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try met a passing fault of one Job, watched the other, and failed; the second does the rest."""
+    write_one = ClusterWriter.apply
+
+    async def busy(self: ClusterWriter, job: Any, **more: Any) -> Any:
+        if "worker-2" in job["metadata"]["name"]:
+            raise Throttled("the server asks to slow down", 429)
+        return await write_one(self, job, **more)
+
+    monkeypatch.setattr(ClusterWriter, "apply", busy)
+    apply = replace(config, apply_enabled=True)
+    first = run(apply, run_id="nightly")
+    assert (first.exit_code, first.applied_jobs, first.health_status) == (3, 1, HealthLevel.OK), first.steps
+    monkeypatch.undo()
+    second = run(apply, run_id="nightly")
+    assert (second.exit_code, second.applied_jobs) == (0, 2), second.steps
 
 
 def test_files_are_kept_beside_the_history_and_hold_no_secret(

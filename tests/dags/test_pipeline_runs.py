@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.airflow_runs import ROOT, kubernetes
+from tests.clusters import job_manifest
 from tests.servers import recording_server, status
 
 from k8s_tuning.stages.history import K8sHealthHistoryStore
@@ -98,6 +99,34 @@ def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, clus
         **dict.fromkeys(["monitor_jobs", "evaluate_health", "collect_events", "record_history"], target),
         **dict.fromkeys(["plan_alerts", "send_alerts"], alerts),
     }
+
+
+def test_where_one_job_cannot_be_applied_the_other_is_watched_recorded_and_told(
+    local_airflow, cluster, where, tmp_path
+):
+    """The run ends with 3 all the same, and names the Job."""
+    taken = f"arb-tuning-e2e-{cluster.tag}-worker-1-0"
+    cluster.scenario([{"match": f"*{cluster.tag}*worker-2*", "outcome": "oom", "seconds": 1}])
+    with cluster.client() as http:
+        path = f"/apis/batch/v1/namespaces/{where['namespace']}/jobs"
+        http.post(path, json=job_manifest(taken) | {"metadata": {"name": taken}}).raise_for_status()
+    conf = {**where, "apply_enabled": True, "wait_seconds": 30}
+    run = local_airflow.run(PIPELINE, conf, tmp_path, kubernetes(cluster.kubeconfig))
+    assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, "ERROR"), run.log[-3000:]
+    assert f"exit code 3: the pipeline itself failed (apply_jobs); not applied: {taken}; health is ERROR" in run.log
+    assert f"apply_jobs: failed; not applied: {taken}" in run.result["steps"]
+    assert {"wait_for_jobs: success", "record_history: success", "send_alerts: success"} <= set(run.result["steps"])
+    assert run.result["applied_jobs"] == 1
+    (record,) = records(tmp_path)
+    assert record.reasons == {"oom_killed": 1}
+
+
+def test_an_apply_that_applies_nothing_ends_the_run(local_airflow, sandbox, tmp_path):
+    conf = {"apply_enabled": True, "namespace": "nobody-may-apply-here"}
+    run = local_airflow.run(PIPELINE, conf, tmp_path, kubernetes(sandbox.kubeconfig))
+    assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, None), run.log[-3000:]
+    assert "exit code 3: the pipeline itself failed (apply_jobs); health is not known" in run.log
+    assert "monitor_jobs: upstream_failed" in run.result["steps"]
 
 
 def check_session(history, where, record):

@@ -108,11 +108,21 @@ def test_one_jobs_passing_fault_is_retried_and_the_other_is_watched_meanwhile(cl
     with pytest.raises(AirflowException, match="1 of 2 Jobs were not applied; first: the server asks") as failed:
         run_apply(cluster, jobs, pushed=pushed)
     assert not isinstance(failed.value, AirflowFailException)
+    assert pushed["return_value"]["not_applied"] == [cluster.job("b")]
     assert (pushed["return_value"]["applied_jobs"], pushed["return_value"]["job_names"]) == (1, [cluster.job("a")])
     (seen,) = SessionStore(jobs.parent / "sessions").read(cluster.namespace, cluster.tag).jobs
     assert (seen.name, seen.phase != "UNSEEN") == (cluster.job("a"), True)
     monkeypatch.undo()
     assert run_apply(cluster, jobs)["applied_jobs"] == 2
+
+
+def test_a_later_try_that_cannot_even_begin_leaves_word_of_what_earlier_ones_applied(cluster, jobs, tmp_path):
+    run_apply(cluster, jobs)
+    (tmp_path / "apply.yaml").write_text("allowed_namespaces: [elsewhere]\n")
+    pushed = {}
+    with pytest.raises(AirflowFailException, match="not on the allow-list"):
+        run_apply(cluster, jobs, pushed=pushed, policy_file=str(tmp_path / "apply.yaml"))
+    assert sorted(pushed["return_value"]["job_names"]) == [cluster.job("a"), cluster.job("b")]
 
 
 def run_apply(cluster, jobs, pushed=None, **more):

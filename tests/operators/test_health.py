@@ -28,7 +28,8 @@ def sessions(tmp_path):
 def evaluate(sessions, job_names, waited=None):
     snapshot = K8sMonitorSnapshot("n", "app=x", [], [], NOW, jobs_listed=True)
     task = EvaluateHealthOperator(
-        task_id="evaluate_health", snapshot=wire.dump(snapshot), applied={"job_names": job_names}, waited=waited,
+        task_id="evaluate_health", snapshot=wire.dump(snapshot), applied=job_names and {"job_names": job_names},
+        waited=waited,
         sessions_dir=str(sessions),
     )  # fmt: skip
     return {job["job_name"]: job for job in task.execute(CONTEXT)["jobs_health"]}
@@ -44,6 +45,11 @@ def test_jobs_that_are_gone_are_what_they_were_seen_to_be(sessions):
         "stranger": ("MISSING", "ERROR", ["missing"]),
     }
     assert found["killed"]["exit_code"] == 137
+
+
+def test_the_wait_names_what_was_applied_where_the_apply_itself_is_not_asked(sessions):
+    found = evaluate(sessions, None, {"job_names": ["a", "lost"], "succeeded": ["a"], "failed": [], "waiting": []})
+    assert {name: job["phase"] for name, job in found.items()} == {"a": "SUCCEEDED", "lost": "MISSING"}
 
 
 def test_the_wait_knows_where_no_file_was_written(tmp_path):

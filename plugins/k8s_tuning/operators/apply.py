@@ -26,7 +26,8 @@ class ApplyJobsOperator(ClusterStageOperator):
     `policy_file`: the allow-list of namespaces and contexts; "" allows all that the account may do. `sessions_dir`:
     where what was really applied is kept for the health page; `sessions/` beside the history where it is not given.
     A Job that is known there to have run, and that the cluster has not any more, is left out unless `apply_again`.
-    Where one Job met a passing fault the task is tried again; `applied_jobs` counts what all tries created.
+    Where one Job met a passing fault the task is tried again; `applied_jobs` counts what all tries created. A try that
+    fails leaves in XCom what is in the cluster all the same, for the tasks that watch it, and `not_applied`.
     """
 
     template_fields = (
@@ -59,23 +60,30 @@ class ApplyJobsOperator(ClusterStageOperator):
         """Apply, or ask the server what an apply would do."""
         from k8s_tuning.cluster.apply import K8sApplyExecutor
 
-        policy = load_policy(self.policy_file) if self.policy_file else ApplyPolicy()
-        dry_run = not is_true(self.apply_enabled, "apply_enabled")
-        executor = K8sApplyExecutor(dry_run, access=self.hook().access(), policy=policy)
-        plan = executor.build_plan(self.jobs_dir)
         store = SessionStore(self.sessions_dir)
-        again = is_true(self.apply_again, "apply_again")
-        result = executor.execute_plan(plan, {} if again else store.ran(executor.planned(plan)))
+        dry_run = not is_true(self.apply_enabled, "apply_enabled")
+        try:
+            policy = load_policy(self.policy_file) if self.policy_file else ApplyPolicy()
+            executor = K8sApplyExecutor(dry_run, access=self.hook().access(), policy=policy)
+            plan = executor.build_plan(self.jobs_dir)
+            again = is_true(self.apply_again, "apply_again")
+            result = executor.execute_plan(plan, {} if again else store.ran(executor.planned(plan)))
+        except TuningError:
+            if not dry_run and (earlier := store.created_by(run_of(context))):
+                done = {"job_names": earlier, "applied_jobs": len(earlier), "dry_run": False}
+                context["ti"].xcom_push(key="return_value", value=done)
+            raise
         self.report(generate_apply_report_text(result))
         created = {(job.namespace, job.job_name) for job in result.job_results if job.status is ApplyStatus.SUCCESS}
         for session in sessions_of(executor.applied(plan, result), run_of(context), timestamps.now(), created):
             store.applied(session)
             self.health_page = session_address(session.namespace, session.session_id)
-        done = summary(result) | {"applied_jobs": 0 if dry_run else store.created_by(run_of(context))}
+        done = summary(result) | {"applied_jobs": 0 if dry_run else len(store.created_by(run_of(context)))}
         if result.failed_jobs:
             failed = [job for job in result.job_results if job.status is ApplyStatus.FAILED]
-            # Should no try succeed, the run's report still counts what was applied.
-            context["ti"].xcom_push(key="return_value", value=done)
+            # Should no try succeed, the run still watches what was applied, and its report names what was not.
+            not_applied = [job.job_name for job in failed]
+            context["ti"].xcom_push(key="return_value", value=done | {"not_applied": not_applied})
             fault = ClusterError(
                 f"{len(failed)} of {result.total_jobs} Jobs were not applied; first: {failed[0].stderr}"
             )

@@ -19,7 +19,8 @@ from k8s_tuning.stages.sessions import SESSIONS, SessionStore
 class EvaluateHealthOperator(StageOperator):
     """Says OK, WARN or ERROR of a snapshot; returns K8sHealthSnapshot. Ill Jobs are no failure of the task.
 
-    `applied` and `waited`: what the tasks that applied and waited returned, where there are such. A Job that was
+    `applied` and `waited`: what the tasks that applied and waited returned, where there are such; either names the Jobs
+    that were applied. A Job that was
     applied and is not there any more is what it was last seen to be, by `waited` and by the session's file in
     `sessions_dir` (`sessions/` beside the history); `missing` or `gone` where nobody saw it end. `policy_file`: "" for
     built-in levels.
@@ -47,7 +48,7 @@ class EvaluateHealthOperator(StageOperator):
     def run_stage(self, context: Context) -> Any:
         """Evaluate."""
         policy = HealthPolicy.load(Path(self.policy_file)) if self.policy_file else HealthPolicy.default()
-        expected = (self.applied or {}).get("job_names", ())
+        expected = (self.applied or self.waited or {}).get("job_names", ())
         snapshot = take(K8sMonitorSnapshot, self.snapshot)
         self.health_page = page_of(snapshot.namespace, snapshot.selector, snapshot.cluster)
         known = SessionStore(self.sessions_dir).last_seen(snapshot.namespace, expected)

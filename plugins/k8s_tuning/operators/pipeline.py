@@ -24,6 +24,9 @@ _BROKEN = {"failed", "upstream_failed"}
 # A channel that fails cannot be told of through the channel; its notice is owed, and goes out with the next run.
 _UNTELLABLE = {"send_alerts"}
 
+# Jobs that are named, of those that were not applied.
+_NAMED = 5
+
 
 class ReportPipelineOperator(StageOperator):
     """Sums the run up as K8sTuningPipelineResult and ends it as the exit code says.
@@ -82,13 +85,13 @@ class ReportPipelineOperator(StageOperator):
         self._journal(result, tasks, context)
         self._tell_of_broken_stage(result, tasks, context)
         if result.exit_code == PIPELINE_FAILED:
-            broken = ", ".join(name for name, row in tasks.items() if row["state"] == "failed")
+            broken = ", ".join(self._broke_first(tasks))
             if not broken and result.health_status is not None:
                 raise AirflowFailException(
                     f"exit code 3: the Jobs could not be listed; health is {result.health_status}, not known"
                 )
             raise AirflowFailException(
-                f"exit code 3: the pipeline itself failed ({broken or 'a stage'}); "
+                f"exit code 3: the pipeline itself failed ({broken or 'a stage'}){self._not_applied()}; "
                 f"health is {result.health_status or 'not known'}"
             )
         if result.exit_code:
@@ -107,6 +110,20 @@ class ReportPipelineOperator(StageOperator):
                 ended[row["task_id"]] = row
         # In the order in which the DAG file has them.
         return {name: ended[name] for name in self.dag.task_dict if name in ended and name != ti.task_id}
+
+    def _broke_first(self, tasks: dict[str, dict[str, Any]]) -> list[str]:
+        """The tasks that failed, without those that did because one directly before them had."""
+        broken = {name for name, row in tasks.items() if row["state"] in _BROKEN}
+        return [
+            name
+            for name, row in tasks.items()
+            if row["state"] == "failed" and broken.isdisjoint(self.dag.task_dict[name].upstream_task_ids)
+        ]
+
+    def _not_applied(self) -> str:
+        names = (self.applied or {}).get("not_applied", ())
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return f"; not applied: {', '.join(names[:_NAMED])}{more}" if names else ""
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
         broken = any(row["state"] in _BROKEN for row in tasks.values())
@@ -130,7 +147,10 @@ class ReportPipelineOperator(StageOperator):
             incidents_sent=len({incident for one in sent for incident in one["incidents"]}),
             history_appended=self.record is not None,
             exit_code=health_code,
-            steps=[f"{name}: {row['state']}" for name, row in tasks.items()],
+            steps=[
+                f"{name}: {row['state']}{self._not_applied() if name == 'apply_jobs' else ''}"
+                for name, row in tasks.items()
+            ],
             jobs_listed=judged is None or judged.jobs_listed,
             idle=judged is not None and judged.idle,
         )
@@ -159,8 +179,11 @@ class ReportPipelineOperator(StageOperator):
         broke = {
             name: row["state"] for name, row in tasks.items() if row["state"] in _BROKEN and name not in _UNTELLABLE
         }
-        failed = [name for name, state in broke.items() if state == "failed"]
-        message = f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke; its log says why."
+        failed = [name for name in self._broke_first(tasks) if name in broke]
+        message = (
+            f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke{self._not_applied()}; "
+            "its log says why."
+        )
         now, dag_id = timestamps.now(), context["dag"].dag_id
         channel = channel_of_params(self.channel_type, self.channel_conn_id, self.alerting_config)
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")

@@ -19,9 +19,10 @@ from k8s_tuning.stages.wait import generate_wait_report_text
 class WaitForJobsOperator(ClusterStageOperator):
     """Waits until the applied Jobs have ended, `wait_seconds` at most; skipped where nothing was really applied.
 
-    `applied`: what ApplyJobsOperator returned. Returns {"succeeded", "failed", "waiting"}, lists of names. Time that is
-    over is no failure: monitoring then shows what still runs. `sessions_dir`: where the session's progress is written
-    while it waits; `sessions/` beside the history where it is not given.
+    `applied`: what ApplyJobsOperator returned, or left behind where it failed in part; the task fails where that broke
+    with nothing in the cluster. Returns {"job_names", "succeeded", "failed", "waiting"}, lists of names, the first of
+    all that were applied. Time that is over is no failure: monitoring then shows what still runs. `sessions_dir`: where the
+    session's progress is written while it waits; `sessions/` beside the history where it is not given.
     """
 
     template_fields = (*ClusterStageOperator.template_fields, "session_id", "applied", "wait_seconds", "sessions_dir")
@@ -45,6 +46,8 @@ class WaitForJobsOperator(ClusterStageOperator):
         """Defer until the Jobs have ended."""
         from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
+        if self.applied is None or (self.applied.get("not_applied") and not self.applied["job_names"]):
+            raise AirflowFailException("the apply failed with nothing applied, so there is nothing to wait for")
         if not self.applied["job_names"]:
             raise AirflowSkipException("nothing was applied, so there is nothing to wait for")
         self.log.info("Waiting for %d Job(s), at most %s s", len(self.applied["job_names"]), self.wait_seconds)
@@ -69,4 +72,4 @@ class WaitForJobsOperator(ClusterStageOperator):
             if "error" in event:
                 raise (AirflowException if event["retryable"] else AirflowFailException)(event["error"])
             self.report(generate_wait_report_text(event["progress"], float(self.wait_seconds)))
-            return event["progress"]
+            return {"job_names": self.applied["job_names"], **event["progress"]}

@@ -4,6 +4,7 @@
     sys.exit(result.exit_code)
 
 The DAG runs the same stages as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
+Only an apply that fails in part does not: the Jobs that it did apply are watched, recorded and alerted first.
 """
 
 from __future__ import annotations
@@ -67,9 +68,8 @@ class K8sTuningPipelineRunner:
                     start = self._clock()
                     result.steps.append(f"{step}: {work()}")
                     seconds[step] = self._clock() - start
-            result.exit_code = health_exit_code(
-                result.health_status, config.strict_health, jobs_listed=result.jobs_listed
-            )
+            found = health_exit_code(result.health_status, config.strict_health, jobs_listed=result.jobs_listed)
+            result.exit_code = PIPELINE_FAILED if steps.partly_applied else found
         except TuningError as error:
             result.steps.append(f"{step}: failed: {error}")
             result.exit_code = PIPELINE_FAILED

@@ -92,6 +92,7 @@ class Steps:
         self.sessions = SessionStore(Path(config.history_file).with_name(SESSIONS))
         self.applied: list[TuningSession] = []
         self.in_cluster: list[str] = []
+        self.partly_applied = False
         self.waited: dict[str, list[str]] = {}
         # Which Jobs are this run's: those of its manifests' sessions, and of manifests without one those by name.
         self.session_ids: set[str] = set()
@@ -160,15 +161,21 @@ class Steps:
             verdict = f"; {len(refused)} of {done.total_jobs} would fail: {refused[0].stderr}" if refused else ""
             return f"dry run, nothing was changed; {asked}{verdict}"
         self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0 and job.ran is None]
-        self.result.applied_jobs = done.successful_jobs
         created = {(job.namespace, job.job_name) for job in done.job_results if job.status is ApplyStatus.SUCCESS}
         self.applied = sessions_of(executor.applied(plan, done), self.run_id, self.now(), created)
         for session in self.applied:
             self.sessions.applied(session)
+        # Those of an earlier try of this run too; a Job of no session is of this one.
+        self.result.applied_jobs = max(done.successful_jobs, len(self.sessions.created_by(self.run_id)))
         if done.failed_jobs:
             first = next(job for job in done.job_results if job.status is ApplyStatus.FAILED)
             many = f"{done.failed_jobs} of {done.total_jobs} Job(s) were not applied"
-            raise ClusterError(f"{many}; first, {first.job_name}: {first.stderr}")
+            why = f"{many}; first, {first.job_name}: {first.stderr}"
+            if not self.in_cluster:
+                raise ClusterError(why)
+            self.partly_applied = True
+            names = [job.job_name for job in done.job_results if job.status is ApplyStatus.FAILED]
+            return f"failed: {why}; not applied: {_some(names)}; the others are watched"
         left_out = sum(job.ran is not None for job in done.job_results)
         more = f", {left_out} left out (they ran already)" if left_out else ""
         return f"{done.successful_jobs} created, {done.unchanged_jobs} unchanged{more} on {done.server}"

@@ -147,10 +147,10 @@ class SessionStore:
                 found[namespace, job.name] = GONE
         return found
 
-    def created_by(self, run_id: str) -> int:
-        """How many Jobs this run created, over all its tries."""
+    def created_by(self, run_id: str) -> list[str]:
+        """The names of the Jobs that this run created, over all its tries."""
         sessions = (self._files.read_or_warn(name) for name in self._files.names())
-        return sum(job.run_id == run_id for session in sessions if session is not None for job in session.jobs)
+        return [job.name for session in sessions if session is not None for job in session.jobs if job.run_id == run_id]
 
     def seen(
         self,

@@ -17,6 +17,7 @@ from k8s_tuning.addresses import target_address
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
+from k8s_tuning.operators.shared_folder import compare_folder
 from k8s_tuning.printable import printable
 from k8s_tuning.private import create, make_folder
 from k8s_tuning.stages.leftovers import HANDOVER, drop_old_files
@@ -43,7 +44,8 @@ class StageOperator(BaseOperator):
 
     A fault that a retry may mend fails the try, any other fails the task at once. Both without their causes: a
     library's exception may hold a URL or a token, and Airflow would print it. So does a fault that nobody foresaw: the
-    task fails at once, with one sentence that says where its traceback is kept.
+    task fails at once, with one sentence that says where its traceback is kept. So does a task on a host that does not
+    share the folder of $K8S_TUNING_HISTORY_DIR with the run's first task.
 
     `health_page`: the address of what the task told of, as soon as that is known.
     """
@@ -52,8 +54,9 @@ class StageOperator(BaseOperator):
     health_page: str | None = None
 
     def execute(self, context: Context) -> Any:
-        """Run the stage."""
+        """Run the stage, where the run's tasks share their folder."""
         with failing():
+            compare_folder(self, context)
             return self.run_stage(context)
 
     def run_stage(self, context: Context) -> Any:

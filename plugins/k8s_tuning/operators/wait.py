@@ -21,8 +21,8 @@ class WaitForJobsOperator(ClusterStageOperator):
 
     `applied`: what ApplyJobsOperator returned, or left behind where it failed in part; the task fails where that broke
     with nothing in the cluster. Returns {"job_names", "succeeded", "failed", "waiting"}, lists of names, the first of
-    all that were applied. Time that is over is no failure: monitoring then shows what still runs. `sessions_dir`: where the
-    session's progress is written while it waits; `sessions/` beside the history where it is not given.
+    all that were applied. Time that is over is no failure: monitoring then shows what still runs. `sessions_dir`: where
+    the session's progress is written while it waits; `sessions/` beside the history where it is not given.
     """
 
     template_fields = (*ClusterStageOperator.template_fields, "session_id", "applied", "wait_seconds", "sessions_dir")

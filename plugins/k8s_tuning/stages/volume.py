@@ -81,6 +81,17 @@ def identity(folder: Path) -> str:
         raise StoreError(f"{path}: {error.strerror}; the shared volume must be writable for this user") from error
 
 
+def found_identity(folder: Path) -> str | None:
+    """The folder's identity, None where it has none (yet). StoreError where it cannot be read."""
+    path = folder / FOLDER / _IDENTITY
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def check_volume(folder: Path, host: str, now: str) -> VolumeReport:
     """Write, lock, and compare with what other hosts left. StoreError where the folder cannot be written at all."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", host):

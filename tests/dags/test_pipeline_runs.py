@@ -1,6 +1,7 @@
 """Whole runs of the DAGs through Airflow, on the sandbox and on a real control plane."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from tests.airflow_runs import ROOT, kubernetes
 from tests.clusters import job_manifest
 from tests.servers import recording_server, status
 
+from k8s_tuning.stages.generate import generate_jobs
 from k8s_tuning.stages.history import K8sHealthHistoryStore
 from k8s_tuning.stages.looks import LookStore
+from k8s_tuning.stages.session import load_session
 from k8s_tuning.stages.sessions import SessionStore
 
 pytestmark = pytest.mark.airflow
@@ -105,7 +108,9 @@ def test_where_one_job_cannot_be_applied_the_other_is_watched_recorded_and_told(
     local_airflow, cluster, where, tmp_path
 ):
     """The run ends with 3 all the same, and names the Job."""
-    taken = f"arb-tuning-e2e-{cluster.tag}-worker-1-0"
+    session = replace(load_session(where["session_config"]), session_id=where["session_id"])
+    generate_jobs(session, tmp_path / "named", run_id="r")
+    (taken,) = [path.stem.removeprefix("job-00-") for path in (tmp_path / "named").glob("job-00-*")]
     cluster.scenario([{"match": f"*{cluster.tag}*worker-2*", "outcome": "oom", "seconds": 1}])
     with cluster.client() as http:
         path = f"/apis/batch/v1/namespaces/{where['namespace']}/jobs"

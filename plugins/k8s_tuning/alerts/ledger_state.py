@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_tuning.alerts.ledger_line import DECIDED, LedgerLine, read_block
+from k8s_tuning.alerts.ledger_line import DECIDED, OWED, LedgerLine, ShortLine, read_short
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.folds import AddBlock, Checkpoint
 from k8s_tuning.jsonl import BrokenLines
 from k8s_tuning.stages.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
+
+# Hundreds of thousands of lines are compared with these.
+_TEST, _ACKNOWLEDGED = Status.TEST, Status.ACKNOWLEDGED
 
 
 @dataclass
@@ -64,7 +67,10 @@ class IncidentFacts:
 
     def channel(self, receiver: str, channel: str) -> ChannelFacts:
         """The facts of one channel, made where there are none."""
-        return self.channels.setdefault((receiver, channel), ChannelFacts(receiver, channel))
+        found = self.channels.get((receiver, channel))
+        if found is None:
+            found = self.channels[receiver, channel] = ChannelFacts(receiver, channel)
+        return found
 
     @property
     def settled(self) -> bool:
@@ -101,25 +107,26 @@ class LedgerState:
         # One that names the cluster before one of a version that knew none.
         return next(iter(sorted(found, key=lambda facts: facts.cluster != cluster)), None)
 
-    def add(self, line: LedgerLine) -> None:
+    def add(self, line: LedgerLine | ShortLine) -> None:
         """Take in one more line."""
         if line.dry_run and not self.dry_run:
             return
-        if line.status is Status.TEST:
+        status = line.status
+        if status is _TEST:
             return
         facts = self.incidents.get(line.incident_id)
-        if line.status is Status.ACKNOWLEDGED:
+        if status is _ACKNOWLEDGED:
             if facts is not None:
                 facts.acknowledged = line.at
             return
-        if line.outcome in DECIDED:
+        if isinstance(line, ShortLine) or line.outcome in DECIDED:
             facts = self._decided(facts, line)
         elif facts is not None:
             _attempted(facts, line)
-        if facts is not None and facts.settled:
+        if facts is not None and not facts.is_open and facts.settled:
             del self.incidents[facts.id]
 
-    def _decided(self, facts: IncidentFacts | None, line: LedgerLine) -> IncidentFacts:
+    def _decided(self, facts: IncidentFacts | None, line: LedgerLine | ShortLine) -> IncidentFacts:
         if facts is None:
             facts = self.incidents[line.incident_id] = IncidentFacts(
                 line.incident_id,
@@ -143,7 +150,7 @@ class LedgerState:
         if not line.channel:
             return facts
         channel = facts.channel(line.receiver, line.channel)
-        if line.outcome == "owed":
+        if isinstance(line, LedgerLine) and line.outcome == OWED:
             channel.owed, channel.tried, channel.closed = line, False, False
         elif line.decision in CLOSING:
             channel.closed, channel.owed = True, None
@@ -157,7 +164,7 @@ class LedgerStates:
     real: LedgerState = field(default_factory=LedgerState)
     shown: LedgerState = field(default_factory=lambda: LedgerState(dry_run=True))
 
-    def add(self, line: LedgerLine) -> None:
+    def add(self, line: LedgerLine | ShortLine) -> None:
         """Take in one more line."""
         self.real.add(line)
         self.shown.add(line)
@@ -171,7 +178,7 @@ def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
     """Takes whole lines in."""
 
     def add(states: LedgerStates, block: bytes, begin: int) -> None:
-        for line in read_block(block, begin, broken):
+        for line in read_short(block, begin, broken):
             states.add(line)
 
     return add

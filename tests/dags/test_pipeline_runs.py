@@ -127,7 +127,9 @@ def test_where_one_job_cannot_be_applied_the_other_is_watched_recorded_and_told(
 
 
 def test_an_apply_that_applies_nothing_ends_the_run(local_airflow, sandbox, tmp_path):
-    conf = {"apply_enabled": True, "namespace": "nobody-may-apply-here"}
+    session = yaml.safe_load((ROOT / "include/configs/d29-k8s-demo-session.yaml").read_text())
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**session, "k8s_namespace": "nobody-applies-here"}))
+    conf = {"apply_enabled": True, "namespace": "nobody-applies-here", "session_config": str(tmp_path / "own.yaml")}
     run = local_airflow.run(PIPELINE, conf, tmp_path, kubernetes(sandbox.kubeconfig))
     assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, None), run.log[-3000:]
     assert "exit code 3: the pipeline itself failed (apply_jobs); health is not known" in run.log

@@ -20,10 +20,9 @@ class EvaluateHealthOperator(StageOperator):
     """Says OK, WARN or ERROR of a snapshot; returns K8sHealthSnapshot. Ill Jobs are no failure of the task.
 
     `applied` and `waited`: what the tasks that applied and waited returned, where there are such; either names the Jobs
-    that were applied. A Job that was
-    applied and is not there any more is what it was last seen to be, by `waited` and by the session's file in
-    `sessions_dir` (`sessions/` beside the history); `missing` or `gone` where nobody saw it end. `policy_file`: "" for
-    built-in levels.
+    that were applied. A Job that was applied and is not there any more is what it was last seen to be, by `waited` and
+    by the session's file in `sessions_dir` (`sessions/` beside the history); `missing` or `gone` where nobody saw it
+    end. `policy_file`: "" for built-in levels.
     """
 
     template_fields = ("snapshot", "applied", "waited", "policy_file", "sessions_dir")

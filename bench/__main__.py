@@ -1,6 +1,6 @@
 """`make bench`: every benchmark beside what it is compared with, one table, and build/bench.json.
 
-    KUBECONFIG=… python -m bench [NAME …]      NAME: apply, dag_shape, dashboard, history, metrics, snapshot
+    KUBECONFIG=… python -m bench [NAME …]      NAME: apply, dag_shape, dashboard, history, ledger, metrics, snapshot
 
 Exit code: 0 every ratio that was measured is within its limit, 1 one is not, or a benchmark broke. What was not run is
 said, with why: it counts neither way.
@@ -26,7 +26,8 @@ from k8s_tuning.errors import TuningError
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "build" / "bench.json"
 # What they need: nothing from outside, or the API at $KUBECONFIG.
-SUITES = {"snapshot": True, "apply": True, "history": False, "dashboard": False, "metrics": False, "dag_shape": False}
+WITHOUT_CLUSTER = ("history", "dashboard", "metrics", "ledger", "dag_shape")
+SUITES = {"snapshot": True, "apply": True, **dict.fromkeys(WITHOUT_CLUSTER, False)}
 VERSIONS = ("apache-airflow", "aiohttp", "duckdb", "lightkube", "numpy")
 
 

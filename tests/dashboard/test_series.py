@@ -160,6 +160,7 @@ def as_record(timed: plain.Timed) -> Record:
         health=found.overall_health.value,
         monitor_errors=found.monitor_errors,
         run=run_ref(found.run_id),
+        idle=found.overall_health == "OK" and [found.jobs_ok, found.jobs_warn, found.jobs_error] == [0, 0, 0],
         **counts,
     )
 

@@ -82,3 +82,11 @@ def test_an_import_loads_no_more_than_it_needs(statement: str, absent: list[str]
     code = f"import sys; {statement}; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["K8sJobMonitor", "K8sEventCollector", "K8sApplyExecutor"])
+def test_who_reads_a_cluster_says_which(name: str) -> None:
+    """The guides' own tests ask for it."""
+    arguments = {} if name == "K8sApplyExecutor" else {"namespace": "trading-bots", "label_selector": "app=x"}
+    reader = getattr(k8s_tuning, name)(**arguments, kubeconfig="/path/to/kubeconfig", context="my-cluster")
+    assert (reader.kubeconfig, reader.context) == ("/path/to/kubeconfig", "my-cluster")

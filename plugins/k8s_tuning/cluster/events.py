@@ -54,6 +54,7 @@ class K8sEventCollector:
         self.label_selector = label_selector
         self.limit = limit
         self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+        self.kubeconfig, self.context = self.access.kubeconfig, self.access.context
         self._now = now
         self.cluster = cluster
 

@@ -84,6 +84,7 @@ class K8sJobMonitor:
         self.label_selector = label_selector
         self.max_log_lines = max_log_lines
         self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
+        self.kubeconfig, self.context = self.access.kubeconfig, self.access.context
         self._now = now
         self.cluster = cluster
 

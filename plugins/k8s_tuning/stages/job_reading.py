@@ -12,6 +12,7 @@ from typing import Any
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.api_values import Json, count, mapping, mappings, number, text, text_list, texts
+from k8s_tuning.stages.manifest_secrets import LAST_APPLIED, shown_text
 from k8s_tuning.stages.monitor import K8sJobStatus
 from k8s_tuning.stages.pod_reading import pod_status
 
@@ -38,7 +39,7 @@ def job_status(job: Json, pods: Iterable[Json] = ()) -> K8sJobStatus:
         completion_time=text(status, "completionTime"),
         uid=text(metadata, "uid") or "",
         created_at=text(metadata, "creationTimestamp"),
-        annotations=texts(metadata, "annotations"),
+        annotations=_annotations(metadata),
         condition_reason=text(condition, "reason"),
         condition_message=text(condition, "message"),
         condition_time=text(condition, "lastTransitionTime"),
@@ -116,3 +117,9 @@ def _instant(said: str | None) -> str | None:
         return None if said is None else timestamps.to_text(timestamps.to_datetime(said))
     except InputError:
         return None
+
+
+def _annotations(metadata: Json) -> dict[str, str]:
+    """What may be shown of them: kubectl writes down the whole manifest that it applied, environment included."""
+    found = texts(metadata, "annotations")
+    return {name: shown_text(value) for name, value in found.items() if name != LAST_APPLIED}

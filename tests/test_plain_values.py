@@ -62,7 +62,7 @@ def test_an_incident_by_hand_is_told() -> None:
         {"metadata": {"incident_id": None, "started_at": 5, "x": {1, 2}, 3: object(), "big": 2**70, "half": "\ud800"}},
         {"raw_incident": "not a mapping"},
     ],
-    ids=str,
+    ids=["nothing", "empty", "None", "other shapes", "odd values", "a text"],
 )
 @pytest.mark.parametrize("channel", ["console", "slack_webhook", "generic_webhook"])
 def test_dispatch_is_a_bool_whatever_the_payload_lacks(channel: str, more: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cluster.apply import K8sApplyExecutor
-from k8s_tuning.stages.generate import generate_jobs
-from k8s_tuning.stages.session import K8sOrchestratorConfig
+from k8s_tuning.stages.generate.jobs import generate_jobs
+from k8s_tuning.stages.generate.session import K8sOrchestratorConfig
 
 JOBS = 300
 ROUNDS = 3

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = "k8s_tuning_pipeline"

@@ -13,8 +13,8 @@ from typing import Any
 
 from bench import measure
 
-from k8s_tuning.dashboard.series import HistoryColumns
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.queries.series import HistoryColumns
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 RECORDS = 1_000_000
 EVERY_SECONDS = 30

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import measure
 
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 RECORDS = 1_000_000
 LAST = 20

@@ -23,7 +23,7 @@ import yaml
 from bench import measure
 
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 JOBS, LIMIT, GOES = 300, 1.5, 9
 AT_ONCE = 32

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param
 
-from k8s_tuning.operators.incident import SendAlertOperator
+from k8s_tuning.operators.alert import SendAlertOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.smoke import PlanSmokeTestOperator, ReportOutcomesOperator
-from k8s_tuning.places import history_dir
+from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from airflow.sdk import DAG, Param, task_group
 
 from k8s_tuning.notifications import K8sTuningNotifier
-from k8s_tuning.operators.events import CollectEventsOperator
-from k8s_tuning.operators.health import EvaluateHealthOperator
-from k8s_tuning.operators.history import RecordHistoryOperator
-from k8s_tuning.operators.incident import (
+from k8s_tuning.operators.alert import (
     ChooseAlertsOperator,
     PlanAlertsOperator,
     ReportMonitorOperator,
     SendAlertOperator,
     SuppressAlertsOperator,
 )
+from k8s_tuning.operators.events import CollectEventsOperator
+from k8s_tuning.operators.health import EvaluateHealthOperator
+from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.monitor import MonitorJobsOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.targets import LoadTargetsOperator
-from k8s_tuning.places import history_dir
+from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 HISTORY_FILE = str(history_dir() / "health.jsonl")

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Param
 
 from k8s_tuning.operators.history import ReportHistoryOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
-from k8s_tuning.places import history_dir
+from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 

@@ -8,23 +8,23 @@ from pathlib import Path
 from airflow.sdk import DAG, Param
 
 from k8s_tuning.notifications import K8sTuningNotifier
-from k8s_tuning.operators.apply import ApplyJobsOperator
-from k8s_tuning.operators.events import CollectEventsOperator
-from k8s_tuning.operators.generate import GenerateJobsOperator
-from k8s_tuning.operators.health import EvaluateHealthOperator
-from k8s_tuning.operators.history import RecordHistoryOperator
-from k8s_tuning.operators.incident import (
+from k8s_tuning.operators.alert import (
     ChooseAlertsOperator,
     PlanAlertsOperator,
     SendAlertOperator,
     SuppressAlertsOperator,
 )
+from k8s_tuning.operators.apply import ApplyJobsOperator
+from k8s_tuning.operators.events import CollectEventsOperator
+from k8s_tuning.operators.generate import GenerateJobsOperator
+from k8s_tuning.operators.health import EvaluateHealthOperator
+from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.monitor import MonitorJobsOperator
 from k8s_tuning.operators.pipeline import ReportPipelineOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.validate import ValidateJobsOperator
 from k8s_tuning.operators.wait import WaitForJobsOperator
-from k8s_tuning.places import history_dir
+from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 HISTORY = history_dir()

@@ -11,7 +11,7 @@ from airflow_browser import chromium, health_page, sign_in, trigger_pipeline, wa
 from local_airflow import ROOT, SCENARIO, environment, serve
 from playwright.sync_api import Page
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 HOME = ROOT / ".airflow" / "screenshots"
 PICTURES = ROOT / "docs" / "images"

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from scripts.local_airflow import environment, serve
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 # The demo's trouble; the last line of the log, which any container may write, tries to be a page of its own.
 SCENARIO = """

@@ -26,7 +26,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from tests.odd_values import changed, places
 from k8s_tuning.alerts.config import load_config
 from k8s_tuning.cluster import kubeconfig
 from k8s_tuning.errors import TuningError
-from k8s_tuning.sandbox.scenario import Scenario
-from k8s_tuning.stages.apply_policy import load_policy
-from k8s_tuning.stages.generate import build_k8s_jobs_from_orchestrator
-from k8s_tuning.stages.health_policy import HealthPolicy
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.apply.policy import load_policy
+from k8s_tuning.stages.generate.jobs import build_k8s_jobs_from_orchestrator
+from k8s_tuning.stages.generate.session import load_session
+from k8s_tuning.stages.health.policy import HealthPolicy
 from k8s_tuning.stages.targets import load_targets
+from k8s_tuning_sandbox.scenario import Scenario
 
 CONFIGS = Path(__file__).parents[1] / "include/configs"
 KUBECONFIG = {

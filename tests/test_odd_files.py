@@ -18,23 +18,24 @@ from hypothesis import strategies as st
 from tests.odd_values import ODD, changed, places
 from tests.web.recordings import DAG_ID, NAMESPACE, RUN_ID, SELECTOR, SESSION, ago, record_a_run
 
-from k8s_tuning import folds, timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.alerts import AlertingConfig, Ledger, deliver_notice, observe_target, plan_notices
 from k8s_tuning.alerts.channels import ChannelConfig
 from k8s_tuning.cli import main
-from k8s_tuning.dashboard.board import Dashboard
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.metrics.collector import render
 from k8s_tuning.operators.stage import take
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
-from k8s_tuning.stages.history import (
+from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history.store import (
     K8sHealthHistoryStore,
     RetentionPolicy,
     generate_history_summary_text,
     generate_history_text,
 )
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
-from k8s_tuning.stages.sessions import SessionStore
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.sessions.store import SessionStore
+from k8s_tuning.storage import tail
 
 CONSOLE = AlertingConfig.single(ChannelConfig("console", "console"))
 KINDS = ["health.jsonl", "alerts-ledger.jsonl", "runs.jsonl", "sessions", "looks"]
@@ -124,7 +125,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes_or_named(kind: str, data: Any,
     for name, read in readers(folder).items():
         said = str(folder)
         try:
-            pydantic_core.to_json(wire.dump(read()))
+            pydantic_core.to_json(plain_values.dump(read()))
         except TuningError as error:
             said = str(error)
         assert str(folder) in said, name
@@ -137,7 +138,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes_or_named(kind: str, data: Any,
 def test_a_damaged_handover_is_refused_with_what_to_clear(data: Any, recorded: Path) -> None:
     job = K8sJobHealth("j", "n", "FAILED", 0, 1, 0, HealthLevel.ERROR, ["oom_killed"], {"a": "b"}, "cause", 137)
     path = recorded.with_name("handover.json")
-    path.write_text(json.dumps(wire.dump(K8sHealthSnapshot("n", "a=b", [job], [], HealthLevel.ERROR, ago(1)))))
+    path.write_text(json.dumps(plain_values.dump(K8sHealthSnapshot("n", "a=b", [job], [], HealthLevel.ERROR, ago(1)))))
     path.write_bytes(damaged(path, data))
     with contextlib.suppress(InputError):
         take(K8sHealthSnapshot, {"file": str(path)})
@@ -211,7 +212,7 @@ def test_a_damaged_checkpoint_costs_no_more_than_reading_anew(data: Any, recorde
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(recorded, folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(folds, "_WORTH_SAVING_BYTES", 0)
+        patched.setattr(tail, "_WORTH_SAVING_BYTES", 0)
         Ledger(folder / "alerts-ledger.jsonl").state()
     path = folder / "alerts-ledger.jsonl.state"
     whole = path.read_bytes()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.cluster.api_double import Answer, ApiDouble, page, serving
 from tests.odd_values import ODD, changed, places
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.cluster import faults
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
@@ -22,19 +22,24 @@ from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import ClusterError, TuningError
-from k8s_tuning.stages import pod_reading
-from k8s_tuning.stages.apply import decide, with_hash
-from k8s_tuning.stages.events import (
+from k8s_tuning.stages.apply.plan import decide, with_hash
+from k8s_tuning.stages.events.snapshot import (
     K8sEventSnapshot,
     Selected,
     generate_events_report_text,
     read_event,
     select_events,
 )
-from k8s_tuning.stages.health import K8sHealthEvaluator, count_reasons, failing_jobs, generate_health_report_text
-from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.looks import make_look
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.health.evaluate import (
+    K8sHealthEvaluator,
+    count_reasons,
+    failing_jobs,
+    generate_health_report_text,
+)
+from k8s_tuning.stages.monitor import pod_reading
+from k8s_tuning.stages.monitor.job_reading import job_status
+from k8s_tuning.stages.monitor.latest import make_look
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
 
 AT = "2025-11-16T10:00:00Z"
 JOB: dict[str, Any] = {
@@ -119,12 +124,12 @@ def read_all(job: Any = JOB, pods: Any = (POD, RUNNING, PENDING), event: Any = E
         health = K8sHealthEvaluator().evaluate(snapshot)
         generate_monitor_report_text(snapshot)
         generate_health_report_text(health)
-        orjson.dumps([wire.dump(snapshot), wire.dump(health), count_reasons(health.jobs_health)])
+        orjson.dumps([plain_values.dump(snapshot), plain_values.dump(health), count_reasons(health.jobs_health)])
         failing_jobs(health.jobs_health)
     events = K8sEventSnapshot("n", "a=b", select_events([event], Selected(), 5, ["arb-tuning-1"]), AT)
     make_look(health, snapshot, events, "run", "target")
     generate_events_report_text(events)
-    orjson.dumps(wire.dump(events))
+    orjson.dumps(plain_values.dump(events))
 
 
 def refused(said: Any) -> None:

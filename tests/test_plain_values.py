@@ -11,10 +11,10 @@ from tests.servers import recording_server, status
 import k8s_tuning as k
 from k8s_tuning.alerts import AlertChannelConfig, K8sAlertManager
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.apply import count
-from k8s_tuning.stages.events import K8sEvent, K8sEventSnapshot, generate_events_report_text
-from k8s_tuning.stages.history import generate_history_text, generate_record_text
-from k8s_tuning.stages.pipeline import generate_pipeline_report_text, health_exit_code
+from k8s_tuning.stages.apply.plan import count
+from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot, generate_events_report_text
+from k8s_tuning.stages.history.store import generate_history_text, generate_record_text
+from k8s_tuning.stages.pipeline.result import generate_pipeline_report_text, health_exit_code
 
 NAMESPACE, SELECTOR, AT = "trading-bots", "app=arbitrage-tuning", "2025-11-16T10:00:00Z"
 NO_EVENT: Any = K8sEvent(None, None, None, None, None, None, None, None, None, None)  # type: ignore[arg-type]

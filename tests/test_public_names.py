@@ -12,9 +12,9 @@ import k8s_tuning
 
 # The names of D29 to D36 and where each lives.
 CONTRACT = {
-    "stages.session": ["K8sOrchestratorConfig"],
-    "stages.generate": ["K8sJobSpec", "K8sTuningJobFactory", "build_k8s_jobs_from_orchestrator"],
-    "stages.validate": [
+    "stages.generate.session": ["K8sOrchestratorConfig"],
+    "stages.generate.jobs": ["K8sJobSpec", "K8sTuningJobFactory", "build_k8s_jobs_from_orchestrator"],
+    "stages.validate.plan": [
         "K8sJobValidator",
         "K8sJobValidation",
         "K8sExecutionPlanner",
@@ -22,7 +22,7 @@ CONTRACT = {
         "generate_execution_plan_text",
     ],
     "cluster.apply": ["K8sApplyExecutor"],
-    "stages.apply": [
+    "stages.apply.plan": [
         "K8sApplyPlan",
         "K8sApplyPlanItem",
         "K8sApplyResult",
@@ -30,8 +30,8 @@ CONTRACT = {
         "generate_apply_report_text",
     ],
     "cluster.monitor": ["K8sJobMonitor"],
-    "stages.monitor": ["K8sMonitorSnapshot", "K8sJobStatus", "K8sPodLog", "generate_monitor_report_text"],
-    "stages.health": [
+    "stages.monitor.snapshot": ["K8sMonitorSnapshot", "K8sJobStatus", "K8sPodLog", "generate_monitor_report_text"],
+    "stages.health.evaluate": [
         "HealthLevel",
         "K8sJobHealth",
         "K8sHealthSnapshot",
@@ -39,11 +39,11 @@ CONTRACT = {
         "generate_health_report_text",
     ],
     "cluster.events": ["K8sEventCollector"],
-    "stages.events": ["K8sEvent", "K8sEventSnapshot"],
-    "stages.history": ["K8sHealthHistoryRecord", "K8sHealthHistoryStore"],
-    "stages.incident": ["IncidentSeverity", "K8sIncident", "K8sAlertPayload"],
+    "stages.events.snapshot": ["K8sEvent", "K8sEventSnapshot"],
+    "stages.history.store": ["K8sHealthHistoryRecord", "K8sHealthHistoryStore"],
+    "stages.alert.incident": ["IncidentSeverity", "K8sIncident", "K8sAlertPayload"],
     "alerts": ["AlertChannelConfig", "K8sAlertManager"],
-    "stages.pipeline": ["K8sTuningPipelineConfig", "K8sTuningPipelineResult"],
+    "stages.pipeline.result": ["K8sTuningPipelineConfig", "K8sTuningPipelineResult"],
     "runner": ["K8sTuningPipelineRunner"],
 }
 

@@ -16,32 +16,37 @@ if TYPE_CHECKING:
     from k8s_tuning.cluster.monitor import K8sJobMonitor
     from k8s_tuning.errors import TuningError
     from k8s_tuning.runner import K8sTuningPipelineRunner
-    from k8s_tuning.stages.apply import (
+    from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload, K8sIncident
+    from k8s_tuning.stages.apply.plan import (
         K8sApplyJobResult,
         K8sApplyPlan,
         K8sApplyPlanItem,
         K8sApplyResult,
         generate_apply_report_text,
     )
-    from k8s_tuning.stages.events import K8sEvent, K8sEventSnapshot
-    from k8s_tuning.stages.generate import K8sJobSpec, K8sTuningJobFactory, build_k8s_jobs_from_orchestrator
-    from k8s_tuning.stages.health import (
+    from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
+    from k8s_tuning.stages.generate.jobs import K8sJobSpec, K8sTuningJobFactory, build_k8s_jobs_from_orchestrator
+    from k8s_tuning.stages.generate.session import K8sOrchestratorConfig
+    from k8s_tuning.stages.health.evaluate import (
         HealthLevel,
         K8sHealthEvaluator,
         K8sHealthSnapshot,
         K8sJobHealth,
         generate_health_report_text,
     )
-    from k8s_tuning.stages.history import K8sHealthHistoryRecord, K8sHealthHistoryStore
-    from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident
-    from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, generate_monitor_report_text
-    from k8s_tuning.stages.pipeline import (
+    from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore
+    from k8s_tuning.stages.monitor.snapshot import (
+        K8sJobStatus,
+        K8sMonitorSnapshot,
+        K8sPodLog,
+        generate_monitor_report_text,
+    )
+    from k8s_tuning.stages.pipeline.result import (
         K8sTuningPipelineConfig,
         K8sTuningPipelineResult,
         generate_pipeline_report_text,
     )
-    from k8s_tuning.stages.session import K8sOrchestratorConfig
-    from k8s_tuning.stages.validate import (
+    from k8s_tuning.stages.validate.plan import (
         K8sExecutionPlan,
         K8sExecutionPlanner,
         K8sJobValidation,
@@ -56,28 +61,28 @@ _MODULES = {
     "cluster.monitor": ("K8sJobMonitor",),
     "errors": ("TuningError",),
     "runner": ("K8sTuningPipelineRunner",),
-    "stages.apply": (
+    "stages.apply.plan": (
         "K8sApplyJobResult",
         "K8sApplyPlan",
         "K8sApplyPlanItem",
         "K8sApplyResult",
         "generate_apply_report_text",
     ),
-    "stages.events": ("K8sEvent", "K8sEventSnapshot"),
-    "stages.generate": ("K8sJobSpec", "K8sTuningJobFactory", "build_k8s_jobs_from_orchestrator"),
-    "stages.health": (
+    "stages.events.snapshot": ("K8sEvent", "K8sEventSnapshot"),
+    "stages.generate.jobs": ("K8sJobSpec", "K8sTuningJobFactory", "build_k8s_jobs_from_orchestrator"),
+    "stages.health.evaluate": (
         "HealthLevel",
         "K8sHealthEvaluator",
         "K8sHealthSnapshot",
         "K8sJobHealth",
         "generate_health_report_text",
     ),
-    "stages.history": ("K8sHealthHistoryRecord", "K8sHealthHistoryStore"),
-    "stages.incident": ("IncidentSeverity", "K8sAlertPayload", "K8sIncident"),
-    "stages.monitor": ("K8sJobStatus", "K8sMonitorSnapshot", "K8sPodLog", "generate_monitor_report_text"),
-    "stages.pipeline": ("K8sTuningPipelineConfig", "K8sTuningPipelineResult", "generate_pipeline_report_text"),
-    "stages.session": ("K8sOrchestratorConfig",),
-    "stages.validate": (
+    "stages.history.store": ("K8sHealthHistoryRecord", "K8sHealthHistoryStore"),
+    "stages.alert.incident": ("IncidentSeverity", "K8sAlertPayload", "K8sIncident"),
+    "stages.monitor.snapshot": ("K8sJobStatus", "K8sMonitorSnapshot", "K8sPodLog", "generate_monitor_report_text"),
+    "stages.pipeline.result": ("K8sTuningPipelineConfig", "K8sTuningPipelineResult", "generate_pipeline_report_text"),
+    "stages.generate.session": ("K8sOrchestratorConfig",),
+    "stages.validate.plan": (
         "K8sExecutionPlan",
         "K8sExecutionPlanner",
         "K8sJobValidation",

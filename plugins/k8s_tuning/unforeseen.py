@@ -14,9 +14,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from k8s_tuning import places, private
 from k8s_tuning.errors import OutputError, TuningError, UnforeseenError
 from k8s_tuning.printable import printable
+from k8s_tuning.storage import places, private
 
 PREFIX = "k8s-tuning-traceback-"
 MOST_KEPT = 20

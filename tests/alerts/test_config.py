@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from k8s_tuning.alerts.config import load_config, parse_config, parse_duration
 from k8s_tuning.alerts.route import match
 from k8s_tuning.errors import ConfigError, InputError
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.plan import group
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 # (name, checks as "level minute", the decision after each). hold 10m, repeat 2h.
 STILL = ["still_firing"]

@@ -15,14 +15,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
 
-from k8s_tuning import folds
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.journal import Journal
+from k8s_tuning.storage import tail
+from k8s_tuning.storage.append_log import Journal
 
 CONFIG = parse_config(ONE_CHANNEL)
 
@@ -112,7 +112,7 @@ def test_the_state_is_that_of_all_lines_however_it_is_reached(
     path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
     lasting = Ledger(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folds, "_WORTH_SAVING_BYTES", 1)
+        patch.setattr(tail, "_WORTH_SAVING_BYTES", 1)
         patch.setattr(os, "fsync", lambda _: None)
         for number, (level, target, event) in enumerate(steps):
             checks = [record(level, number * 20, selector=target)]
@@ -171,7 +171,7 @@ def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch
         world.check(step[0], int(step[1:]))
     ledger.append(world.lines)
     past = ledger_retention.past
-    monkeypatch.setattr("k8s_tuning.journal._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("k8s_tuning.storage.append_log._LOCK_SECONDS", 0.05)
     monkeypatch.setattr("k8s_tuning.alerts.ledger._LOCK_SECONDS", 0.05)
     planned = []
 

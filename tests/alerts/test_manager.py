@@ -8,7 +8,7 @@ from tests.servers import recording_server, status
 
 from k8s_tuning.alerts.manager import AlertChannelConfig, K8sAlertManager
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.stages.events import K8sEvent
+from k8s_tuning.stages.events.snapshot import K8sEvent
 
 HISTORY = [record("O", 0), record("E", 5), record("E", 10)]
 EVENT = K8sEvent("Warning", "BackoffLimitExceeded", "한국어 🚨", "Job", "arb-tuning-1", NAMESPACE)

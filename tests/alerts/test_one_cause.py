@@ -8,10 +8,10 @@ from tests.stages.api_objects import FAILED, LATER, RUNNING, ended, job, pod
 
 from k8s_tuning.alerts.words import firing_payload
 from k8s_tuning.metrics import Metrics
-from k8s_tuning.stages.health import K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
-from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_record_text
-from k8s_tuning.stages.incident import build_incident
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
+from k8s_tuning.stages.alert.incident import build_incident
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_record_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 
 def check() -> K8sHealthSnapshot:

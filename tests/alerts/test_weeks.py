@@ -37,9 +37,9 @@ from k8s_tuning.alerts.notice import Notice, Sent, Status
 from k8s_tuning.alerts.plan import plan_notices
 from k8s_tuning.alerts.route import Route
 from k8s_tuning.errors import DeliveryError
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.retention import RetentionPolicy
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history.retention import RetentionPolicy
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.timestamps import to_datetime, to_text
 
 EXAMPLES = int(os.environ.get("K8S_TUNING_EXAMPLES", "12"))

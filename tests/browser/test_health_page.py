@@ -15,9 +15,9 @@ from scripts.airflow_browser import DAG, health_page, installed
 from tests.browser.conftest import TARGET, Desk, keep
 
 from k8s_tuning import timestamps
-from k8s_tuning.stages.health import K8sHealthSnapshot
-from k8s_tuning.stages.health_policy import HealthLevel
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
+from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 pytestmark = [
     pytest.mark.browser,

@@ -11,7 +11,7 @@ from tests.alerts.situations import record
 from tests.servers import RecordingServer, recording_server, status
 
 from k8s_tuning.cli import main
-from k8s_tuning.journal import Journal
+from k8s_tuning.storage.append_log import Journal
 
 CONFIG = """
 hold: 10m

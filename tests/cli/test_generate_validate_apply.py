@@ -8,7 +8,7 @@ import pytest
 
 from k8s_tuning.cli import apply, generate, validate
 from k8s_tuning.errors import ConfigError, InputError, RefusedError
-from k8s_tuning.stages.sessions import SessionStore
+from k8s_tuning.stages.sessions.store import SessionStore
 
 CONFIG = str(Path(__file__).parents[2] / "include/configs/d29-k8s-demo-session.yaml")
 POLICY = str(Path(__file__).parents[2] / "include/configs/apply.yaml")

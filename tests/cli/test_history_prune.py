@@ -8,15 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from tests.dashboard.ledger_lines import line as ledger_line
+from tests.queries.ledger_lines import line as ledger_line
 from tests.stages.history_lines import line
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import main
-from k8s_tuning.jsonl import encode
-from k8s_tuning.stages.looks import LookStore, TargetLook
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
-from k8s_tuning.stages.sessions import SessionStore, TuningSession
+from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
+from k8s_tuning.storage.jsonl import encode
 
 OLD = "2020-01-01T00:00:00Z"
 

@@ -13,7 +13,7 @@ import pytest
 
 from k8s_tuning.cli import metrics
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.journal import Journal
+from k8s_tuning.storage.append_log import Journal
 
 HEALTHY = 'k8s_tuning_target_health{level="OK",namespace="trading-bots",selector="app=x",target=""} 1.0'
 

@@ -11,9 +11,9 @@ from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Conflict
-from k8s_tuning.stages.apply import ApplyStatus, with_hash
-from k8s_tuning.stages.generate import build_k8s_jobs_from_orchestrator, generate_jobs, job_manifest
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.apply.plan import ApplyStatus, with_hash
+from k8s_tuning.stages.generate.jobs import build_k8s_jobs_from_orchestrator, generate_jobs, job_manifest
+from k8s_tuning.stages.generate.session import load_session
 
 SESSION = load_session(Path(__file__).parents[2] / "include/configs/d29-k8s-demo-session.yaml")
 

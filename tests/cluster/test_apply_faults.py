@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tests.cluster.api_double import TOKEN, Answer, page, refusal
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.errors import ConfigError, InputError, RefusedError, Unauthorized, Unreachable
-from k8s_tuning.stages.apply import ApplyStatus, K8sApplyPlan, apply_exit_code, generate_apply_report_text
-from k8s_tuning.stages.apply_policy import ApplyPolicy
-from k8s_tuning.stages.generate import generate_jobs
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyPlan, apply_exit_code, generate_apply_report_text
+from k8s_tuning.stages.apply.policy import ApplyPolicy
+from k8s_tuning.stages.generate.jobs import generate_jobs
+from k8s_tuning.stages.generate.session import load_session
 
 SESSION = load_session(Path(__file__).parents[2] / "include/configs/d29-k8s-demo-session.yaml")
 
@@ -158,8 +158,8 @@ def test_a_file_that_changed_since_the_plan_is_not_sent(api, jobs, tmp_path):
 
 def test_a_plan_survives_json_and_can_be_executed_by_another_process(api, jobs, tmp_path):
     api.answer = empty_cluster
-    plan = json.loads(json.dumps(wire.dump(K8sApplyExecutor(False).build_plan(jobs))))
-    result = K8sApplyExecutor(False, api.kubeconfig(tmp_path)).execute_plan(wire.load(K8sApplyPlan, plan))
+    plan = json.loads(json.dumps(plain_values.dump(K8sApplyExecutor(False).build_plan(jobs))))
+    result = K8sApplyExecutor(False, api.kubeconfig(tmp_path)).execute_plan(plain_values.load(K8sApplyPlan, plan))
     assert result.successful_jobs == 2
 
 

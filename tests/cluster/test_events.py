@@ -13,7 +13,7 @@ from k8s_tuning.cluster import events as events_module
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import ConfigError, InputError, SelectorError
-from k8s_tuning.stages.events import K8sEventSnapshot
+from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
 
 SELECTOR = "app=arbitrage-tuning"
 

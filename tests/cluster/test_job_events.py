@@ -13,8 +13,8 @@ from tests.clusters import Cluster, job_manifest
 from k8s_tuning.cluster import job_events
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.health import K8sHealthEvaluator
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
 
 SELECTOR = "app=arbitrage-tuning"
 START, NOW = "2025-11-16T10:00:00Z", "2025-11-16T11:00:00Z"

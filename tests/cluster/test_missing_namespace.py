@@ -15,7 +15,7 @@ from k8s_tuning.cli import main
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.health import HealthLevel, K8sHealthEvaluator
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthEvaluator
 
 SELECTOR = "app=arbitrage-tuning"
 MISSING = refusal(404, 'namespaces "n" not found', "NotFound", name="n", kind="namespaces")

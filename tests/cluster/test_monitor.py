@@ -14,7 +14,7 @@ from k8s_tuning.cluster import monitor as monitor_module
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.errors import ConfigError, InputError, SelectorError
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 START = "2025-11-16T10:00:00Z"
 SELECTOR = "app=arbitrage-tuning"

@@ -18,7 +18,7 @@ from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.pages import PAGE
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import BadAnswer, Expired, Forbidden, InputError, Invalid, NotFound, TuningError
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 T = TypeVar("T")
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.cluster.warning_headers import LONGEST_WARNING, MOST_WARNINGS, read_warnings
-from k8s_tuning.stages.apply import ApplyStatus, K8sApplyJobResult, generate_apply_report_text
-from k8s_tuning.stages.generate import generate_jobs
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyJobResult, generate_apply_report_text
+from k8s_tuning.stages.generate.jobs import generate_jobs
+from k8s_tuning.stages.generate.session import load_session
 
 SESSION = load_session(Path(__file__).parents[2] / "include/configs/d29-k8s-demo-session.yaml")
 POD_SECURITY = (
@@ -95,12 +95,12 @@ def test_a_warning_is_shown_beside_its_job_in_text_and_json(
     assert result.job_results[0].return_code == int(refused)
     text = generate_apply_report_text(result)
     assert text.index("worker-1") < text.index(f"    Warning: {POD_SECURITY}") < text.index("worker-2")
-    shown: Any = json.loads(json.dumps(wire.dump(result)))
+    shown: Any = json.loads(json.dumps(plain_values.dump(result)))
     assert shown["job_results"][0]["warnings"][0] == POD_SECURITY
 
 
 def test_a_result_without_warnings_of_an_earlier_version_is_read() -> None:
     job = K8sApplyJobResult("a", "n", "a.yaml", ["kubectl"], 0, "", "", ApplyStatus.SUCCESS, "2026-01-01T00:00:00Z")
-    shown = wire.dump(job)
+    shown = plain_values.dump(job)
     assert shown.pop("warnings") == []
-    assert wire.load(K8sApplyJobResult, shown) == job
+    assert plain_values.load(K8sApplyJobResult, shown) == job

@@ -10,11 +10,11 @@ from tests.airflow_runs import ROOT, kubernetes
 from tests.clusters import job_manifest
 from tests.servers import recording_server, status
 
-from k8s_tuning.stages.generate import generate_jobs
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.looks import LookStore
-from k8s_tuning.stages.session import load_session
-from k8s_tuning.stages.sessions import SessionStore
+from k8s_tuning.stages.generate.jobs import generate_jobs
+from k8s_tuning.stages.generate.session import load_session
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.monitor.latest import LookStore
+from k8s_tuning.stages.sessions.store import SessionStore
 
 pytestmark = pytest.mark.airflow
 

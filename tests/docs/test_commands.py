@@ -20,7 +20,7 @@ from tests.airflow_runs import LocalAirflow
 from tests.clusters import job_manifest
 from tests.loop.stack import Stack, free_port, wait
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 pytestmark = pytest.mark.servers
 

@@ -14,7 +14,7 @@ import yaml
 from tests.clusters import job_manifest
 from tests.servers import recording_server
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

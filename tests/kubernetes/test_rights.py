@@ -16,9 +16,9 @@ from tests.kubernetes.test_overlays import CRDS, KUBERNETES, build
 
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.health import K8sHealthEvaluator
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.incident import build_alert_payload, build_incident
+from k8s_tuning.stages.alert.incident import build_alert_payload, build_incident
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.parametrize("cluster", ["real"], indirect=True)]
 

@@ -11,7 +11,7 @@ from tests.loop.stack import Stack, free_port, get, wait
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import alert_doctor
-from k8s_tuning.journal import Journal
+from k8s_tuning.storage.append_log import Journal
 
 pytestmark = pytest.mark.servers
 

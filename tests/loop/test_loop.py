@@ -15,7 +15,7 @@ import pytest
 from tests.clusters import job_manifest
 from tests.loop.stack import Stack, post, run_cli, wait
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 pytestmark = pytest.mark.servers
 

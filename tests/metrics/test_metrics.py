@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from k8s_tuning.journal import Journal
 from k8s_tuning.metrics import Metrics
 from k8s_tuning.metrics.ledger_totals import cause_of
-from k8s_tuning.stages.incident import incident_id
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.alert.incident import incident_id
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.storage.append_log import Journal
 
 NOW = "2026-03-01T12:00:00Z"
 SELECTOR = "app=arbitrage-tuning"

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.operators.health import EvaluateHealthOperator
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
-from k8s_tuning.stages.sessions import SeenJob, SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
+from k8s_tuning.stages.sessions.store import SeenJob, SessionJob, SessionStore, TuningSession
 
 APPLIED, NOW = "2025-11-16T10:00:00Z", "2025-11-16T11:00:00Z"
 CONTEXT = {"ti": SimpleNamespace(dag_id="d", run_id="r", task_id="evaluate_health", map_index=-1, try_number=1)}
@@ -28,7 +28,7 @@ def sessions(tmp_path):
 def evaluate(sessions, job_names, waited=None):
     snapshot = K8sMonitorSnapshot("n", "app=x", [], [], NOW, jobs_listed=True)
     task = EvaluateHealthOperator(
-        task_id="evaluate_health", snapshot=wire.dump(snapshot), applied=job_names and {"job_names": job_names},
+        task_id="evaluate_health", snapshot=plain_values.dump(snapshot), applied=job_names and {"job_names": job_names},
         waited=waited,
         sessions_dir=str(sessions),
     )  # fmt: skip

@@ -7,14 +7,14 @@ import yaml
 from airflow.sdk.exceptions import AirflowException
 from tests.operators.test_stage import CONTEXT
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.operators.history import RecordHistoryOperator, ReportHistoryOperator
-from k8s_tuning.stages.events import K8sEvent, K8sEventSnapshot
-from k8s_tuning.stages.health import K8sHealthEvaluator
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.looks import LookStore, TargetLook
-from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
-from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
+from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
+from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 
 WHERE = ("trading-bots", "app=arbitrage-tuning")
 AT = "2025-11-16T10:10:00Z"
@@ -29,9 +29,9 @@ def record(folder, at=AT, context=CONTEXT, **more):
     snapshot = K8sMonitorSnapshot(*WHERE, [job], [log], at, jobs_listed=True)
     events = [K8sEvent("Warning", "BackoffLimitExceeded", "m", "Job", job.job_name, WHERE[0])]
     given = {
-        "health": wire.dump(K8sHealthEvaluator().evaluate(snapshot)),
-        "snapshot": wire.dump(snapshot),
-        "events": wire.dump(K8sEventSnapshot(*WHERE, events, at)),
+        "health": plain_values.dump(K8sHealthEvaluator().evaluate(snapshot)),
+        "snapshot": plain_values.dump(snapshot),
+        "events": plain_values.dump(K8sEventSnapshot(*WHERE, events, at)),
         "sessions_dir": str(folder / "sessions"),
     }
     operator = RecordHistoryOperator(

@@ -8,12 +8,12 @@ from airflow.sdk.exceptions import AirflowFailException
 from tests.airflow_runs import ROOT
 from tests.servers import recording_server
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.errors import InputError
+from k8s_tuning.operators.alert import PlanAlertsOperator, ReportMonitorOperator, SendAlertOperator
 from k8s_tuning.operators.generate import GenerateJobsOperator
 from k8s_tuning.operators.history import RecordHistoryOperator
-from k8s_tuning.operators.incident import PlanAlertsOperator, ReportMonitorOperator, SendAlertOperator
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 
 DAG = "k8s_health_monitor"
 
@@ -64,7 +64,7 @@ class Monitor:
             "trading-bots", "app=a", jobs, [], HealthLevel(level), timestamps.now(), cluster=f"conn-{name}"
         )
         return RecordHistoryOperator(
-            task_id="record_history", health=wire.dump(health), target=name,
+            task_id="record_history", health=plain_values.dump(health), target=name,
             history_file=str(self.folder / "health.jsonl"),
         ).execute(context)  # fmt: skip
 

@@ -8,11 +8,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowException
 from tests.servers import recording_server, status
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
+from k8s_tuning.operators.alert import ChooseAlertsOperator, PlanAlertsOperator, SendAlertOperator
 from k8s_tuning.operators.history import RecordHistoryOperator
-from k8s_tuning.operators.incident import ChooseAlertsOperator, PlanAlertsOperator, SendAlertOperator
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 WHERE = ("trading-bots", "app=arbitrage-tuning")
 
@@ -34,7 +34,9 @@ class Run:
         phase = "SUCCEEDED" if self.level is HealthLevel.OK else "FAILED"
         job = K8sJobHealth("arb-tuning-a", WHERE[0], phase, 0, 1, 0, self.level, reasons, {})
         health = K8sHealthSnapshot(*WHERE, [job], [], self.level, self.at)
-        operator = RecordHistoryOperator(task_id="record_history", health=wire.dump(health), history_file=self.history)
+        operator = RecordHistoryOperator(
+            task_id="record_history", health=plain_values.dump(health), history_file=self.history
+        )
         return operator.execute(self.context)
 
     def plan(self, record):

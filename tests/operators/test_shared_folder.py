@@ -8,7 +8,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from k8s_tuning.operators.stage import StageOperator
-from k8s_tuning.stages.volume import identity
+from k8s_tuning.storage.volume import identity
 
 
 class Writing(StageOperator):

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException, TaskDeferred
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.errors import InputError, StoreError, Unreachable
 from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.stage import INLINE_BYTES, StageOperator, drop_handovers, give, is_true, take
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot, K8sPodLog
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, K8sPodLog
 
 CONTEXT = {
     "ti": SimpleNamespace(dag_id="d", run_id="r", task_id="monitor_jobs", map_index=-1, try_number=1),
@@ -122,7 +122,7 @@ def test_old_handed_over_files_go_and_new_ones_stay(tmp_path, monkeypatch):
 def test_a_repeated_record_is_the_same_record(tmp_path):
     health = K8sHealthSnapshot("n", "a=b", [], [], HealthLevel.OK, "2025-11-16T10:00:00Z")
     path = tmp_path / "health.jsonl"
-    task = RecordHistoryOperator(task_id="record", health=wire.dump(health), history_file=str(path))
+    task = RecordHistoryOperator(task_id="record", health=plain_values.dump(health), history_file=str(path))
     assert task.execute(CONTEXT) == task.execute(CONTEXT)
     other = {**CONTEXT, "dag": SimpleNamespace(dag_id="another")}
     task.execute(other)  # another DAG with the same run id is another run

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.sandbox.indexes import first_pending, parse, text_of
+from k8s_tuning_sandbox.indexes import first_pending, parse, text_of
 
 
 @pytest.mark.parametrize(

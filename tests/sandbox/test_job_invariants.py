@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sandbox.test_jobs import World
 
-from k8s_tuning.sandbox import indexes
-from k8s_tuning.sandbox.scenario import Scenario
+from k8s_tuning_sandbox import indexes
+from k8s_tuning_sandbox.scenario import Scenario
 
 OUTCOMES = st.sampled_from(["succeed", "fail", "oom", "evicted", "preempted", "crashloop"])
 POLICIES = st.sampled_from(

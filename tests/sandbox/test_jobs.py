@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from k8s_tuning.sandbox import admission
-from k8s_tuning.sandbox.dialect import DIALECTS, TODAY, V1_20, Dialect
-from k8s_tuning.sandbox.jobs import JobController
-from k8s_tuning.sandbox.nodes import Nodes
-from k8s_tuning.sandbox.occurrences import Recorder
-from k8s_tuning.sandbox.pods import delete_pod
-from k8s_tuning.sandbox.resources import EVENTS, JOBS, PODS
-from k8s_tuning.sandbox.scenario import Scenario
-from k8s_tuning.sandbox.scheduler import Scheduler
-from k8s_tuning.sandbox.store import Selection, Store
+from k8s_tuning_sandbox import admission
+from k8s_tuning_sandbox.dialect import DIALECTS, TODAY, V1_20, Dialect
+from k8s_tuning_sandbox.jobs import JobController
+from k8s_tuning_sandbox.nodes import Nodes
+from k8s_tuning_sandbox.occurrences import Recorder
+from k8s_tuning_sandbox.pods import delete_pod
+from k8s_tuning_sandbox.resources import EVENTS, JOBS, PODS
+from k8s_tuning_sandbox.scenario import Scenario
+from k8s_tuning_sandbox.scheduler import Scheduler
+from k8s_tuning_sandbox.store import Selection, Store
 
 both = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 CONTAINER = {"name": "c", "image": "i"}

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.clusters import Cluster, job_manifest
 
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 JOBS = "/apis/batch/v1/namespaces/trading-bots/jobs"
 KINDS = ("merge-patch+json", "strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.sandbox import ownership
-from k8s_tuning.sandbox.dialect import TODAY
-from k8s_tuning.sandbox.patches import json_patch, merge_patch, strategic
-from k8s_tuning.sandbox.resources import JOBS
-from k8s_tuning.sandbox.status import Refusal
+from k8s_tuning_sandbox import ownership
+from k8s_tuning_sandbox.dialect import TODAY
+from k8s_tuning_sandbox.patches import json_patch, merge_patch, strategic
+from k8s_tuning_sandbox.resources import JOBS
+from k8s_tuning_sandbox.status import Refusal
 
 NOW = "2026-01-02T03:04:05Z"
 SCHEMA = TODAY.schema

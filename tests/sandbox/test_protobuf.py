@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.sandbox.protobuf import MAGIC, decode
-from k8s_tuning.sandbox.status import Refusal
+from k8s_tuning_sandbox.protobuf import MAGIC, decode
+from k8s_tuning_sandbox.status import Refusal
 
 
 def field(number: int, value: Any) -> bytes:

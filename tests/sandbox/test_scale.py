@@ -3,8 +3,8 @@
 import tracemalloc
 from typing import Any
 
-from k8s_tuning.sandbox.resources import JOBS
-from k8s_tuning.sandbox.store import Selection, Store
+from k8s_tuning_sandbox.resources import JOBS
+from k8s_tuning_sandbox.store import Selection, Store
 
 COUNT = 5_000
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.sandbox.scenario import Fault, Scenario
-from k8s_tuning.sandbox.tables import duration
+from k8s_tuning_sandbox.scenario import Fault, Scenario
+from k8s_tuning_sandbox.tables import duration
 
 
 def written(path: Path, text: str) -> Scenario:

@@ -13,7 +13,7 @@ import yaml
 from tests.clusters import Cluster, job_manifest
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.sandbox import Sandbox
+from k8s_tuning_sandbox import Sandbox
 
 JOBS = "/apis/batch/v1/namespaces/trading-bots/jobs"
 
@@ -168,6 +168,6 @@ def test_a_job_that_is_deleted_in_the_foreground_goes_with_the_last_of_its_pods(
 
 
 def test_importing_the_sandbox_loads_no_server_and_no_airflow() -> None:
-    code = "import sys, k8s_tuning.sandbox; print([m for m in ('uvicorn', 'starlette', 'airflow') if m in sys.modules])"
+    code = "import sys, k8s_tuning_sandbox; print([m for m in ('uvicorn', 'starlette', 'airflow') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning.cluster.selectors import parse
-from k8s_tuning.sandbox.resources import JOBS, PODS
-from k8s_tuning.sandbox.status import Refusal
-from k8s_tuning.sandbox.store import Change, Selection, Store
+from k8s_tuning_sandbox.resources import JOBS, PODS
+from k8s_tuning_sandbox.status import Refusal
+from k8s_tuning_sandbox.store import Change, Selection, Store
 
 
 def thing(name: str, namespace: str = "a", owner: str = "", **labels: str) -> dict[str, Any]:

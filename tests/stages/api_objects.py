@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from k8s_tuning.stages.health import K8sHealthEvaluator, K8sJobHealth
-from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator, K8sJobHealth
+from k8s_tuning.stages.monitor.job_reading import job_status
+from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
 
 NOW = "2026-11-25T09:00:00Z"
 CREATED, STARTED, ENDED = "2026-11-25T06:00:00Z", "2026-11-25T06:00:05Z", "2026-11-25T06:10:00Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 
 NAMESPACE, SELECTOR = "trading-bots", "app=arbitrage-tuning"
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from tests.clusters import Cluster, job_manifest
 
-from k8s_tuning.stages.sessions import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from k8s_tuning.dashboard import shapes
+from k8s_tuning.queries import shapes
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>\u202egnp\x00\x1b[31m {{ 'z' * 9 }} %(x)s 한글"
 AT = "2025-11-16T10:00:00Z"

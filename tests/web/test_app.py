@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
-from k8s_tuning.dashboard import shapes
-from k8s_tuning.dashboard.board import Dashboard
-from k8s_tuning.stages.health import HealthLevel, K8sHealthSnapshot, K8sJobHealth
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.looks import JobLook, LookStore, TargetLook
+from k8s_tuning.queries import shapes
+from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.monitor.latest import JobLook, LookStore, TargetLook
 from k8s_tuning.web.app import create_app
 
 

@@ -11,9 +11,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from k8s_tuning import timestamps
-from k8s_tuning.stages.health import K8sHealthSnapshot
-from k8s_tuning.stages.health_policy import HealthLevel
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
+from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.web.metrics import app
 
 

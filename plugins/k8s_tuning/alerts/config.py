@@ -17,7 +17,7 @@ from k8s_tuning.alerts.reading import Node, read_file, read_text
 from k8s_tuning.alerts.route import GROUP_BY_ALL, Route, never_matches
 from k8s_tuning.alerts.windows import Interval, parse_interval
 from k8s_tuning.errors import ConfigError, InputError
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 DEFAULT_HOLD_SECONDS = 600.0
 DEFAULT_REPEAT_SECONDS = 7200.0

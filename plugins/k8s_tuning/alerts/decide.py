@@ -32,7 +32,7 @@ from k8s_tuning.alerts.ledger_state import ChannelFacts, IncidentFacts, LedgerSt
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.route import Route, group_key, labels_of, match
 from k8s_tuning.alerts.words import firing_payload
-from k8s_tuning.stages.incident import K8sIncident, incident_id
+from k8s_tuning.stages.alert.incident import K8sIncident, incident_id
 
 
 def decide(

@@ -14,7 +14,7 @@ from k8s_tuning.alerts.ledger_state import ChannelFacts, IncidentFacts, LedgerSt
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.route import Route
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload, K8sIncident
+from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload, K8sIncident
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts.ledger import LedgerLine

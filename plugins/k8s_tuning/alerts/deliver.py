@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import tenacity
 
-from k8s_tuning import jsonl, timestamps, unforeseen
+from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
@@ -18,6 +18,7 @@ from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
 from k8s_tuning.errors import ConfigError, DeliveryError, InputError, StoreError, UnforeseenError
+from k8s_tuning.storage import jsonl
 
 log = logging.getLogger(__name__)
 

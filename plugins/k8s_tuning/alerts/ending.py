@@ -9,7 +9,7 @@ from k8s_tuning.alerts.episodes import Course
 from k8s_tuning.alerts.ledger_state import ChannelFacts, IncidentFacts
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.words import firing_payload, own_incident, resolved_payload
-from k8s_tuning.stages.incident import K8sIncident
+from k8s_tuning.stages.alert.incident import K8sIncident
 
 
 def holding(moment: Moment, facts: IncidentFacts, course: Course) -> Iterator[Decision]:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import filelock
 
-from k8s_tuning import private, timestamps
+from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.ledger_line import ATTEMPTS, IDLE, LedgerLine, read_block, read_line
 from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.folds import Fold
-from k8s_tuning.journal import Journal, Kind
-from k8s_tuning.jsonl import BrokenLines
+from k8s_tuning.storage import private
+from k8s_tuning.storage.append_log import Journal, Kind
+from k8s_tuning.storage.jsonl import BrokenLines
+from k8s_tuning.storage.tail import Fold
 
 __all__ = ["ATTEMPTS", "IDLE", "Ledger", "LedgerLine"]
 

@@ -12,8 +12,8 @@ import msgspec
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.errors import InputError
-from k8s_tuning.jsonl import PADDING, BrokenLines
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.storage.jsonl import PADDING, BrokenLines
 
 
 @dataclass

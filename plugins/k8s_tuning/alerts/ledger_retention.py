@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from k8s_tuning.alerts.ledger_line import DECIDED, IDLE, read_line
 from k8s_tuning.alerts.ledger_state import LedgerStates
-from k8s_tuning.journal import Journal
-from k8s_tuning.jsonl import BrokenLines
+from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.jsonl import BrokenLines
 
 
 def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Iterator[tuple[int, int]]:

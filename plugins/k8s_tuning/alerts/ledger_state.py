@@ -8,10 +8,10 @@ from typing import Any
 
 from k8s_tuning.alerts.ledger_line import DECIDED, OWED, LedgerLine, ShortLine, read_short
 from k8s_tuning.alerts.notice import Status
-from k8s_tuning.folds import AddBlock, Checkpoint
-from k8s_tuning.jsonl import BrokenLines
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
+from k8s_tuning.storage.jsonl import BrokenLines
+from k8s_tuning.storage.tail import AddBlock, Checkpoint
 
 # Hundreds of thousands of lines are compared with these.
 _TEST, _ACKNOWLEDGED = Status.TEST, Status.ACKNOWLEDGED

@@ -15,9 +15,15 @@ from k8s_tuning.alerts.credentials import ChannelSecret, check_url
 from k8s_tuning.alerts.deliver import deliver_notice
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Status, notice_id
 from k8s_tuning.errors import ConfigError, TuningError
-from k8s_tuning.stages.events import K8sEvent
-from k8s_tuning.stages.history_record import K8sHealthHistoryRecord
-from k8s_tuning.stages.incident import K8sAlertPayload, K8sIncident, build_alert_payload, build_incident, incident_id
+from k8s_tuning.stages.alert.incident import (
+    K8sAlertPayload,
+    K8sIncident,
+    build_alert_payload,
+    build_incident,
+    incident_id,
+)
+from k8s_tuning.stages.events.snapshot import K8sEvent
+from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import re2
 
 from k8s_tuning.alerts import matcher_text
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.health_policy import DEFAULT_RULES
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.stages.health.policy import DEFAULT_RULES
 
 Labels = Mapping[str, str | Sequence[str]]
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from k8s_tuning.stages.incident import IncidentSeverity, K8sAlertPayload
+from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload
 
 
 class Status(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.alerts.config import AlertingConfig
@@ -97,7 +97,7 @@ def _notice(members: Sequence[Decision], now: str, run_id: str) -> Notice:
 
 def _line(one: Decision, now: str, run_id: str, identity: str, dry_run: bool) -> LedgerLine:
     incident = one.incident
-    raw = wire.dump(incident)
+    raw = plain_values.dump(incident)
     for event in raw["recent_events"]:
         event["raw"] = {}
     return LedgerLine(

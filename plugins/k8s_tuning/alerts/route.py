@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from k8s_tuning.alerts.matchers import DOMAINS, Labels, Matcher, contradiction, implies, values_of
-from k8s_tuning.stages.incident import K8sAlertPayload
+from k8s_tuning.stages.alert.incident import K8sAlertPayload
 
 # Each alert alone, as Alertmanager writes it.
 GROUP_BY_ALL = "..."

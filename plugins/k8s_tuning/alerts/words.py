@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.alerts.ledger_state import IncidentFacts
 from k8s_tuning.alerts.notice import NoticeItem, Status
 from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line, printable
-from k8s_tuning.stages.health_policy import HealthLevel
-from k8s_tuning.stages.incident import (
+from k8s_tuning.stages.alert.incident import (
     IncidentSeverity,
     K8sAlertPayload,
     K8sIncident,
     build_alert_payload,
     which_target,
 )
+from k8s_tuning.stages.health.policy import HealthLevel
 
 _SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_LIST = 20
@@ -113,7 +113,7 @@ def own_incident(facts: IncidentFacts) -> K8sIncident:
     """
     try:
         known = {key: value for key, value in facts.incident.items() if key in K8sIncident.__dataclass_fields__}
-        return wire.load(K8sIncident, known)
+        return plain_values.load(K8sIncident, known)
     except InputError:
         is_critical = facts.severity is IncidentSeverity.CRITICAL
         return K8sIncident(

@@ -24,7 +24,7 @@ COMMANDS = (
     "generate",
     "validate",
     "apply",
-    "watch",
+    "monitor",
     "health",
     "record",
     "history",
@@ -34,6 +34,9 @@ COMMANDS = (
     "doctor",
     "sandbox",
 )
+
+# A command's earlier name, which scripts may still use.
+ALIASES = {"watch": "monitor"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,8 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     141 where whoever read standard output is gone (`| head`), 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    named = [word for word in words[:1] if word in COMMANDS]
-    name = " ".join(["k8s-tuning", *named])
+    named = [ALIASES.get(word, word) for word in words[:1] if word in COMMANDS or word in ALIASES]
+    name = " ".join(["k8s-tuning", *words[: len(named)]])
     args = None
     code = 0
     try:

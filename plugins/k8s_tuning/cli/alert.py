@@ -44,8 +44,8 @@ from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import InputError, TuningError
-from k8s_tuning.stages.events import K8sEvent
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.events.snapshot import K8sEvent
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 
 @dataclass

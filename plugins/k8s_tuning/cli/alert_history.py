@@ -14,7 +14,7 @@ from typing import Any
 from k8s_tuning.alerts.ledger import ATTEMPTS, Ledger, LedgerLine
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import since
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 _OUTCOMES = (*ATTEMPTS, "owed", "not_sent")
 

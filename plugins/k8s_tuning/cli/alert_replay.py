@@ -13,7 +13,7 @@ from k8s_tuning.alerts.replay import Replay, replay
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import add_config, since
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.history import K8sHealthHistoryStore
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 # Half a year of checks every five minutes for twenty targets; what bounds the memory that one replay takes.
 _MOST_RECORDS = 1_000_000

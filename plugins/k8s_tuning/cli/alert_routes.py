@@ -17,7 +17,7 @@ from k8s_tuning.alerts.route import Route, Step, explain, match
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import add_config
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 # What Prometheus' world calls them, so that one list of labels fits both systems.
 _ALIASES = {"critical": "CRITICAL", "warning": "WARN", "info": "INFO"}

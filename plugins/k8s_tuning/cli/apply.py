@@ -12,9 +12,9 @@ from k8s_tuning import timestamps
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.apply import apply_exit_code, generate_apply_report_text
-from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.sessions import SessionStore, sessions_of
+from k8s_tuning.stages.apply.plan import apply_exit_code, generate_apply_report_text
+from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
+from k8s_tuning.stages.sessions.store import SessionStore, sessions_of
 
 
 def register(commands: Any) -> None:

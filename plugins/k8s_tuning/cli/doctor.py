@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning import places
 from k8s_tuning.cli import flags
-from k8s_tuning.stages.volume import check_volume, generate_volume_report_text, hold, now_and_in
+from k8s_tuning.storage import places
+from k8s_tuning.storage.volume import check_volume, generate_volume_report_text, hold, now_and_in
 
 MOST_HOLD_SECONDS = 86_400
 

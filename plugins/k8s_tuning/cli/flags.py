@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.cli import streams
 from k8s_tuning.errors import StoreError
 from k8s_tuning.printable import json_text, printable
@@ -116,7 +116,7 @@ def write_files(args: argparse.Namespace, result: Any, text: str) -> None:
 
 
 def _as_json(result: Any) -> str:
-    values = wire.dump(result)
+    values = plain_values.dump(result)
     try:
         text = orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()
     except orjson.JSONEncodeError:  # half a character, of a file's name; or a number of more than 64 bits

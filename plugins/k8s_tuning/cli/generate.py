@@ -10,8 +10,8 @@ from typing import Any
 from k8s_tuning import yamlfile
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import ConfigError, InputError
-from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
-from k8s_tuning.stages.session import load_session
+from k8s_tuning.stages.generate.jobs import generate_jobs, generate_summary_text
+from k8s_tuning.stages.generate.session import load_session
 
 
 def register(commands: Any) -> None:

@@ -12,10 +12,15 @@ from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.health import HealthPolicy, K8sHealthEvaluator, K8sHealthSnapshot, generate_health_report_text
-from k8s_tuning.stages.last_seen import LastSeen
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
-from k8s_tuning.stages.pipeline import health_exit_code
+from k8s_tuning.stages.health.evaluate import (
+    HealthPolicy,
+    K8sHealthEvaluator,
+    K8sHealthSnapshot,
+    generate_health_report_text,
+)
+from k8s_tuning.stages.health.last_seen import LastSeen
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
+from k8s_tuning.stages.pipeline.result import health_exit_code
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from k8s_tuning.cli import flags, history_prune
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_history_summary_text, generate_history_text
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_history_summary_text, generate_history_text
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:

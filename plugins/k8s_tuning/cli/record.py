@@ -16,10 +16,10 @@ from typing import Any
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.health import add_flags, judge, look
 from k8s_tuning.cluster import selectors
-from k8s_tuning.stages.history import K8sHealthHistoryStore, generate_record_text
-from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
-from k8s_tuning.stages.pipeline import health_exit_code
-from k8s_tuning.stages.sessions import SESSIONS, SessionStore
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_record_text
+from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
+from k8s_tuning.stages.pipeline.result import health_exit_code
+from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.runner import K8sTuningPipelineRunner
-from k8s_tuning.stages.pipeline import K8sTuningPipelineConfig, generate_pipeline_report_text
-from k8s_tuning.stages.session import load_session, session_namespace
+from k8s_tuning.stages.generate.session import load_session, session_namespace
+from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, generate_pipeline_report_text
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:

@@ -34,8 +34,8 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    from k8s_tuning.sandbox import Sandbox
-    from k8s_tuning.sandbox.server import NAMESPACES
+    from k8s_tuning_sandbox import Sandbox
+    from k8s_tuning_sandbox.server import NAMESPACES
 
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -7,7 +7,7 @@ from typing import Any
 
 from k8s_tuning.cli import flags, streams
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.validate import (
+from k8s_tuning.stages.validate.plan import (
     K8sExecutionPlanner,
     K8sJobValidator,
     generate_execution_plan_text,

@@ -13,7 +13,7 @@ from k8s_tuning import timestamps, yamlfile
 from k8s_tuning.cluster.connection import ClusterAccess, Connection, connect, run
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import ClusterError, ConfigError, InputError, TuningError, Unauthorized, Unreachable
-from k8s_tuning.stages.apply import (
+from k8s_tuning.stages.apply.plan import (
     ApplyAction,
     ApplyStatus,
     InvalidManifest,
@@ -26,9 +26,9 @@ from k8s_tuning.stages.apply import (
     kubectl_command,
     with_hash,
 )
-from k8s_tuning.stages.apply_policy import ApplyPolicy
+from k8s_tuning.stages.apply.policy import ApplyPolicy
 from k8s_tuning.stages.manifests import read_manifest_text
-from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, text_digest
+from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, text_digest
 
 CONCURRENCY = 16
 # From this many Jobs in a namespace, listing its names is cheaper than looking up each.

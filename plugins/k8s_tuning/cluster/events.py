@@ -20,8 +20,8 @@ from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.reader import ClusterReader, check_namespace
 from k8s_tuning.errors import ClusterError
 from k8s_tuning.stages.api_values import Json
-from k8s_tuning.stages.events import KINDS, K8sEventSnapshot, Selected, belongs, select_events
-from k8s_tuning.stages.pod_reading import owner_uids
+from k8s_tuning.stages.events.snapshot import KINDS, K8sEventSnapshot, Selected, belongs, select_events
+from k8s_tuning.stages.monitor.pod_reading import owner_uids
 
 # So many are kept beside those that are wanted, before they are looked through.
 SPARE_EVENTS = 2_000

@@ -31,9 +31,16 @@ from k8s_tuning.errors import (
     Unreachable,
 )
 from k8s_tuning.stages.api_values import Json, mapping, text
-from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
-from k8s_tuning.stages.pod_reading import LogWanted, log_lines, logs_wanted, owner_uids, pod_status, usage_by_pod
+from k8s_tuning.stages.monitor.job_reading import job_status
+from k8s_tuning.stages.monitor.pod_reading import (
+    LogWanted,
+    log_lines,
+    logs_wanted,
+    owner_uids,
+    pod_status,
+    usage_by_pod,
+)
+from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
 
 logger = logging.getLogger(__name__)
 

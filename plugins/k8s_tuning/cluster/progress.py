@@ -10,11 +10,11 @@ from k8s_tuning import timestamps
 from k8s_tuning.cluster.job_events import load_events
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import ClusterError
-from k8s_tuning.stages.health import K8sHealthEvaluator
-from k8s_tuning.stages.job_reading import job_status
-from k8s_tuning.stages.monitor import K8sJobStatus, K8sMonitorSnapshot
-from k8s_tuning.stages.pod_reading import owner_uids, pod_status
-from k8s_tuning.stages.sessions import SeenJob, seen_job
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
+from k8s_tuning.stages.monitor.job_reading import job_status
+from k8s_tuning.stages.monitor.pod_reading import owner_uids, pod_status
+from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
+from k8s_tuning.stages.sessions.store import SeenJob, seen_job
 
 logger = logging.getLogger(__name__)
 

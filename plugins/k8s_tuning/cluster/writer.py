@@ -14,7 +14,7 @@ from k8s_tuning.cluster.connection import Connection
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.errors import BadAnswer, NotFound
-from k8s_tuning.stages.apply import FIELD_MANAGER, as_sent
+from k8s_tuning.stages.apply.plan import FIELD_MANAGER, as_sent
 
 _GROUP = "batch"
 # Metadata without specs and statuses; a server that does not know the form answers with the whole objects.

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
-from k8s_tuning.folds import Fold, by_line
-from k8s_tuning.jsonl import decode
 from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
-from k8s_tuning.stages.health import HealthLevel
-from k8s_tuning.stages.history import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
-from k8s_tuning.stages.incident import incident_id_of, severity_of
+from k8s_tuning.stages.alert.incident import incident_id_of, severity_of
+from k8s_tuning.stages.health.evaluate import HealthLevel
+from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
+from k8s_tuning.storage.jsonl import decode
+from k8s_tuning.storage.tail import Fold, by_line
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 from airflow.sdk import BaseNotifier, Context
 
-from k8s_tuning import places, timestamps, unforeseen
+from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.errors import TuningError
 from k8s_tuning.hooks.channels import Channel, announce
+from k8s_tuning.storage import places
 
 
 class K8sTuningNotifier(BaseNotifier):

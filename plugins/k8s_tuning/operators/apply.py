@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from k8s_tuning import places, timestamps
+from k8s_tuning import timestamps
 from k8s_tuning.addresses import session_address
 from k8s_tuning.errors import ClusterError, TuningError
 from k8s_tuning.operators.stage import ClusterStageOperator, is_true, run_of
-from k8s_tuning.stages.apply import ApplyStatus, K8sApplyPlan, K8sApplyResult, generate_apply_report_text
-from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.monitor import generate_monitor_report_text
-from k8s_tuning.stages.sessions import SESSION_LABEL, SESSIONS, SessionStore, sessions_of
+from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyPlan, K8sApplyResult, generate_apply_report_text
+from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
+from k8s_tuning.stages.monitor.snapshot import generate_monitor_report_text
+from k8s_tuning.stages.sessions.store import SESSION_LABEL, SESSIONS, SessionStore, sessions_of
+from k8s_tuning.storage import places
 
 if TYPE_CHECKING:
     from k8s_tuning.cluster.apply import K8sApplyExecutor

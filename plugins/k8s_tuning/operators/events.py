@@ -7,8 +7,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of, take
-from k8s_tuning.stages.events import generate_events_report_text
-from k8s_tuning.stages.health import K8sHealthSnapshot, not_ok
+from k8s_tuning.stages.events.snapshot import generate_events_report_text
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, not_ok
 
 
 class CollectEventsOperator(ClusterStageOperator):

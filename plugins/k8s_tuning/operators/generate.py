@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.operators.stage import StageOperator
-from k8s_tuning.stages.generate import generate_jobs, generate_summary_text
-from k8s_tuning.stages.session import load_session, session_namespace
+from k8s_tuning.stages.generate.jobs import generate_jobs, generate_summary_text
+from k8s_tuning.stages.generate.session import load_session, session_namespace
 
 
 class GenerateJobsOperator(StageOperator):
@@ -41,4 +41,4 @@ class GenerateJobsOperator(StageOperator):
         config = replace(config, session_id=self.session_id or own_id)
         result = generate_jobs(config, self.output_dir, run_id=dag_run.run_id)
         self.report(generate_summary_text(result))
-        return wire.dump(result)
+        return plain_values.dump(result)

@@ -7,13 +7,13 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning import places
 from k8s_tuning.operators.stage import StageOperator, give, page_of, take
-from k8s_tuning.stages.health import K8sHealthEvaluator, generate_health_report_text
-from k8s_tuning.stages.health_policy import HealthPolicy
-from k8s_tuning.stages.last_seen import with_ends
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
-from k8s_tuning.stages.sessions import SESSIONS, SessionStore
+from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator, generate_health_report_text
+from k8s_tuning.stages.health.last_seen import with_ends
+from k8s_tuning.stages.health.policy import HealthPolicy
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
+from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
+from k8s_tuning.storage import places
 
 
 class EvaluateHealthOperator(StageOperator):

@@ -7,25 +7,26 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning import places, timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.addresses import overview_address
 from k8s_tuning.cluster import selectors
 from k8s_tuning.operators.stage import StageOperator, drop_handovers, page_of, run_of, take
-from k8s_tuning.stages.events import K8sEventSnapshot
-from k8s_tuning.stages.health import K8sHealthSnapshot
-from k8s_tuning.stages.history import (
+from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
+from k8s_tuning.stages.history.retention import RetentionPolicy
+from k8s_tuning.stages.history.store import (
     K8sHealthHistoryStore,
     generate_history_summary_text,
     generate_history_text,
     generate_record_text,
 )
-from k8s_tuning.stages.leftovers import JOBS, drop_drafts, drop_old
-from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
-from k8s_tuning.stages.retention import RetentionPolicy
-from k8s_tuning.stages.runs import K8sPipelineRunStore
-from k8s_tuning.stages.sessions import SESSIONS, SessionStore
+from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
+from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
 from k8s_tuning.stages.targets import load_targets
+from k8s_tuning.storage import places
+from k8s_tuning.storage.leftovers import JOBS, drop_drafts, drop_old
 
 
 class RecordHistoryOperator(StageOperator):
@@ -70,7 +71,7 @@ class RecordHistoryOperator(StageOperator):
         found = store.find(record.namespace, record.selector, target=record.target, cluster=record.cluster)
         recent = store.load_recent(int(self.history_limit), of=found)
         self.report(generate_history_text(recent))
-        return wire.dump(record)
+        return plain_values.dump(record)
 
     def _keep_look(self, health: K8sHealthSnapshot, run_id: str) -> None:
         snapshot = take(K8sMonitorSnapshot, self.snapshot) if self.snapshot else None

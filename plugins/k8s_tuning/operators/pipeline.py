@@ -7,18 +7,18 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.hooks.channels import announce, channel_of_params
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
-from k8s_tuning.stages.health import K8sHealthSnapshot, of_run
-from k8s_tuning.stages.pipeline import (
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, of_run
+from k8s_tuning.stages.pipeline.result import (
     PIPELINE_FAILED,
     K8sTuningPipelineResult,
     generate_pipeline_report_text,
     health_exit_code,
     pipeline_mode,
 )
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 
 _BROKEN = {"failed", "upstream_failed"}
 # A channel that fails cannot be told of through the channel; its notice is owed, and goes out with the next run.
@@ -81,7 +81,7 @@ class ReportPipelineOperator(StageOperator):
         tasks = self._tasks(context)
         result = self._result(tasks)
         self.report(generate_pipeline_report_text(result))
-        context["ti"].xcom_push(key="result", value=wire.dump(result))
+        context["ti"].xcom_push(key="result", value=plain_values.dump(result))
         self._journal(result, tasks, context)
         self._tell_of_broken_stage(result, tasks, context)
         if result.exit_code == PIPELINE_FAILED:
@@ -98,7 +98,7 @@ class ReportPipelineOperator(StageOperator):
             raise AirflowFailException(
                 f"exit code {result.exit_code}: the pipeline ran, and health is {result.health_status}"
             )
-        return wire.dump(result)
+        return plain_values.dump(result)
 
     def _tasks(self, context: Context) -> dict[str, dict[str, Any]]:
         ti: Any = context["ti"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
-from k8s_tuning import places
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.stages.volume import found_identity, identity
+from k8s_tuning.storage import places
+from k8s_tuning.storage.volume import found_identity, identity
 
 # The XCom of a run's first task.
 KEY = "shared_folder"

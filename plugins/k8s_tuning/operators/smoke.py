@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from k8s_tuning import timestamps, wire
+from k8s_tuning import plain_values, timestamps
 from k8s_tuning.hooks.channels import ROUTES, Channel
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of
 
@@ -35,7 +35,9 @@ class PlanSmokeTestOperator(StageOperator):
         channel = Channel(ROUTES, config_file=self.alerting_config)
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
         notices = smoke_notices(channel.alerting(), self.receiver, self.message, timestamps.now(), run_of(context))
-        return [{"notice": wire.dump(notice), "channel": asdict(channel), "dry_run": dry_run} for notice in notices]
+        return [
+            {"notice": plain_values.dump(notice), "channel": asdict(channel), "dry_run": dry_run} for notice in notices
+        ]
 
 
 class ReportOutcomesOperator(StageOperator):

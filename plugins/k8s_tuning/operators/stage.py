@@ -12,15 +12,16 @@ import orjson
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRuntimeError
 
-from k8s_tuning import places, unforeseen, wire
+from k8s_tuning import plain_values, unforeseen
 from k8s_tuning.addresses import target_address
 from k8s_tuning.errors import InputError, StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
 from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.operators.shared_folder import compare_folder
 from k8s_tuning.printable import printable
-from k8s_tuning.private import create, make_folder
-from k8s_tuning.stages.leftovers import HANDOVER, drop_old_files
+from k8s_tuning.storage import places
+from k8s_tuning.storage.leftovers import HANDOVER, drop_old_files
+from k8s_tuning.storage.private import create, make_folder
 
 T = TypeVar("T")
 
@@ -126,7 +127,7 @@ def run_of(context: Context) -> str:
 
 def give(value: Any, context: Context) -> Any:
     """`value` as JSON values for XCom; what is large goes to a file beside the history, and its path to XCom."""
-    data = orjson.dumps(wire.dump(value))
+    data = orjson.dumps(plain_values.dump(value))
     if len(data) <= INLINE_BYTES:
         return orjson.loads(data)
     ti = context["ti"]
@@ -155,7 +156,7 @@ def take(cls: type[T], data: Any) -> T:
                 f"{data['file']}: cannot be read ({error}); clear the task that wrote it, with its downstream tasks. "
                 "Is $K8S_TUNING_HISTORY_DIR one volume for all workers?"
             ) from error
-    return wire.load(cls, data)
+    return plain_values.load(cls, data)
 
 
 def drop_handovers(max_age_days: float) -> int:

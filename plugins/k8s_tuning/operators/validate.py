@@ -8,7 +8,7 @@ from airflow.sdk import Context
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.operators.stage import StageOperator, is_true
-from k8s_tuning.stages.validate import (
+from k8s_tuning.stages.validate.plan import (
     K8sExecutionPlanner,
     K8sJobValidator,
     generate_execution_plan_text,

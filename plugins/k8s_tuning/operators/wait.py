@@ -8,12 +8,12 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from k8s_tuning import places
 from k8s_tuning.addresses import session_address
 from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.operators.stage import ClusterStageOperator, failing
-from k8s_tuning.stages.sessions import SESSIONS
-from k8s_tuning.stages.wait import generate_wait_report_text
+from k8s_tuning.stages.monitor.wait import generate_wait_report_text
+from k8s_tuning.stages.sessions.store import SESSIONS
+from k8s_tuning.storage import places
 
 
 class WaitForJobsOperator(ClusterStageOperator):

@@ -18,14 +18,14 @@ from pathlib import Path
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.errors import TuningError
 from k8s_tuning.runner.steps import LEDGER, Steps
-from k8s_tuning.stages.pipeline import (
+from k8s_tuning.stages.pipeline.result import (
     PIPELINE_FAILED,
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
     health_exit_code,
     pipeline_mode,
 )
-from k8s_tuning.stages.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 
 __all__ = ["LEDGER", "RUNS", "K8sTuningPipelineRunner"]
 

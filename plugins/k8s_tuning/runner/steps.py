@@ -29,11 +29,12 @@ from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import ClusterError, DeliveryError, InputError, StoreError
-from k8s_tuning.stages.apply import ApplyStatus
-from k8s_tuning.stages.apply_policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.events import K8sEventSnapshot
-from k8s_tuning.stages.generate import generate_jobs
-from k8s_tuning.stages.health import (
+from k8s_tuning.stages.apply.plan import ApplyStatus
+from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
+from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
+from k8s_tuning.stages.generate.jobs import generate_jobs
+from k8s_tuning.stages.generate.session import load_session, session_namespace
+from k8s_tuning.stages.health.evaluate import (
     HealthPolicy,
     K8sHealthEvaluator,
     K8sHealthSnapshot,
@@ -42,19 +43,18 @@ from k8s_tuning.stages.health import (
     not_ok,
     of_run,
 )
-from k8s_tuning.stages.history import K8sHealthHistoryStore
-from k8s_tuning.stages.last_seen import with_ends
-from k8s_tuning.stages.looks import LOOKS, LookStore, make_look
+from k8s_tuning.stages.health.last_seen import with_ends
+from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.manifests import manifest_files
-from k8s_tuning.stages.monitor import K8sMonitorSnapshot
-from k8s_tuning.stages.pipeline import (
+from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
+from k8s_tuning.stages.monitor.wait import WaitProgress
+from k8s_tuning.stages.pipeline.result import (
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
 )
-from k8s_tuning.stages.session import load_session, session_namespace
-from k8s_tuning.stages.sessions import SESSION_LABEL, SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
-from k8s_tuning.stages.validate import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
-from k8s_tuning.stages.wait import WaitProgress
+from k8s_tuning.stages.sessions.store import SESSION_LABEL, SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
+from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 
 LEDGER = "alerts-ledger.jsonl"
 

@@ -13,7 +13,7 @@ import yaml
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError, InputError, StoreError
-from k8s_tuning.private import create
+from k8s_tuning.storage.private import create
 
 # The first line of every file that is written here, and the licence to remove it later.
 MARKER = (

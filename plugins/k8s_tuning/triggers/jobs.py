@@ -15,8 +15,8 @@ from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import StoreError, TuningError
 from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
-from k8s_tuning.stages.sessions import SeenJob, SessionStore
-from k8s_tuning.stages.wait import WaitProgress
+from k8s_tuning.stages.monitor.wait import WaitProgress
+from k8s_tuning.stages.sessions.store import SeenJob, SessionStore
 
 
 class JobsEndedTrigger(BaseTrigger):

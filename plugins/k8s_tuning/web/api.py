@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request  # noqa: T
 from fastapi.security import APIKeyCookie, HTTPBearer  # noqa: TID253
 from pydantic import BaseModel, Field
 
-from k8s_tuning.dashboard import shapes
-from k8s_tuning.dashboard.board import Dashboard
-from k8s_tuning.dashboard.jobs import SORTS as JOB_SORTS
+from k8s_tuning.queries import shapes
+from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries.jobs import SORTS as JOB_SORTS
 from k8s_tuning.web import ranges
 from k8s_tuning.web.ranges import Range
 

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError  # noqa: TID253
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from k8s_tuning.dashboard.board import Dashboard
 from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.queries.board import Dashboard
 from k8s_tuning.web import api, pages, rendering
 from k8s_tuning.web.assets import Assets
 from k8s_tuning.web.gate import Gate

@@ -8,8 +8,8 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from k8s_tuning import places
 from k8s_tuning.errors import TuningError
+from k8s_tuning.storage import places
 
 TOKEN_VARIABLE = "K8S_TUNING_METRICS_TOKEN"  # noqa: S105  # its name, not its value
 

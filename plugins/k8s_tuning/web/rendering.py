@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
-from k8s_tuning.dashboard.shapes import LogTail, RunRef
 from k8s_tuning.printable import log_line
+from k8s_tuning.queries.shapes import LogTail, RunRef
 from k8s_tuning.web import assets, drawing, language, wording
 
 _FOLDER = Path(__file__).parent

@@ -17,7 +17,7 @@ import pytest
 from tests.alerts.channels.conftest import HTTP_KINDS, KINDS, PATH, TOKEN, Rig, dead_url, make_rig
 from tests.alerts.situations import World, at, incident, notice, record, situation
 
-from k8s_tuning import wire
+from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.config import Receiver, parse_config
 from k8s_tuning.alerts.credentials import ChannelSecret
@@ -105,7 +105,13 @@ def test_no_secret_is_ever_shown(rig: Rig, fault: str | None, tmp_path: Path, ca
     everything = "\n".join(
         # The receivers of these tests log what they are sent; they are not ours.
         [record.getMessage() for record in caplog.records if record.name != "mail.log"]
-        + [repr(outcome), str(wire.dump(outcome)), str(wire.dump(planned)), repr(rig.secret), repr(shown)]
+        + [
+            repr(outcome),
+            str(plain_values.dump(outcome)),
+            str(plain_values.dump(planned)),
+            repr(rig.secret),
+            repr(shown),
+        ]
         + [path.read_text() for path in tmp_path.iterdir() if path.is_file()]
     )
     for secret in (TOKEN, PATH, base64.b64encode(f"robot:{TOKEN}".encode()).decode()):
@@ -346,9 +352,9 @@ def test_nothing_is_sent_where_it_could_not_be_written_down(
             ledger.path.mkdir()
             sent = replace(sent, status=Status.TEST)
         elif harm == "full":
-            monkeypatch.setattr("k8s_tuning.journal._NEEDED_BYTES", 2**80)
+            monkeypatch.setattr("k8s_tuning.storage.append_log._NEEDED_BYTES", 2**80)
         else:
-            monkeypatch.setattr("k8s_tuning.journal._LOCK_SECONDS", 0.05)
+            monkeypatch.setattr("k8s_tuning.storage.append_log._LOCK_SECONDS", 0.05)
             stack.enter_context(filelock.FileLock(f"{ledger.path}.lock"))
         with pytest.raises(StoreError) as failed:
             rig.deliver(sent, ledger)

@@ -16,12 +16,12 @@ import pytest
 from tests.alerts.channels.conftest import KINDS, TOKEN, Rig, dead_url, make_rig
 from tests.alerts.situations import incident, notice
 
-from k8s_tuning import jsonl
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.notice import Notice, Status
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.events import K8sEvent
+from k8s_tuning.stages.events.snapshot import K8sEvent
+from k8s_tuning.storage import jsonl
 
 # Signs that JSON, URLs, HTML, Slack and Markdown each write in their own way.
 HOSTILE = 'p"a\\ss/w**o**rd&<키>+ 🔑'

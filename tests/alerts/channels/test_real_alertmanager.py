@@ -20,7 +20,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import ChannelConfig
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice, Status
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 pytestmark = pytest.mark.servers
 

@@ -18,7 +18,7 @@ from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.channels.generic_webhook import SIGNATURE, TIMESTAMP, sign
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice, Status
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 
 def render(kind: str, planned: Notice, **options: Any) -> list[Any]:

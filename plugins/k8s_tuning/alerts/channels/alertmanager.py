@@ -27,7 +27,7 @@ from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
 from k8s_tuning.alerts.posting import Request, check, post, quote
 from k8s_tuning.alerts.route import selector_labels
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 ALERT_NAME = "K8sTuningIncident"
 _LEAST_LASTING = timedelta(minutes=15)

@@ -12,7 +12,7 @@ import orjson
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice, Sent
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.stages.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.tokens import clean_token
 
 # `type` is also a field below.

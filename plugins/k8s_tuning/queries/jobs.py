@@ -1,0 +1,110 @@
+"""The Jobs of a target's newest snapshot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from k8s_tuning import timestamps
+from k8s_tuning.queries import paging
+from k8s_tuning.queries.runs import run_ref
+from k8s_tuning.queries.shapes import Event, Job, Jobs, LogTail
+from k8s_tuning.stages.monitor.latest import JobLook, TargetLook
+
+_LEVELS = ("OK", "WARN", "ERROR")
+SORTS: dict[str, Callable[[Job], Any]] = {
+    "health": lambda job: _LEVELS.index(job.health),
+    "name": lambda job: paging.natural(job.name),
+    "phase": lambda job: job.phase,
+    "exit_code": lambda job: job.exit_code,
+    "restarts": lambda job: job.restarts,
+    "started_at": lambda job: job.started_at,
+    "seconds": lambda job: job.seconds,
+}
+
+
+def jobs_of(
+    look: TargetLook | None,
+    *,
+    q: str | None = None,
+    health: str | None = None,
+    phase: str | None = None,
+    session_id: str | None = None,
+    sort: str = "health",
+    order: str = "desc",
+    limit: int = 50,
+    offset: int = 0,
+) -> Jobs:
+    """The Jobs that `q` (words in their name, reasons, cause or labels) and the filters leave; the worst come first.
+
+    InputError for an unknown `sort` or `order`.
+    """
+    if look is None:
+        return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[])
+    found = paging.search(look.jobs, q, _text)
+    chosen = [
+        job_row(job, look.timestamp)
+        for job in found
+        if health in (None, str(job.health))
+        and phase in (None, job.phase)
+        and session_id in (None, job.labels.get("session_id"))
+    ]
+    # By name first: Jobs that are alike in what is sorted by stand in the order of their names.
+    ordered = paging.sort(paging.sort(chosen, "name", "asc", SORTS), sort, order, SORTS)
+    return Jobs(
+        at=look.timestamp,
+        run=run_ref(look.run_id),
+        total=len(look.jobs) if look.jobs_listed else None,
+        matching=len(chosen),
+        errors=list(look.errors),
+        items=ordered[offset : offset + limit],
+    )
+
+
+def job_row(job: JobLook, at: str) -> Job:
+    """One Job; its seconds are up to `at`, the look's time, while it runs."""
+    return Job(
+        name=job.job_name,
+        health=job.health.value,
+        phase=job.phase,
+        reasons=list(job.reasons),
+        cause=job.cause,
+        exit_code=job.exit_code,
+        session_id=job.labels.get("session_id"),
+        worker_id=job.labels.get("worker_id"),
+        started_at=job.start_time,
+        ended_at=job.completion_time,
+        seconds=timestamps.seconds_known(job.start_time, job.completion_time or at),
+        succeeded=job.succeeded,
+        failed=job.failed,
+        active=job.active,
+        restarts=job.restarts,
+        nodes=list(job.nodes),
+        logs=[
+            LogTail(
+                pod=log.pod_name,
+                container=log.container_name,
+                previous=log.previous,
+                truncated=log.truncated,
+                lines=list(log.lines),
+            )
+            for log in job.logs
+        ],
+        events=[
+            Event(
+                type=event.type,
+                reason=event.reason,
+                message=event.message,
+                kind=event.kind,
+                object=event.name,
+                count=event.count,
+                last_at=event.last_timestamp,
+            )
+            for event in job.events
+        ],
+    )
+
+
+def _text(job: JobLook) -> str:
+    labels = " ".join(f"{name}={value}" for name, value in job.labels.items())
+    return " ".join([job.job_name, str(job.health), job.phase, *job.reasons, job.cause or "", labels])

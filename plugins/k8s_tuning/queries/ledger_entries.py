@@ -1,0 +1,141 @@
+"""What of a ledger's lines stays in memory: an entry a message to a channel, an entry a decision against one."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from k8s_tuning.alerts.notice import Status
+from k8s_tuning.queries.runs import run_ref
+from k8s_tuning.queries.shapes import AlertRow, NoticeBrief
+
+DELIVERED = ("sent", "dry_run")
+
+
+class Place(NamedTuple):
+    """Where a line stands in the file, in bytes."""
+
+    offset: int
+    length: int
+
+
+class Subject(NamedTuple):
+    """A target, as a line names it."""
+
+    namespace: str
+    selector: str
+    target: str | None
+    cluster: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name; NAMESPACE/SELECTOR where it has none."""
+        return self.target or f"{self.namespace}/{self.selector}"
+
+
+class Entry(msgspec.Struct, eq=False, gc=False):
+    """One message to one channel (all lines of one `notice_id`), or one decision against one (no `notice_id`).
+
+    What was decided is its first line's word; with several incidents, that of the most severe. `attempt`: what became
+    of the newest attempt, empty where there was none. `owed`: of how many incidents it is still to tell. `dry_run`:
+    no real line is among them; the first that comes makes the entry a real one, whose dry runs are history.
+    """
+
+    decided_at: str
+    run_id: str
+    receiver: str
+    channel: str
+    status: str
+    severity: str
+    decision: str
+    why: str
+    source: str
+    dry_run: bool
+    notice_id: str
+    outcome: str
+    subjects: tuple[Subject, ...]
+    incident_ids: tuple[str, ...]
+    places: tuple[Place, ...]
+    done_at: str | None = None
+    attempts: int = 0
+    answer: str = ""
+    attempt: str = ""
+    owed: int = 0
+    was_owed: bool = False
+
+    @property
+    def ref(self) -> str:
+        """The notice's id. Else where the line stands, with a mark of what it says: retention moves lines."""
+        if self.notice_id:
+            return self.notice_id
+        mark = zlib.crc32("\0".join((self.decided_at, *self.incident_ids, self.label)).encode("utf-8", "replace"))
+        return f"@{self.places[0].offset}-{mark:08x}"
+
+    @property
+    def label(self) -> str:
+        """RECEIVER/CHANNEL; the receiver alone where it has no channels, empty where nobody was to be told."""
+        return f"{self.receiver}/{self.channel}" if self.channel else self.receiver
+
+    @property
+    def is_quiet(self) -> bool:
+        """A decision against a message. Not so where a message was given up, or where a person took the incident."""
+        return not self.notice_id and self.decision != "receiver_gone" and self.status != Status.ACKNOWLEDGED
+
+    def settle(self) -> None:
+        """Say what became of it: what is owed and what was tried have changed."""
+        if self.owed:
+            self.outcome = "failed" if self.attempt == "failed" else "owed"
+        elif self.attempt and not (self.attempt == "failed" and self.was_owed):
+            self.outcome = self.attempt
+        elif self.was_owed:
+            self.outcome = "superseded"
+
+    def words(self) -> str:
+        """All its texts, to be searched in."""
+        subjects = " ".join(
+            f"{one.target or ''} {one.cluster or ''} {one.namespace} {one.selector}" for one in self.subjects
+        )
+        decided = f"{self.label} {self.decision} {self.why} {self.status} {self.severity} {self.run_id}"
+        return f"{subjects} {decided} {self.answer} {self.notice_id} {' '.join(self.incident_ids)}"
+
+    def row(self) -> AlertRow:
+        """As lists show it; of several targets, the first."""
+        subject = self.subjects[0]
+        return AlertRow(
+            ref=self.ref,
+            notice_id=self.notice_id or None,
+            namespace=subject.namespace,
+            selector=subject.selector,
+            target=subject.target,
+            cluster=subject.cluster,
+            incident_ids=list(self.incident_ids),
+            receiver=self.receiver,
+            channel=self.channel,
+            status=self.status,
+            severity=self.severity,
+            decision=self.decision,
+            why=self.why,
+            outcome=self.outcome,
+            source=self.source,
+            decided_at=self.decided_at,
+            done_at=self.done_at,
+            attempts=self.attempts,
+            answer=self.answer,
+            dry_run=self.dry_run,
+            run=run_ref(self.run_id),
+        )
+
+    def brief(self) -> NoticeBrief:
+        """As a target and an incident show it."""
+        return NoticeBrief(
+            notice_id=self.notice_id,
+            receiver=self.receiver,
+            channel=self.channel,
+            status=self.status,
+            outcome=self.outcome,
+            decided_at=self.decided_at,
+            done_at=self.done_at,
+            dry_run=self.dry_run,
+        )

@@ -1,0 +1,219 @@
+"""What a ledger adds up to for the page: its entries, and its incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from k8s_tuning.alerts.ledger_state import CLOSING
+from k8s_tuning.alerts.notice import Status
+from k8s_tuning.errors import InputError
+from k8s_tuning.queries.ledger_entries import DELIVERED, Entry, Place, Subject
+from k8s_tuning.queries.told_incidents import ToldIncident
+from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
+from k8s_tuning.storage.jsonl import PADDING, BrokenLines
+from k8s_tuning.timestamps import to_datetime, to_text
+
+_DECIDED = ("owed", "not_sent")
+_NULL = msgspec.Raw(b"null")
+
+
+class Line(msgspec.Struct, gc=False):
+    """The fields of a LedgerLine that are kept, or looked at once; the others are passed over unread."""
+
+    at: str
+    run_id: str
+    incident_id: str
+    namespace: str
+    selector: str
+    target: str | None
+    started_at: str
+    receiver: str
+    channel: str
+    decision: str
+    why: str
+    status: Status
+    severity: IncidentSeverity
+    outcome: str
+    notice_id: str = ""
+    is_open: bool = True
+    dry_run: bool = False
+    attempts: int = 0
+    answer: str = ""
+    reasons: dict[str, int] = {}
+    over_at: str = ""
+    source: str = "health"
+    incident: msgspec.Raw = _NULL
+    cluster: str | None = None
+
+
+# Not strict, as LedgerLine is read elsewhere: a number in quotes is a number.
+_DECODER = msgspec.json.Decoder(Line, strict=False)
+
+
+@dataclass
+class ToldTarget(TargetIdentity):
+    """What the ledger tells of one target."""
+
+    last_notice: Entry | None = None
+    incidents: list[ToldIncident] = field(default_factory=list)
+
+
+class LedgerRows:
+    """Every entry in the order of its first line; the state that a Fold keeps.
+
+    `loud`: those that are not quiet. `told`: by target. `broken`: lines that are none of the ledger's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.entries: list[Entry] = []
+        self.loud: list[Entry] = []
+        self.notices: dict[str, Entry] = {}
+        self.incidents: dict[str, ToldIncident] = {}
+        self.told = TargetIndex(ToldTarget)
+        self.targets: set[str] = set()
+        self.channels: set[str] = set()
+        self.decisions: set[str] = set()
+        self.broken = BrokenLines(path)
+        # What each channel is owed of each incident, as LedgerState has it; dry runs apart (the key's last part).
+        self._owed: dict[tuple[str, str, str, bool], Entry] = {}
+        self._texts: dict[str, str] = {}
+        self._times: dict[str, str] = {}
+        self._subjects: dict[Subject, Subject] = {}
+
+    def subjects(self) -> Collection[Subject]:
+        """Every target that a line names."""
+        return self._subjects
+
+    def outcomes(self) -> list[str]:
+        """Every outcome that an entry has now, sorted."""
+        quiet = {"not_sent"} if len(self.entries) > len(self.loud) else set()
+        return sorted({one.outcome for one in self.loud} | quiet)
+
+    def add(self, line: Line, place: Place) -> None:
+        """Take in one more line. InputError, and nothing is taken in, where it names a time that is none."""
+        at, started_at = self._time(line.at), self._time(line.started_at)
+        over_at = self._time(line.over_at) if line.over_at else None
+        entry = self.notices.get(line.notice_id) if line.notice_id else None
+        if entry is None:
+            entry = self._begin(line, at, place)
+        else:
+            self._go_on(entry, line, at, place)
+        if line.status is not Status.TEST:
+            self._add_incident(line, place, entry, started_at, over_at)
+        if line.notice_id and line.dry_run == entry.dry_run:
+            self._note(entry, line, at)
+        elif line.decision in CLOSING and line.status is not Status.TEST:
+            key = (line.incident_id, line.receiver, line.channel, line.dry_run)
+            self._release(key, self._owed.get(key))
+
+    def _begin(self, line: Line, at: str, place: Place) -> Entry:
+        same = self._same
+        entry = Entry(
+            at, same(line.run_id), same(line.receiver), same(line.channel), line.status.value, line.severity.value,
+            same(line.decision), same(line.why), same(line.source), line.dry_run, line.notice_id, same(line.outcome),
+            (self._subject(line),), (same(line.incident_id),), (place,),
+        )  # fmt: skip
+        self.entries.append(entry)
+        if not entry.is_quiet:
+            self.loud.append(entry)
+        if entry.notice_id:
+            self.notices[entry.notice_id] = entry
+            self.told.of(*entry.subjects[0]).last_notice = entry
+        self.channels.add(entry.label)
+        self.decisions.add(entry.decision)
+        return entry
+
+    def _go_on(self, entry: Entry, line: Line, at: str, place: Place) -> None:
+        entry.places += (place,)
+        subject = self._subject(line)
+        if subject not in entry.subjects:
+            entry.subjects += (subject,)
+            told = self.told.of(*subject)
+            if told.last_notice is None or told.last_notice.places[0] < entry.places[0]:
+                told.last_notice = entry
+        if entry.dry_run and not line.dry_run:
+            for incident_id in entry.incident_ids:
+                self._release((incident_id, entry.receiver, entry.channel, True), entry)
+            entry.dry_run, entry.was_owed, entry.attempt = False, False, ""
+            entry.done_at, entry.attempts, entry.answer = None, 0, ""
+            entry.decided_at, entry.outcome, entry.severity = at, self._same(line.outcome), line.severity.value
+            entry.decision, entry.why = self._same(line.decision), self._same(line.why)
+            self.decisions.add(entry.decision)
+        if line.incident_id not in entry.incident_ids:
+            entry.incident_ids += (self._same(line.incident_id),)
+
+    def _note(self, entry: Entry, line: Line, at: str) -> None:
+        """What a notice's line says of what is owed, and of what became of it."""
+        key = (line.incident_id, line.receiver, line.channel, line.dry_run)
+        if line.outcome == "owed":
+            former = self._owed.get(key)
+            if former is not entry and line.status in (Status.FIRING, Status.RESOLVED):
+                self._release(key, former)
+                self._owed[key] = entry
+                entry.owed += 1
+                entry.was_owed = True
+        elif line.outcome != "failed" or entry.attempt not in DELIVERED:
+            entry.attempt, entry.answer = self._same(line.outcome), self._same(line.answer)
+            entry.done_at, entry.attempts = at, line.attempts
+            if line.outcome in DELIVERED:
+                self._release(key, entry)
+        entry.settle()
+
+    def _release(self, key: tuple[str, str, str, bool], entry: Entry | None) -> None:
+        """That entry is not owed there any more."""
+        if entry is not None and self._owed.get(key) is entry:
+            del self._owed[key]
+            entry.owed -= 1
+            entry.settle()
+
+    def _add_incident(self, line: Line, place: Place, entry: Entry, started_at: str, over_at: str | None) -> None:
+        incident = self.incidents.get(line.incident_id)
+        if incident is None:
+            incident = ToldIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
+            self.incidents[incident.id] = incident
+            self.told.of(line.namespace, line.selector, line.target, line.cluster).incidents.append(incident)
+        is_decision = line.outcome in _DECIDED and line.status is not Status.ACKNOWLEDGED
+        if is_decision and (incident.dry_run or not line.dry_run):
+            incident.is_open, incident.over_at = line.is_open, over_at
+        incident.dry_run = incident.dry_run and line.dry_run
+        incident.tell(line.target, line.severity, line.reasons)
+        if line.incident != _NULL:
+            incident.describe(line.incident, place)
+        if entry.notice_id:
+            incident.notices[entry.notice_id] = entry
+
+    def _subject(self, line: Line) -> Subject:
+        subject = Subject(line.namespace, line.selector, line.target, line.cluster)
+        known = self._subjects.get(subject)
+        if known is None:
+            known = self._subjects[subject] = subject
+            self.targets.add(subject.label)
+        return known
+
+    def _same(self, text: str) -> str:
+        # One text for all that are equal: lines are many, and what they say are few different things.
+        return self._texts.setdefault(text, text)
+
+    def _time(self, text: str) -> str:
+        known = self._times.get(text)
+        if known is None:
+            known = self._times[text] = to_text(to_datetime(text))
+        return known
+
+
+def add_block(rows: LedgerRows, block: bytes, begin: int) -> None:
+    """Take in whole lines that begin at byte `begin`."""
+    for line in block.split(b"\n"):
+        data = line.strip(PADDING)
+        if data:
+            try:
+                rows.add(_DECODER.decode(data), Place(begin, len(line)))
+            # Other JSON, none at all, too deep, not UTF-8; or a time that is none.
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, InputError):
+                rows.broken.note(begin, "not a line of the ledger")
+        begin += len(line) + 1

@@ -1,0 +1,245 @@
+"""The alerts' ledger, asked: which messages were owed to whom, what became of them, what was said, and of what."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from k8s_tuning.errors import StoreError
+from k8s_tuning.queries import instants
+from k8s_tuning.queries.ledger_entries import DELIVERED, Entry
+from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
+from k8s_tuning.queries.paging import search
+from k8s_tuning.queries.shapes import Alert, AlertRow, Alerts, Attempt, NoticeBrief
+from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.jsonl import decode
+from k8s_tuning.storage.tail import Fold
+
+_READS = 5
+
+
+@dataclass(slots=True)
+class LedgerIncident:
+    """One incident of a target as the ledger knows it. `severity`: the worst that a decision about it held.
+
+    `over_at`: when it ended, None while it lasts. `reasons`: each with the most Jobs that had it at once. `cause`: the
+    newest Kubernetes warning that was told with it, where there was one. `source`: health. `notices`: newest first.
+    `dry_run`: only dry runs have seen it.
+    """
+
+    id: str
+    started_at: str
+    over_at: str | None
+    is_open: bool
+    severity: str
+    cause: str | None
+    reasons: dict[str, int]
+    target: str | None
+    source: str
+    notices: list[NoticeBrief]
+    dry_run: bool = False
+
+
+class LedgerIndex:
+    """One ledger file; keep one a process: each call reads only what was appended since the last.
+
+    An entry is a message to a channel with all that became of it, or a decision against one; they stand in the order in
+    which the ledger first names them. `since` and `until` are seconds since the epoch, infinite ones allowed; what lies
+    on either is within. Safe for threads. A file that is not there is empty; StoreError where it cannot be read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._journal = Journal(self.path)
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fold = Fold(self.path, lambda: LedgerRows(self.path), add_block)
+
+    def alerts(
+        self,
+        *,
+        target: str | None = None,
+        channel: str | None = None,
+        decision: str | None = None,
+        outcome: str | None = None,
+        namespace: str | None = None,
+        selector: str | None = None,
+        cluster: str | None = None,
+        run_id: str | None = None,
+        incident_id: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        include_dry_run: bool = True,
+        q: str | None = None,
+        quiet: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> Alerts:
+        """The entries that pass every filter, newest first, from the `offset`th on, at most `limit`.
+
+        `target`, `channel`, `decision`, `outcome`: one of the answer's values for it. `since`, `until`: of the
+        decision. `q`: words, each somewhere in an entry's texts. Decisions against a message come every few minutes
+        while an incident lasts: without `quiet` they are left out, unless `decision` or `outcome` asks for them.
+        """
+        first = "" if since is None else _text(since, math.ceil)
+        last = "" if until is None else _text(until, math.floor)
+        with self._lock:
+            rows = self._fold.state()
+            found = rows.entries if quiet or decision or outcome == "not_sent" else rows.loud
+            subjects = {
+                one
+                for one in rows.subjects()
+                if (not target or one.label == target)
+                and (not namespace or one.namespace == namespace)
+                and (selector is None or one.selector == selector)
+                and (not cluster or one.cluster in (None, cluster))
+            }
+            filters: list[tuple[object, Callable[[Entry], bool]]] = [
+                (decision, lambda one: one.decision == decision),
+                (outcome, lambda one: one.outcome == outcome),
+                (
+                    target or namespace or selector is not None or cluster,
+                    lambda one: not subjects.isdisjoint(one.subjects),
+                ),
+                (channel, lambda one: channel in (one.label, one.channel)),
+                (run_id, lambda one: one.run_id == run_id),
+                (incident_id, lambda one: incident_id in one.incident_ids),
+                (first, lambda one: one.decided_at >= first),
+                (last, lambda one: one.decided_at <= last),
+                (not include_dry_run, lambda one: not one.dry_run),
+            ]
+            for is_asked, passes in filters:
+                found = list(filter(passes, found)) if is_asked else found
+            found = search(found, q, Entry.words)
+            return Alerts(
+                total=len(found),
+                items=[one.row() for one in _page(found, limit, offset)],
+                targets=sorted(rows.targets),
+                channels=sorted(rows.channels - {""}),
+                decisions=sorted(rows.decisions),
+                outcomes=rows.outcomes(),
+                notes=self._notes(rows),
+            )
+
+    def alert(self, ref: str) -> Alert | None:
+        """One entry whole; None where the ledger has none of that name (any more)."""
+        for _ in range(_READS):
+            with self._lock:
+                rows = self._fold.state()
+                entry = _find(rows, ref)
+                if entry is None:
+                    return None
+                row = entry.row()
+                told = rows.incidents.get(entry.incident_ids[0])
+                places = [*entry.places, *([told.place] if told and told.place else [])]
+                records = [decode(line) for line in self._journal.lines_at(places)]
+                lines = [one for one in records if one and one.get("incident_id") in entry.incident_ids]
+                if len(lines) == len(places):
+                    return _whole(row, lines[: len(entry.places)], lines)
+                # The file was replaced between the two looks, or somebody wrote over it: read it afresh.
+                self._begin()
+        raise StoreError(f"{self.path}: is being rewritten again and again; see which process does")
+
+    def of_run(self, run_id: str) -> list[AlertRow]:
+        """Every entry that one DAG run (`DAG_ID/RUN_ID`) decided, quiet ones included, newest first."""
+        with self._lock:
+            return [one.row() for one in reversed(self._fold.state().entries) if one.run_id == run_id]
+
+    def last_notice(
+        self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None
+    ) -> NoticeBrief | None:
+        """The message about a target that was decided on last, a dry run's included; None where there was none."""
+        with self._lock:
+            found = self._fold.state().told.find(namespace, selector, name, cluster)
+            return found.last_notice.brief() if found and found.last_notice else None
+
+    def incidents(
+        self,
+        namespace: str,
+        selector: str,
+        since: float,
+        until: float,
+        name: str | None = None,
+        cluster: str | None = None,
+    ) -> list[LedgerIncident]:
+        """A target's incidents that touch the range, newest first; of Jobs' health alone, dry runs' included."""
+        first, last = _text(since, math.ceil), _text(until, math.floor)
+        with self._lock:
+            told = self._fold.state().told.find(namespace, selector, name, cluster)
+            found = [
+                LedgerIncident(
+                    id=one.id,
+                    started_at=one.started_at,
+                    over_at=one.over_at,
+                    is_open=one.is_open,
+                    severity=one.severity.value,
+                    cause=one.cause,
+                    reasons=dict(one.reasons),
+                    target=one.target,
+                    source=one.source,
+                    notices=[entry.brief() for entry in reversed(one.notices.values())],
+                    dry_run=one.dry_run,
+                )
+                for one in (told.incidents if told else [])
+                if one.source == "health"
+                and one.started_at <= last
+                and (one.is_open or (one.over_at or one.started_at) >= first)
+            ]
+        return sorted(found, key=lambda one: one.started_at, reverse=True)
+
+    def _notes(self, rows: LedgerRows) -> list[str]:
+        count = rows.broken.count
+        if not count:
+            return []
+        return [f"{self.path.name}: {count} lines are none of the ledger's and were skipped; the log names them"]
+
+
+def _text(seconds: float, whole: Callable[[float], int]) -> str:
+    """Seconds since the epoch as timestamps are written, which have no fractions."""
+    return instants.text(instants.of_seconds("since or until", whole(seconds) if math.isfinite(seconds) else seconds))
+
+
+def _page(found: Sequence[Entry], limit: int, offset: int) -> Iterable[Entry]:
+    end = max(len(found) - offset, 0)
+    return reversed(found[max(end - limit, 0) : end])
+
+
+def _find(rows: LedgerRows, ref: str) -> Entry | None:
+    place = re.fullmatch(r"@([0-9]{1,18})-[0-9a-f]{8}", ref)
+    if place is None:
+        return rows.notices.get(ref)
+    position = bisect.bisect_left(rows.entries, int(place[1]), key=lambda one: one.places[0].offset)
+    found = rows.entries[position] if position < len(rows.entries) else None
+    return found if found is not None and found.ref == ref else None
+
+
+def _whole(row: AlertRow, own: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> Alert:
+    """`own`: the entry's lines; `lines`: those, and one that holds its incident."""
+    history = [
+        Attempt(
+            at=one["at"],
+            outcome=one["outcome"],
+            attempts=one.get("attempts", 0),
+            answer=one.get("answer", ""),
+            dry_run=one.get("dry_run", False),
+        )
+        for one in own
+    ]
+    said = [one for one in own if isinstance(one.get("message"), str) and one["message"]]
+    said.sort(key=lambda one: (not one.get("dry_run"), one["outcome"] in DELIVERED))
+    # A notice of several incidents has as many lines that say the same.
+    history = [one for position, one in enumerate(history) if position == 0 or one != history[position - 1]]
+    return Alert(
+        row=row,
+        history=history,
+        message=said[-1]["message"] if said else None,
+        incident=next((one["incident"] for one in lines if isinstance(one.get("incident"), dict)), None),
+    )

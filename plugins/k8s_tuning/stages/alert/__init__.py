@@ -1,0 +1,1 @@
+"""D35 alert: the incident that a person should hear of."""

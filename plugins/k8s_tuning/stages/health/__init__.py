@@ -1,0 +1,1 @@
+"""D33 health: OK, WARN or ERROR of each Job, with the reasons."""

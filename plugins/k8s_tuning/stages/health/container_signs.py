@@ -1,0 +1,192 @@
+"""What a container tells of its Job's health: why it cannot start, how it ended, that it outlives the work.
+
+Reasons are the kubelet's and the container runtime's own words (kubernetes pkg/kubelet/images/types.go and
+container/sync_result.go).
+"""
+
+from __future__ import annotations
+
+from k8s_tuning.stages.health.event_signs import pull_failure
+from k8s_tuning.stages.health.job_signs import failure_reason
+from k8s_tuning.stages.health.sign import Sign, Weight, age, exit_words, lies_ahead, said
+from k8s_tuning.stages.monitor.containers import is_sidecar, label, main_container
+from k8s_tuning.stages.monitor.snapshot import K8sContainerStatus, K8sJobStatus, K8sPodStatus
+
+_IMAGE_PULL = {
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+_CONFIG_ERROR = {
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "StartError",
+    "ContainerCannotRun",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+}
+# Nothing but another manifest helps: no grace.
+_HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}
+# The kubelet forgets a container's crashes once it has run for ten minutes.
+_CRASH_MEMORY_SECONDS = 600
+_MANY_RESTARTS = 3
+_SIGKILLED = 137
+
+
+def container_signs(
+    container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str, past: bool
+) -> list[Sign]:
+    """The signs of one container. `past`: of a pod that another attempt has followed."""
+    if container.kind == "sidecar" and pod.phase == "Failed":
+        return []  # the kubelet ends native sidecars behind the others, and does not ask how they ended
+    signs = [_stuck(container, pod, job, at), _ended(container, pod, job, at, past), _finished(container, pod, job)]
+    return [sign for sign in signs if sign is not None]
+
+
+def is_stuck(container: K8sContainerStatus) -> bool:
+    """Whether it waits for something that has a reason of its own."""
+    return container.waiting_reason in _IMAGE_PULL | _CONFIG_ERROR | {"CrashLoopBackOff"}
+
+
+def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str) -> Sign | None:
+    name, waiting, code = label(container, pod, job), container.waiting_reason, container.exit_code
+    sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
+    if waiting in _IMAGE_PULL:
+        why = container.waiting_message
+        if waiting == "ImagePullBackOff" or not why:  # else the message is the pull's own
+            why = pull_failure(job, pod, why) or why
+        cause = f"{name} cannot pull its image: {said(waiting, why)}"
+        hopeless = waiting in _HOPELESS
+        return Sign(
+            "image_pull", cause, pod.created_at, at=pod.created_at, hopeless=hopeless, mild=mild, sidecar=sidecar
+        )
+    if waiting in _CONFIG_ERROR:
+        cause = f"{name} cannot start: {said(waiting, container.waiting_message)}"
+        return Sign("config_error", cause, pod.created_at, at=pod.created_at, mild=mild, sidecar=sidecar)
+    if _is_crash_looping(container, pod, at):
+        exits = f", last with {exit_words(code)}" if code is not None else ""
+        times = f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"
+        return Sign(
+            "crash_loop",
+            f"{name} keeps crashing: {times}{exits}",
+            pod.created_at,
+            code,
+            at=container.finished_at,
+            mild=mild,
+            sidecar=sidecar,
+        )
+    return None
+
+
+def _is_crash_looping(container: K8sContainerStatus, pod: K8sPodStatus, at: str) -> bool:
+    if container.waiting_reason == "CrashLoopBackOff":
+        return True
+    # Between two back-offs it runs for a moment, and would look well.
+    since_crash = age(container.finished_at, at)
+    recently = lies_ahead(container.finished_at, at) or (
+        since_crash is not None and since_crash < _CRASH_MEMORY_SECONDS
+    )
+    return (
+        pod.phase in ("Running", "Pending")
+        and container.restart_count >= _MANY_RESTARTS
+        and bool(container.exit_code)
+        and recently
+    )
+
+
+def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str, past: bool) -> Sign | None:
+    """How a container ended, where that is not well: in a failed pod, or while others keep the pod running."""
+    name, code, reason = label(container, pod, job), container.exit_code, container.terminated_reason
+    why = said(reason, container.terminated_message)
+    sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
+
+    def sign(kind: str, cause: str, since: str | None, past: bool = False) -> Sign:
+        return Sign(kind, cause, since, code, at=container.finished_at, past=past, mild=mild, sidecar=sidecar)
+
+    goes_on = past or _goes_on(container, pod)
+    # What keeps killing a container is not over because it runs for a moment.
+    over = past or (goes_on and not _is_crash_looping(container, pod, at))
+    if reason == "OOMKilled":
+        exits = f" (exit code {code})" if code is not None else ""
+        return sign("oom_killed", f"{name} was OOM-killed{exits}", pod.created_at, over)
+    if reason in _CONFIG_ERROR:
+        return sign("config_error", f"{name} could not start: {why}", pod.created_at, over)
+    if reason == "ContainerStatusUnknown":
+        lost = f"node {pod.node or ''}".strip() + f" lost {name}: {why}"
+        return Sign("node_lost", lost, weight=Weight.STATE, at=container.finished_at, past=goes_on, excused=True)
+    if not code:
+        return None
+    cause = f"{name} ended with {exit_words(code)}: {why}"
+    if code == _SIGKILLED:
+        cause += "; the kubelet does not call it an OOM kill"
+    if pod.phase == "Failed" and container.state in ("terminated", None):
+        return _plain_failure(container, pod, job, cause, past)
+    if pod.deleted_at is not None:
+        return None  # the kubelet ends the whole pod, and the Job controller counts it
+    if pod.phase == "Running" and container.state == "terminated" and container.kind != "init" and not goes_on:
+        up = [one.name for one in pod.containers if one.state == "running"]
+        keeps = f"; {_keep_running(up)}" if up else ""
+        return sign("container_failed", f"{cause}{keeps}", container.finished_at)
+    return None
+
+
+def _plain_failure(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, cause: str, past: bool) -> Sign:
+    if pod.deleted_at is not None:
+        cause += "; the pod was being deleted"
+    if job.condition_reason == "PodFailurePolicy":
+        cause += "; the Job's podFailurePolicy ends the Job at that"
+    by_deadline = pod.reason == "DeadlineExceeded" or (
+        job.phase == "FAILED" and job.condition_reason == "DeadlineExceeded"
+    )
+    return Sign(
+        None if past else failure_reason(job),
+        cause,
+        pod.created_at,
+        container.exit_code,
+        weight=Weight.KILLED_AT_DEADLINE if by_deadline else Weight.CAUSE,
+        at=container.finished_at,
+        past=past,
+        sidecar=is_sidecar(container, pod, job),
+    )
+
+
+def _goes_on(container: K8sContainerStatus, pod: K8sPodStatus) -> bool:
+    """Whether the end is that of the run before the present one, or the kubelet restarts it."""
+    if pod.phase == "Failed" or container.waiting_reason is not None:
+        return False
+    if container.state is None:
+        return pod.phase == "Running" and container.restart_count > 0
+    # A Job's pods are never restarted as a whole, and theirs is Never or OnFailure.
+    return container.state == "running" or container.restart_policy in ("OnFailure", "Always")
+
+
+def _is_mild(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus) -> bool:
+    """Whether it stands beside the work, and that goes on: WARN at most."""
+    main = main_container(pod, job)
+    return is_sidecar(container, pod, job) and any(
+        one.name == main and one.state == "running" for one in pod.containers
+    )
+
+
+def _finished(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus) -> Sign | None:
+    """The work is done, and the pod runs on. Native sidecars the kubelet ends by itself."""
+    done = container.state == "terminated" and container.exit_code == 0 and pod.phase == "Running"
+    if not done or container.kind != "container" or container.name != main_container(pod, job):
+        return None
+    up = [one.name for one in pod.containers if one.kind == "container" and one.state == "running"]
+    if not up and any(one.state != "terminated" or one.exit_code for one in pod.containers):
+        return None
+    at = f" at {container.finished_at}" if container.finished_at else ""
+    why = _keep_running(up) if up else "the kubelet has not ended the pod, none of whose containers runs"
+    cause = f"container {container.name} finished{at}, and {why}"
+    return Sign("not_ending", cause, container.finished_at, weight=Weight.STATE)
+
+
+def _keep_running(names: list[str]) -> str:
+    return f"{', '.join(names)} keep{'s' if len(names) == 1 else ''} the pod running"

@@ -1,0 +1,1 @@
+"""D34 history: one line a health check, and what they add up to."""

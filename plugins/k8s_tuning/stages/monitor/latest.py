@@ -1,0 +1,263 @@
+"""The newest look at each target, with what its Jobs' pods said: for people who open the target's page.
+
+The history has a line a look, for ever; this has every Job of the newest look alone, with the last log lines and the
+events, which the cluster forgets within the hour. One JSON file a target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from k8s_tuning.printable import end_of
+from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
+from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.monitor.job_reading import job_times
+from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog
+from k8s_tuning.stages.target_identity import same_target
+from k8s_tuning.storage.json_dir import JsonFolder
+
+# The folder's name beside the history.
+LOOKS = "looks"
+
+LINES_A_CONTAINER = 20
+LONGEST_LINE = 500
+LONGEST_MESSAGE = 1_000
+# In one look: what a page can still show, and a few megabytes of file.
+MOST_LOG_LINES = 5_000
+MOST_EVENTS = 2_000
+
+_ILLEST_FIRST = (HealthLevel.ERROR, HealthLevel.WARN, HealthLevel.OK)
+
+
+@dataclass
+class PodLogTail:
+    """The last lines of one container; `previous`: of its run before the last restart. `truncated`: it had more."""
+
+    pod_name: str
+    container_name: str
+    lines: list[str]
+    previous: bool = False
+    truncated: bool = False
+
+
+@dataclass
+class JobEvent:
+    """One event of a Job or of one of its pods: `kind` and `name` say which."""
+
+    type: str
+    reason: str
+    message: str
+    kind: str
+    name: str
+    count: int = 1
+    last_timestamp: str | None = None
+
+
+@dataclass
+class JobLook:
+    """One Job: D33's health, D32's facts, its containers' last lines, D34's events (oldest first).
+
+    `completion_time`: when it ended, whether well or not; None while it runs, or where the cluster did not say.
+    `restarts`: of all containers together. `nodes`: where its pods were put.
+    """
+
+    job_name: str
+    health: HealthLevel
+    phase: str
+    succeeded: int = 0
+    failed: int = 0
+    active: int = 0
+    reasons: list[str] = field(default_factory=list)
+    cause: str | None = None
+    exit_code: int | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    start_time: str | None = None
+    completion_time: str | None = None
+    restarts: int = 0
+    nodes: list[str] = field(default_factory=list)
+    logs: list[PodLogTail] = field(default_factory=list)
+    events: list[JobEvent] = field(default_factory=list)
+
+
+@dataclass
+class TargetLook:
+    """One look at a target. `run_id`: `DAG_ID/RUN_ID` of the run that recorded it; `target`: its name for people.
+
+    `errors`: what could not be read, and what was left out here for its size. `jobs_listed`: as in K8sHealthSnapshot.
+    """
+
+    namespace: str
+    selector: str
+    timestamp: str
+    run_id: str | None = None
+    target: str | None = None
+    jobs: list[JobLook] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    jobs_listed: bool = True
+    cluster: str | None = None
+
+
+class LookStore:
+    """The newest look of each target, in one folder. Safe for many processes.
+
+    StoreError where a file cannot be read or written. A damaged one is an error to readers, and is replaced by the next
+    look.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._files = JsonFolder(folder, TargetLook)
+
+    def keep(self, look: TargetLook) -> bool:
+        """Put the look into its target's place; False where a newer one is there, which stays."""
+
+        def newest(kept: TargetLook | None) -> TargetLook:
+            return kept if kept is not None and kept.timestamp > look.timestamp else look
+
+        return self._files.change(_name(look.namespace, look.selector, look.cluster), newest) == look
+
+    def read(
+        self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
+    ) -> TargetLook | None:
+        """The target's newest look, None where none was kept. One that names no cluster is of a version before that.
+
+        Without a `cluster`, the newest of all that have this namespace and selector.
+        """
+        found = self._files.read(_name(namespace, selector, cluster))
+        if cluster is None:
+            looks = [found, *(self._files.read_or_warn(name) for name in self._files.names())]
+            alike = [one for one in looks if one and (one.namespace, one.selector) == (namespace, selector)]
+            return max(alike, key=lambda one: one.timestamp, default=None)
+        if found is None:
+            older = self._files.read(_name(namespace, selector, None))
+            found = older if older and same_target((older.target, None), (target, cluster)) else None
+        return found
+
+    def prune(self, max_age_days: float, now: str) -> int:
+        """Let go of looks that are older at `now`; how many."""
+        return self._files.prune(lambda look: look.timestamp, max_age_days, now)
+
+
+def make_look(
+    health: K8sHealthSnapshot,
+    snapshot: K8sMonitorSnapshot | None,
+    events: K8sEventSnapshot | None,
+    run_id: str | None,
+    target: str | None,
+) -> TargetLook:
+    """What is kept of one check: the health, joined with what D32 and D34 read, where they did.
+
+    Of each container the last lines, of all Jobs together at most MOST_LOG_LINES, the ill Jobs' before the others';
+    likewise the newest MOST_EVENTS events. `errors` says what was left out.
+    """
+    facts = {job.job_name: job for job in snapshot.jobs} if snapshot else {}
+    logs = _by_job(facts, snapshot.pods_logs if snapshot else [])
+    looks = [_job_look(job, facts.get(job.job_name)) for job in health.jobs_health]
+    errors = list(dict.fromkeys([*health.errors, *(events.errors if events else [])]))
+    errors += _put_logs(looks, logs)
+    errors += _put_events(looks, facts, events.events if events else [])
+    return TargetLook(
+        health.namespace,
+        health.selector,
+        health.timestamp,
+        run_id,
+        target,
+        looks,
+        errors,
+        health.jobs_listed,
+        health.cluster,
+    )
+
+
+def _job_look(job: K8sJobHealth, facts: K8sJobStatus | None) -> JobLook:
+    look = JobLook(
+        job_name=job.job_name,
+        health=job.health,
+        phase=job.phase,
+        succeeded=job.succeeded,
+        failed=job.failed,
+        active=job.active,
+        reasons=list(job.reasons),
+        cause=job.cause,
+        exit_code=job.exit_code,
+        labels=dict(job.labels),
+    )
+    if facts is not None:
+        look.start_time, look.completion_time = job_times(facts)
+        look.restarts = sum(container.restart_count for pod in facts.pods for container in pod.containers)
+        look.nodes = list(dict.fromkeys(pod.node for pod in facts.pods if pod.node))
+    return look
+
+
+def _by_job(facts: dict[str, K8sJobStatus], logs: Iterable[K8sPodLog]) -> dict[str, list[K8sPodLog]]:
+    owners = {pod.pod_name: job.job_name for job in facts.values() for pod in job.pods}
+    found: dict[str, list[K8sPodLog]] = {}
+    for log in logs:
+        if log.lines and log.pod_name in owners:
+            found.setdefault(owners[log.pod_name], []).append(log)
+    return found
+
+
+def _put_logs(looks: list[JobLook], logs: dict[str, list[K8sPodLog]]) -> list[str]:
+    """The tails into the looks; what was left out, in a sentence."""
+    room, without = MOST_LOG_LINES, 0
+    for look in sorted(looks, key=lambda look: _ILLEST_FIRST.index(look.health)):
+        tails = [_tail(log) for log in logs.get(look.job_name, [])]
+        size = sum(len(tail.lines) for tail in tails)
+        if size > room:
+            without += 1
+            continue
+        room -= size
+        look.logs = tails
+    return [f"log lines of {without} Job(s) are left out: one look keeps {MOST_LOG_LINES:,}"] if without else []
+
+
+def _tail(log: K8sPodLog) -> PodLogTail:
+    last = log.lines[-LINES_A_CONTAINER:]
+    return PodLogTail(
+        pod_name=log.pod_name,
+        container_name=log.container_name,
+        lines=[end_of(line, LONGEST_LINE) for line in last],
+        previous=log.previous,
+        truncated=log.truncated or len(log.lines) > len(last) or any(len(line) > LONGEST_LINE for line in last),
+    )
+
+
+def _put_events(looks: list[JobLook], facts: dict[str, K8sJobStatus], events: list[K8sEvent]) -> list[str]:
+    """The events of these Jobs and their pods into the looks; what was left out, in a sentence."""
+    by_name = {look.job_name: look for look in looks}
+    owners = {pod.pod_name: name for name, job in facts.items() for pod in job.pods}
+    belonging = [(event, look) for event in events if (look := by_name.get(_job_of(event, owners))) is not None]
+    for event, look in belonging[-MOST_EVENTS:]:
+        look.events.append(
+            JobEvent(
+                type=event.type,
+                reason=event.reason,
+                message=_cut(event.message, LONGEST_MESSAGE),
+                kind=event.involved_kind,
+                name=event.involved_name,
+                count=event.count,
+                last_timestamp=event.last_timestamp,
+            )
+        )
+    over = len(belonging) - MOST_EVENTS
+    return [f"{over} older event(s) are left out: one look keeps {MOST_EVENTS:,}"] if over > 0 else []
+
+
+def _job_of(event: K8sEvent, owners: dict[str, str]) -> str:
+    if event.involved_kind == "Job":
+        return event.involved_name
+    # A pod that is gone already still tells by its name: the Job's, with a suffix of the Job controller's.
+    return owners.get(event.involved_name) or event.involved_name.rpartition("-")[0]
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _name(namespace: str, selector: str, cluster: str | None) -> str:
+    # A selector may hold what no file name can.
+    parts = [namespace, selector, *([] if cluster is None else [cluster])]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]

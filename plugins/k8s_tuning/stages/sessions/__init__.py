@@ -1,0 +1,1 @@
+"""Tuning sessions: what became of each, as it was applied and seen."""

@@ -1,0 +1,1 @@
+"""D30 validate: Job manifests checked without a cluster."""

@@ -1,0 +1,1 @@
+"""The shared folder: files that several processes on several machines read and change."""

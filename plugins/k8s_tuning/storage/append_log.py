@@ -1,0 +1,434 @@
+"""One JSONL file that several processes on several machines append to: whole lines, once, none lost.
+
+Writers take an exclusive lock on the sibling `<file>.lock`, then write a line with one write and fsync it. filelock
+locks with flock(2) on a file opened for writing, which Linux hands to an NFS server as a lock that every client sees
+(nfs(5), local_lock=none); the lock goes with its process, so a crash leaves none behind.
+
+A crash while writing costs at most the line being written: the next append sees that the file does not end with a
+newline and starts on a line of its own. Readers take no lock: they see whole lines, skip what is broken with a
+warning that names the place, and hold at most one line and one block in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import logging
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import filelock
+import orjson
+
+from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.storage import jsonl, private
+from k8s_tuning.storage.jsonl import BrokenLines, decode, encode
+
+log = logging.getLogger(__name__)
+
+Find = Callable[[Sequence[str]], dict[str, Any] | None]
+
+_LOCK_SECONDS = 60.0
+_ATTEMPTS = 5
+_NEEDED_BYTES = 1024 * 1024
+# Of a file that is being written beside the one that it will replace; one that stays behind is of a crash.
+DRAFT_SUFFIX = ".rewrite"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file holds: its name in words (`history`), and fields that all its records have, damaged ones too."""
+
+    name: str
+    fields: frozenset[str]
+
+    def is_one(self, line: bytes) -> bool:
+        """Whether a line is of this kind."""
+        record = decode(line)
+        return record is not None and self.fields <= record.keys()
+
+
+class Journal:
+    """One JSONL file. It need not exist: reading it then yields nothing, the first append makes it and its folders.
+
+    `kind`: what it holds; nothing is then written into a file that holds something else. `mode`: of a file that is
+    made, less the umask.
+    """
+
+    def __init__(self, path: str | Path, kind: Kind | None = None, mode: int = 0o666) -> None:
+        self.path = Path(path)
+        self._kind = kind
+        self._mode = mode
+        self._checked: tuple[int, int] | None = None
+
+    def append(
+        self, record: Mapping[str, Any], *, unless: Callable[[Find], dict[str, Any] | None] | None = None
+    ) -> tuple[dict[str, Any], bool]:
+        """Write `record` as one line, durably; the record as it stands in the file, and whether it is new.
+
+        `unless` is asked under the writers' lock: where it returns a record, nothing is written and that record is
+        returned. It is given a function from names of fields to the newest record in the file that has the values of
+        `record` in all of them, None where there is none. StoreError where the file cannot be written; the file is
+        then as it was. InputError where it is a file of another kind. Whatever fails once the line is on disk fails
+        no append.
+        """
+        self.check()
+        line = encode(record)
+        stored: dict[str, Any] = orjson.loads(line)
+        with self._locked(), self._told("written to"):
+            for _ in range(_ATTEMPTS):
+                descriptor = self._open_for_append()
+                try:
+                    size = os.fstat(descriptor).st_size
+                    if unless and (existing := unless(partial(jsonl.find, descriptor, size, stored))) is not None:
+                        return existing, False
+                    torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+                    if torn:
+                        log.warning(
+                            "%s: the line before byte %d is torn; the next one starts on its own line", self.path, size
+                        )
+                    _write_whole(descriptor, b"\n" + line if torn else line, size)
+                    # Renamed meanwhile (logrotate), the line is on disk in the renamed file. Deleted, it is nowhere.
+                    if os.fstat(descriptor).st_nlink:
+                        return stored, True
+                finally:
+                    _close(descriptor)
+        raise StoreError(f"{self.path}: deleted again and again while it was written to; see which process does so")
+
+    def check(self) -> None:
+        """Refuse a file that holds something else: InputError. StoreError where it cannot be read, or is no file."""
+        with self._opened() as descriptor:
+            if descriptor is None or self._kind is None:
+                return
+            state = os.fstat(descriptor)
+            if (state.st_dev, state.st_ino) == self._checked:
+                return
+            if not jsonl.holds(descriptor, state.st_size, self._kind.is_one):
+                raise InputError(
+                    f"{self.path}: is no {self._kind.name}, for no line of it is a record of one; nothing was written. "
+                    "Name another file"
+                )
+            self._checked = state.st_dev, state.st_ino
+
+    def newest_first(self) -> Iterator[dict[str, Any]]:
+        """The records from the last to the first, read as they are asked for; broken lines are skipped and logged."""
+        broken = BrokenLines(self.path)
+        for offset, line in self.lines_newest_first(broken):
+            record = decode(line)
+            if record is not None:
+                yield record
+            elif line.strip():
+                broken.note(offset, "not a JSON object")
+        broken.sum_up()
+
+    def oldest_first(self) -> Iterator[dict[str, Any]]:
+        """The records from the first to the last; broken lines are skipped and logged."""
+        broken = BrokenLines(self.path)
+        for end, block in self.blocks(broken=broken):
+            offset = end - len(block)
+            for line in block.split(b"\n"):
+                record = decode(line)
+                if record is not None:
+                    yield record
+                elif line.strip():
+                    broken.note(offset, "not a JSON object")
+                offset += len(line) + 1
+        broken.sum_up()
+
+    def lines_newest_first(self, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
+        """(byte offset, line without its newline) from the end of the file; too long ones are skipped."""
+        with self._opened() as descriptor:
+            if descriptor is None:
+                return
+            broken = broken or BrokenLines(self.path)
+            position = os.fstat(descriptor).st_size
+            parts: list[bytes] = []  # of the line whose start is not reached yet, last part first
+            held = 0
+            length = jsonl.FIRST_BLOCK_BYTES
+            while position > 0:
+                length = min(length, position)
+                position -= length
+                block = os.pread(descriptor, length, position)
+                first, *rest = block.split(b"\n")
+                if rest:
+                    end = position + length
+                    last = rest.pop()
+                    line_at = end - len(last)
+                    if held + len(last) > jsonl.MAX_LINE_BYTES:
+                        broken.note(line_at, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                    else:
+                        yield line_at, last + b"".join(reversed(parts))
+                    parts, held = [], 0
+                    for line in reversed(rest):
+                        line_at -= len(line) + 1
+                        yield line_at, line
+                held += len(first)
+                if held <= jsonl.MAX_LINE_BYTES:
+                    parts.append(first)
+                else:
+                    parts = []  # the line is skipped; only its length still matters
+                length = jsonl.BLOCK_BYTES
+            if held > jsonl.MAX_LINE_BYTES:
+                broken.note(0, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+            elif held:
+                yield 0, b"".join(reversed(parts))
+
+    def blocks(
+        self, start: int = 0, broken: BrokenLines | None = None, end: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """(end offset, whole lines with their newlines) from byte `start`, which must begin a line, to byte `end`,
+        which must end one; None: to the end of the file.
+
+        The last block holds the torn tail alone, without a newline, where there is one. A line longer than
+        jsonl.MAX_LINE_BYTES is left out: its end offset comes with an empty block.
+        """
+        with self._opened() as descriptor:
+            if descriptor is None:
+                return
+            broken = broken or BrokenLines(self.path)
+            begun, held = start, b""  # where the unfinished line begins, and its bytes
+            skipping = False
+            position = start
+            length = jsonl.BLOCK_BYTES
+            while data := os.pread(descriptor, length if end is None else min(length, end - position), position):
+                position += len(data)
+                cut = data.rfind(b"\n") + 1
+                if not cut:
+                    held = b"" if skipping else held + data
+                    if len(held) > jsonl.MAX_LINE_BYTES:
+                        held, skipping = b"", True
+                    continue
+                first_end = data.index(b"\n") + 1
+                if skipping or len(held) + first_end - 1 > jsonl.MAX_LINE_BYTES:
+                    broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                    yield position - len(data) + first_end, b""
+                    whole = data[first_end:cut]
+                else:
+                    whole = held + data[:cut]
+                if whole:
+                    yield position - len(data) + cut, whole
+                begun, held, skipping = position - len(data) + cut, data[cut:], False
+            if skipping:
+                broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+            elif held:
+                yield position, held
+
+    def lines_at(self, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """The bytes at each (byte offset, length), all of one file even where it is replaced meanwhile.
+
+        Fewer bytes where the file ends, none where it is not there.
+        """
+        with self._opened() as descriptor:
+            for offset, length in places:
+                yield b"" if descriptor is None else os.pread(descriptor, length, offset)
+
+    def leave_out(
+        self,
+        spans: Callable[[int], Iterable[tuple[int, int]]],
+        before: Callable[[Path, int], object] = lambda _draft, _end: None,
+    ) -> bool:
+        """Replace the file by itself without some lines, atomically; False where there was nothing to leave out.
+
+        `spans(end)` gives them as (begin, end) in bytes, in order, within the first `end` bytes of the file; it may
+        read this journal. All else stays, to the byte. Writers go on meanwhile: what they append while the new file is
+        written is added to it under their lock, which is held for that alone. A reader that has the old file open goes
+        on seeing all of it. `before(draft, end)` is called when the new file is about to take the old one's place:
+        where it is, and where what is left of the first `end` bytes ends in it. StoreError where the new file cannot
+        be written; the old one then stands.
+        """
+        real = Path(os.path.realpath(self.path))
+        for _ in range(_ATTEMPTS):
+            draft = real.with_name(f".{real.name}.{secrets.token_hex(8)}{DRAFT_SUFFIX}")
+            try:
+                with self._opened() as source, self._told("rewritten"):
+                    if source is None:
+                        return False
+                    end = _end_of_lines(source)
+                    dropped = iter(spans(end))
+                    first = next(dropped, None)
+                    if first is None:
+                        return False
+                    with draft.open("wb", buffering=0) as handle:
+                        state = os.fstat(source)
+                        os.fchmod(handle.fileno(), stat.S_IMODE(state.st_mode))
+                        with contextlib.suppress(PermissionError):
+                            os.fchown(handle.fileno(), -1, state.st_gid)
+                        _copy_without(source, handle.fileno(), itertools.chain([first], dropped), end)
+                        os.fsync(handle.fileno())
+                        if self._put_in_place(source, handle.fileno(), draft, real, end, before):
+                            return True
+            finally:
+                draft.unlink(missing_ok=True)
+        raise StoreError(f"{self.path}: is being replaced again and again; see which process rewrites it")
+
+    def _put_in_place(
+        self, source: int, target: int, draft: Path, real: Path, end: int, before: Callable[[Path, int], object]
+    ) -> bool:
+        """Add what was appended past `end`, and let the draft take the file's name; False where it is another now."""
+        with self._locked():
+            ours = os.fstat(source)
+            try:
+                there = real.stat()
+            except FileNotFoundError:
+                return False
+            if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < end:
+                return False
+            kept = os.fstat(target).st_size
+            _copy(source, target, end, ours.st_size)
+            os.fsync(target)
+            before(draft, kept)
+            draft.replace(real)
+            _sync_folder(real.parent)
+            return True
+
+    def check_writable(self) -> None:
+        """Whether a line could be appended now, by all that can be known before: StoreError or InputError says why not.
+
+        For what must not be done where it could not be written down.
+        """
+        self.check()
+        with self._locked(), self._told("written to"):
+            _close(self._open_for_append())
+            free = os.statvfs(self.path)
+            if free.f_bavail * free.f_frsize < _NEEDED_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The real path: two links to one file must meet at one lock.
+        real = os.path.realpath(self.path)
+        with self._told("locked"):
+            Path(real).parent.mkdir(parents=True, exist_ok=True)
+            lock = private.lock(f"{real}.lock", _LOCK_SECONDS)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise StoreError(
+                    f"{self.path}: another process has held {real}.lock for {_LOCK_SECONDS:.0f} s; "
+                    "see which (`fuser` or `lslocks`) and stop it if it hangs"
+                ) from None
+        try:
+            yield
+        finally:
+            # What was done under the lock is done; a lock that cannot be given back goes with its process.
+            with contextlib.suppress(OSError):
+                lock.release()
+
+    def _open_for_append(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags)
+        except FileNotFoundError:
+            descriptor = os.open(self.path, flags | os.O_CREAT, self._mode)
+        try:
+            # Before the line: where the name cannot be made to last, nothing has been written yet.
+            _sync_folder(self.path.parent)
+        except OSError:
+            _close(descriptor)
+            raise
+        return descriptor
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int | None]:
+        with self._told("read"):
+            try:
+                # O_NONBLOCK: a FIFO in the file's place must not hang the reader.
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except FileNotFoundError:
+                yield None
+                return
+            try:
+                # A FIFO has size 0 and would read as an empty history; a folder and a device likewise.
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StoreError(f"{self.path}: not a regular file; name a file, not a folder, pipe or device")
+                yield descriptor
+            finally:
+                _close(descriptor)
+
+    @contextlib.contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            cure = {
+                errno.EACCES: "; give this user read and write permission on the file and its folder",
+                errno.EPERM: "; give this user read and write permission on the file and its folder",
+                errno.EROFS: "; mount the volume for writing",
+                errno.ENOSPC: "; free space on the volume (nothing was half-written)",
+                errno.EDQUOT: "; free space or raise the quota (nothing was half-written)",
+                errno.EISDIR: "; name a file, not a folder",
+                errno.EEXIST: "; its folder's path goes through a file",
+                errno.ENOTDIR: "; its folder's path goes through a file",
+            }.get(error.errno or 0, "")
+            raise StoreError(f"{self.path}: cannot be {done}: {error.strerror or error}{cure}") from error
+
+
+def _write_whole(descriptor: int, line: bytes, size: int) -> None:
+    """All of `line` at the end and on disk, or nothing: a write that fails is cut off again."""
+    try:
+        written = os.write(descriptor, line)
+        if written < len(line):
+            # The rest says why (a full disk gives its error now), or ends the line.
+            while written < len(line):
+                written += os.write(descriptor, line[written:])
+        os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):  # what stays is a torn tail, which the next append isolates
+            os.ftruncate(descriptor, size)
+        raise
+
+
+def _end_of_lines(descriptor: int) -> int:
+    """Where the last whole line ends."""
+    position = os.fstat(descriptor).st_size
+    while position > 0:
+        begin = max(0, position - jsonl.BLOCK_BYTES)
+        newline = os.pread(descriptor, position - begin, begin).rfind(b"\n")
+        if newline >= 0:
+            return begin + newline + 1
+        position = begin
+    return 0
+
+
+def _copy_without(source: int, target: int, spans: Iterable[tuple[int, int]], end: int) -> None:
+    position = 0
+    for begin, stop in spans:
+        _copy(source, target, position, begin)
+        position = stop
+    _copy(source, target, position, end)
+
+
+def _copy(source: int, target: int, begin: int, end: int) -> None:
+    while begin < end:
+        data = os.pread(source, min(jsonl.BLOCK_BYTES, end - begin), begin)
+        if not data:
+            raise OSError(errno.EIO, "the file was cut while it was copied")
+        begin += len(data)
+        while data:
+            data = data[os.write(target, data) :]
+
+
+def _close(descriptor: int) -> None:
+    # After fsync a failing close tells of nothing that is not on disk.
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems have no fsync for folders; their server writes the name at once.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

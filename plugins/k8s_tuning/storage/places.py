@@ -1,0 +1,28 @@
+"""Where files are kept when nobody says otherwise."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def history_dir() -> Path:
+    """The history, ledger and journal of runs: in $K8S_TUNING_HISTORY_DIR, else in `history/` beside plugins/.
+
+    With several workers it must be a volume that all of them, the triggerer and the API server share.
+    """
+    named = os.environ.get("K8S_TUNING_HISTORY_DIR")
+    return Path(named) if named else Path(__file__).resolve().parents[3] / "history"
+
+
+def targets_file() -> Path:
+    """What is watched: $K8S_TUNING_TARGETS_FILE, else `include/configs/targets.yaml` beside plugins/."""
+    named = os.environ.get("K8S_TUNING_TARGETS_FILE")
+    return Path(named) if named else Path(__file__).resolve().parents[3] / "include" / "configs" / "targets.yaml"
+
+
+def tracebacks_dir() -> Path:
+    """What the last net keeps: `tracebacks/` in $K8S_TUNING_HISTORY_DIR where that is set, else the temp folder."""
+    named = os.environ.get("K8S_TUNING_HISTORY_DIR")
+    return Path(named) / "tracebacks" if named else Path(tempfile.gettempdir())

@@ -1,0 +1,196 @@
+"""What a growing JSONL file adds up to, brought up to date by reading only what was appended since the last time.
+
+The result depends on the file's content alone, so several processes that read one file tell the same. A file that was
+replaced (retention), cut or written over is read again from its start. With a checkpoint a process goes on from where
+another one came to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from k8s_tuning.errors import StoreError
+from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.private import create
+
+log = logging.getLogger(__name__)
+
+State = TypeVar("State")
+Record = TypeVar("Record")
+AddBlock = Callable[[State, bytes, int], None]
+
+# A checkpoint is written anew when so much has been read since.
+_WORTH_SAVING_BYTES = 64 * 1024
+# Enough to tell one JSONL file from another: its lines carry timestamps and ids.
+_MARK_BYTES = 256
+
+
+def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record], None]) -> AddBlock[State]:
+    """Takes lines in one by one: `read(line)` gives a record, None for what is none."""
+
+    def add_block(state: State, block: bytes, _begin: int) -> None:
+        for line in block.split(b"\n"):
+            record = read(line) if line else None
+            if record is not None:
+                add(state, record)
+
+    return add_block
+
+
+@dataclass(frozen=True)
+class Checkpoint(Generic[State]):
+    """That the state is kept beside the file, as `FILE.state`: a cache that may be deleted at any time.
+
+    `kind`: the state's class, of types that MessagePack has. `version`: another one's states are not read.
+    """
+
+    kind: type[State]
+    version: int
+
+
+class _Saved(msgspec.Struct):
+    version: int
+    inode: int
+    offset: int
+    mark: bytes
+    state: msgspec.Raw
+
+
+class Fold(Generic[State]):
+    """`start()` makes the state of an empty file; `add(state, block, begin)` takes in whole lines from byte `begin`.
+
+    `tail`: what stood behind the last whole line at the last look. Not thread-safe: its owner holds a lock. A file that
+    is not there is an empty one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        start: Callable[[], State],
+        add: AddBlock[State],
+        *,
+        checkpoint: Checkpoint[State] | None = None,
+    ) -> None:
+        self._journal = Journal(path)
+        self._start = start
+        self._add = add
+        self._checkpoint = checkpoint
+        self._forget()
+
+    def _forget(self) -> None:
+        self._state = self._start()
+        self.tail = b""
+        self._saved_offset = 0
+        self._offset = 0
+        self._file: tuple[int, int] | None = None
+        self._mark = b""
+
+    def state(self) -> State:
+        """The state of the whole file as it is now; the caller must not change it. StoreError: it cannot be read."""
+        for _ in range(5):
+            file = self._identity()
+            if file is None or file != self._file or not self._mark_stands():
+                self._forget()
+                self._file = file
+                self._load()
+            self._catch_up()
+            # A rewrite between the two looks would mix two files: look again.
+            if self._identity() == file:
+                self._save()
+                return self._state
+            self._forget()
+        raise StoreError(f"{self._journal.path}: is being replaced again and again; see which process rewrites it")
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._journal.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self._journal.path}: cannot be read: {error.strerror or error}") from error
+        return found.st_dev, found.st_ino
+
+    def _mark_stands(self) -> bool:
+        # An inode number is used again soon after a file was replaced: the bytes must be the same, too.
+        return self._offset == 0 or _read_mark(self._journal.path, self._offset) == self._mark
+
+    def _catch_up(self) -> None:
+        before, self.tail = self._offset, b""
+        for end, block in self._journal.blocks(self._offset):
+            if block and not block.endswith(b"\n"):
+                self.tail = block
+                break  # the tail of a write under way, or of a crash: the next append settles which
+            self._add(self._state, block, end - len(block))
+            self._offset = end
+        if self._offset != before:
+            self._mark = _read_mark(self._journal.path, self._offset)
+
+    @property
+    def _cache(self) -> Path:
+        return Path(f"{os.path.realpath(self._journal.path)}.state")
+
+    def _load(self) -> None:
+        if self._checkpoint is None or self._file is None:
+            return
+        try:
+            saved = msgspec.msgpack.decode(self._cache.read_bytes(), type=_Saved)
+            # Not the device: it has another number on each host.
+            if (saved.version, saved.inode) != (self._checkpoint.version, self._file[1]):
+                return
+            if not saved.offset or _read_mark(self._journal.path, saved.offset) != saved.mark:
+                return
+            self._state = msgspec.msgpack.decode(saved.state, type=self._checkpoint.kind)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        self._offset = self._saved_offset = saved.offset
+        self._mark = saved.mark
+
+    def _save(self) -> None:
+        if self._checkpoint is None or self._file is None or self._offset - self._saved_offset < _WORTH_SAVING_BYTES:
+            return
+        if self._write(self._checkpoint.version, self._file[1], self._offset, self._mark, self._state):
+            self._saved_offset = self._offset
+
+    def hand_over(self, state: State, file: Path, offset: int) -> None:
+        """Make the checkpoint that of `file`, which is about to take this one's place: `state` of its first bytes."""
+        if self._checkpoint is not None and offset:
+            self._write(self._checkpoint.version, file.stat().st_ino, offset, _read_mark(file, offset), state)
+
+    def _write(self, version: int, inode: int, offset: int, mark: bytes, state: State) -> bool:
+        saved = _Saved(version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
+        draft = self._cache.with_name(f".{self._cache.name}.{secrets.token_hex(8)}.part")
+        try:
+            with create(draft) as handle:
+                handle.write(msgspec.msgpack.encode(saved))
+            draft.replace(self._cache)
+            return True
+        except OSError as error:
+            # A reader need not have the right to write; it only reads more the next time.
+            log.debug("%s: not written: %s", self._cache, error.strerror)
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def _read_mark(path: Path, offset: int) -> bytes:
+    begin = max(0, offset - _MARK_BYTES)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        return os.pread(descriptor, offset - begin, begin)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""DELETE, of one object or a selection: by policy and preconditions, with finalizers and a pod's time to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from k8s_tuning.timestamps import to_text
+from k8s_tuning_sandbox.dialect import Dialect
+from k8s_tuning_sandbox.jobs import FOREGROUND
+from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
+from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS
+from k8s_tuning_sandbox.status import Cause, Refusal, invalid, modified, of
+from k8s_tuning_sandbox.store import Record, Selection, Store
+from k8s_tuning_sandbox.target import Target, live
+
+Object = dict[str, Any]
+
+_POLICIES = ("Foreground", "Background", "Orphan")
+_PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
+    " propagationPolicy=Orphan to suppress this warning"
+)
+
+
+class Deletes:
+    """Deletes from the store as an API server does; `clock` gives the present instant, aware."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], dialect: Dialect) -> None:
+        self._store = store
+        self._clock = clock
+        self._dialect = dialect
+
+    def delete(self, target: Target, options: Mapping[str, Any]) -> Object:
+        """Delete an object by its policy; the answer is a Status, or the object with its deletionTimestamp."""
+        policy = options.get("propagationPolicy") or ("Orphan" if target.resource is JOBS else "Background")
+        if options.get("orphanDependents") is not None:
+            policy = "Orphan" if options["orphanDependents"] else "Background"
+        if policy not in _POLICIES:
+            listed = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
+            text = f'Unsupported value: "{policy}": supported values: {listed}'
+            cause = Cause("propagationPolicy", "FieldValueNotSupported", text)
+            raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+        record = live(self._store, target)
+        obj = record.load()
+        self._check_preconditions(target, record, options.get("preconditions") or {})
+        unsaid = options.get("propagationPolicy") is None and options.get("orphanDependents") is None
+        if target.resource is JOBS and unsaid and self._dialect.checks_fields and _PODS_STAY not in target.warnings:
+            target.warnings.append(_PODS_STAY)
+        if not target.dry_run:
+            self._remove(target, record, policy, options.get("gracePeriodSeconds"))
+        gone: Object = {"deletionTimestamp": self._now(), "deletionGracePeriodSeconds": 0}
+        if target.resource is NAMESPACES:
+            gone = {"deletionTimestamp": gone["deletionTimestamp"]}
+            obj["status"] = {"phase": "Terminating"}
+        elif target.resource is PODS and "nodeName" in obj["spec"] and obj["status"]["phase"] == "Running":
+            gone["deletionGracePeriodSeconds"] = obj["spec"]["terminationGracePeriodSeconds"]
+        elif target.resource is not PODS and (left := self._left(target, record)) is not None:
+            obj, gone = left.load(), {}
+        elif target.resource is not PODS and policy == "Background":
+            details = {**of(target.resource, target.name), "uid": record.uid}
+            return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        elif target.resource is not PODS:
+            gone["finalizers"] = ["orphan" if policy == "Orphan" else FOREGROUND]
+        obj["metadata"] |= gone
+        return {"kind": target.resource.kind, "apiVersion": target.resource.api_version, **obj}
+
+    def delete_all(self, selection: Selection, target: Target, options: Mapping[str, Any]) -> list[Record]:
+        """Delete what is selected; the objects as they were."""
+        records = self._store.records(selection)
+        for record in records:
+            one = replace(target, namespace=record.namespace, name=record.name)
+            self.delete(one, options)
+        return records
+
+    def _left(self, target: Target, record: Record) -> Record | None:
+        """The object where its finalizers keep it, None where it went (or would go)."""
+        found = self._store.get(target.resource, *record.key)
+        kept = found is not None and not target.dry_run and found.load()["metadata"].get("finalizers")
+        return found if kept else None
+
+    def _now(self) -> str:
+        return to_text(self._clock())
+
+    def _check_preconditions(self, target: Target, record: Record, wanted: Mapping[str, Any]) -> None:
+        if (uid := wanted.get("uid")) and uid != record.uid:
+            kind = target.resource.kind + (f".{target.resource.group}" if target.resource.group else "")
+            text = (
+                f'Operation cannot be fulfilled on {kind} "{target.name}": the UID in the precondition ({uid}) does'
+                f" not match the UID in record ({record.uid}). The object might have been deleted and then recreated"
+            )
+            raise Refusal(409, "Conflict", text, {**of(target.resource, target.name), "kind": target.resource.kind})
+        if (version := wanted.get("resourceVersion")) and version != str(record.revision):
+            raise modified(target.resource, target.name)
+
+    def _remove(self, target: Target, record: Record, policy: str, grace: Any) -> None:
+        obj = record.load()
+        meta = obj["metadata"]
+        if target.resource is PODS:
+            delete_pod(self._store, obj, self._clock(), self._dialect, grace if isinstance(grace, int) else None)
+            return
+        if target.resource is NAMESPACES:
+            # The namespace controller empties and removes it.
+            meta.setdefault("deletionTimestamp", self._now())
+            obj["status"] = {"phase": "Terminating"}
+            self._store.put(NAMESPACES, obj)
+            return
+        if policy == "Orphan":
+            for owned in self._store.owned(record.uid, PODS):
+                pod = owned.load()
+                pod["metadata"].pop("ownerReferences")
+                remove_finalizer(pod)
+                self._store.put(PODS, pod)
+        if policy == "Foreground" and target.resource is JOBS:
+            meta["finalizers"] = [*dict.fromkeys((*meta.get("finalizers", ()), FOREGROUND))]
+        if not meta.get("finalizers"):
+            self._store.remove(target.resource, *record.key)
+            return
+        meta.setdefault("deletionTimestamp", self._now())
+        meta["deletionGracePeriodSeconds"] = 0
+        self._store.put(target.resource, obj)

@@ -1,0 +1,285 @@
+"""One node that plays pods out by the scenario: phases, conditions, events and logs; no container is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from k8s_tuning.timestamps import to_text
+from k8s_tuning_sandbox import containers
+from k8s_tuning_sandbox.dialect import Dialect
+from k8s_tuning_sandbox.jobs import Later
+from k8s_tuning_sandbox.occurrences import Recorder
+from k8s_tuning_sandbox.plans import ENDED, phase
+from k8s_tuning_sandbox.pods import set_condition, set_ready
+from k8s_tuning_sandbox.resources import PODS
+from k8s_tuning_sandbox.scenario import Scenario
+from k8s_tuning_sandbox.store import Change, Key, Record, Selection, Store
+
+Object = dict[str, Any]
+
+_LONGEST_BACKOFF = 60.0
+_STOP_SECONDS = 0.2
+_NO_MEMORY = "The node was low on resource: memory."
+_PREEMPTED = "default-scheduler: preempting to accommodate a higher priority pod"
+_TAINTED = "Taint manager: deleting due to NoExecute taint"
+# What keeps a pod from starting: the container's state, and the events as (reason, message).
+_HINDRANCES: Mapping[str, tuple[str, str, tuple[tuple[str, str, int], ...]]] = {
+    "image-pull": (
+        "ImagePullBackOff",
+        'Back-off pulling image "{image}"',
+        (
+            ("Failed", 'Failed to pull image "{image}": not found', 1),
+            ("BackOff", 'Back-off pulling image "{image}"', 3),
+        ),
+    ),
+    "config-error": (
+        "CreateContainerConfigError",
+        'secret "tuning-keys" not found',
+        (("Failed", 'Error: secret "tuning-keys" not found', 1), ("Failed", 'secret "tuning-keys" not found', 3)),
+    ),
+    "mount-error": (
+        "ContainerCreating",
+        "",
+        (("FailedMount", 'MountVolume.SetUp failed for volume "keys" : secret "tuning-keys" not found', 5),),
+    ),
+}
+
+
+@dataclass
+class Running:
+    """A pod that the node has: its rule, its log, and how often its container was started again."""
+
+    rule: Mapping[str, Any]
+    lines: list[str] = field(default_factory=list)
+    restarts: int = 0
+    ended: bool = False
+    stopping: bool = False
+
+
+class Nodes:
+    """Plays every pod that is given to the node; `later(seconds, call)` is how time passes."""
+
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        scenario: Scenario,
+        clock: Callable[[], datetime],
+        later: Later,
+        dialect: Dialect,
+        seconds: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._scenario = scenario
+        self._clock = clock
+        self._later = later
+        self._dialect = dialect
+        self._seconds = seconds
+        self._pods: dict[str, Running] = {}
+        store.listeners.append(self._changed)
+
+    def log(self, uid: str) -> list[str] | None:
+        """The lines that a pod's container wrote so far, None where the node has no such pod."""
+        pod = self._pods.get(uid)
+        return None if pod is None else pod.lines
+
+    def usage(self, uid: str) -> tuple[str, str] | None:
+        """CPU and memory that a running pod uses, by its rule; None where it does not run."""
+        pod = self._pods.get(uid)
+        if pod is None or pod.ended:
+            return None
+        return str(pod.rule.get("cpu", "100m")), str(pod.rule.get("memory", "64Mi"))
+
+    def _now(self) -> str:
+        return to_text(self._clock())
+
+    def _changed(self, change: Change) -> None:
+        record = change.record
+        if change.resource is not PODS or change.kind == "ADDED":
+            return
+        running = self._pods.get(record.uid)
+        if change.kind == "DELETED":
+            self._pods.pop(record.uid, None)
+        elif running is None:
+            if record.fields.get("spec.nodeName"):
+                job = record.labels.get("job-name", "")
+                self._pods[record.uid] = Running(self._scenario.outcome(job, record.name))
+                self._later(0, lambda: self._start(record.key, record.uid))
+        elif record.fields.get("status.phase") in ENDED:
+            running.ended = True
+        elif not running.stopping and _is_deleted(record) and running.rule["outcome"] != "node-lost":
+            running.stopping = True
+            self._later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
+
+    def _start(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is None:
+            return
+        pod, running = found
+        spec, outcome, started = pod["spec"], running.rule["outcome"], self._now()
+        seconds = float(running.rule.get("seconds", self._seconds))
+        if outcome == "evicted":
+            self._later(seconds, lambda: self._evict(key, uid))
+            return
+        if outcome in _HINDRANCES:
+            self._hinder(pod, running, started)
+            return
+        self._note(
+            pod, "Normal", "Pulled", f'Container image "{spec["containers"][0]["image"]}" already present on machine'
+        )
+        self._note(pod, "Normal", "Started", f"Started container {spec['containers'][0]['name']}")
+        pod["status"] |= {"startTime": started, "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}
+        set_ready(pod, "True", started)
+        self._put(pod, running, {"running": {"startedAt": started}}, phase="Running")
+        text = running.rule.get("log", "working")
+        running.lines += [f"{started} iteration {i}: {text}" for i in range(int(running.rule.get("log_lines", 5)))]
+        match outcome:
+            case "hang":
+                pass
+            case "node-lost":
+                self._later(seconds, lambda: self._lose(key, uid))
+            case "preempted":
+                self._later(seconds, lambda: self._preempt(key, uid))
+            case _:
+                self._later(seconds, lambda: self._end(key, uid, started, seconds))
+
+    def _hinder(self, pod: Object, running: Running, started: str) -> None:
+        reason, message, events = _HINDRANCES[running.rule["outcome"]]
+        image = pod["spec"]["containers"][0]["image"]
+        waiting = {"reason": reason} | ({"message": message.format(image=image)} if message else {})
+        pod["status"]["startTime"] = started
+        self._put(pod, running, {"waiting": waiting}, phase="Pending")
+        for why, text, count in events:
+            self._note(pod, "Warning", why, text.format(image=image), count)
+
+    def _evict(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is None:
+            return
+        pod, _ = found
+        self._note(pod, "Warning", "Evicted", _NO_MEMORY)
+        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": _NO_MEMORY, "startTime": self._now()}
+        pod["status"]["hostIP"] = "127.0.0.1"
+        self._disrupt(pod, "TerminationByKubelet", _NO_MEMORY)
+        self._store.put(PODS, pod)
+
+    def _preempt(self, key: Key, uid: str) -> None:
+        found = self._load(key, uid)
+        if found is not None:
+            pod, _ = found
+            self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
+            self._recorder.schedule(pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
+            self._delete(pod)
+
+    def _lose(self, key: Key, uid: str) -> None:
+        """The node is gone: what it last said of the pod stays, and nobody confirms that the pod stopped."""
+        found = self._load(key, uid)
+        if found is not None:
+            pod, _ = found
+            self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
+            set_condition(pod, "Ready", "False", self._now())
+            self._recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
+            self._delete(pod)
+
+    def _delete(self, pod: Object) -> None:
+        seconds = pod["spec"]["terminationGracePeriodSeconds"]
+        pod["metadata"]["deletionTimestamp"] = to_text(self._clock() + timedelta(seconds=seconds))
+        pod["metadata"]["deletionGracePeriodSeconds"] = seconds
+        self._store.put(PODS, pod)
+
+    def _disrupt(self, pod: Object, reason: str, message: str) -> None:
+        if self._dialect.names_disruptions:
+            set_condition(pod, "DisruptionTarget", "True", self._now(), reason, message)
+
+    def _stop(self, key: Key, uid: str) -> None:
+        """What a kubelet does with a pod that is being deleted: stop it, say how it ended, then let it go."""
+        found = self._load(key, uid)
+        if found is None:
+            return
+        pod, running = found
+        if phase(pod) not in ENDED:
+            started = pod["status"].get("startTime")
+            code = 143 if running.rule["outcome"] == "preempted" else 137
+            ended = {"exitCode": code, "reason": "Error", "startedAt": started, "finishedAt": self._now()}
+            if self._dialect.tracks_pods and started:
+                set_ready(pod, "False", self._now(), "PodFailed")
+                self._put(pod, running, {"terminated": ended}, phase="Failed")
+        pod["metadata"]["deletionGracePeriodSeconds"] = 0
+        self._store.put(PODS, pod)
+
+    def _end(self, key: Key, uid: str, started: str, seconds: float) -> None:
+        found = self._load(key, uid)
+        if found is None or found[1].stopping:
+            return
+        pod, running = found
+        rule, now = running.rule, self._now()
+        code, reason = {"succeed": (0, "Completed"), "oom": (137, "OOMKilled")}.get(
+            rule["outcome"], (int(rule.get("exit_code", 0 if rule["outcome"] == "sidecar-left" else 1)), "Error")
+        )
+        ended = {"exitCode": code, "reason": reason if code else "Completed", "startedAt": started, "finishedAt": now}
+        last = "finished" if code == 0 else rule.get("last_log", f"fatal: {reason}, exit code {code}")
+        running.lines.append(f"{now} {last}")
+        if rule["outcome"] == "crashloop" and pod["spec"]["restartPolicy"] != "Never":
+            running.restarts += 1
+            text = "back-off restarting failed container"
+            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
+            self._note(pod, "Warning", "BackOff", "Back-off restarting failed container", running.restarts)
+            set_ready(pod, "False", now, "ContainersNotReady")
+            self._put(pod, running, waiting, {"terminated": ended}, phase="Running")
+            wait = min(seconds * 2, _LONGEST_BACKOFF)
+            self._later(wait, lambda: self._end(key, uid, started, wait))
+            return
+        if rule["outcome"] == "sidecar-left" and len(pod["spec"]["containers"]) > 1:
+            set_ready(pod, "False", now, "ContainersNotReady")
+            self._put(pod, running, {"terminated": ended}, others={"running": {"startedAt": started}}, phase="Running")
+            return
+        running.ended = True
+        set_ready(pod, "False", now, "PodFailed" if code else "PodCompleted")
+        self._put(pod, running, {"terminated": ended}, phase="Failed" if code else "Succeeded")
+
+    def _put(
+        self,
+        pod: Object,
+        running: Running,
+        state: Object,
+        last: Mapping[str, Any] | None = None,
+        *,
+        phase: str,
+        others: Object | None = None,
+    ) -> None:
+        """Store the pod with its containers' states. `others`: of the containers beside the first, if they differ."""
+        pod["status"] |= {"hostIP": "127.0.0.1", "phase": phase}
+        containers.fill_in(pod, state, last, running.restarts, others)
+        self._store.put(PODS, pod)
+
+    def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
+        self._recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
+
+    def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
+        record, running = self._store.get(PODS, *key), self._pods.get(uid)
+        return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
+
+
+def _is_deleted(record: Record) -> bool:
+    # Most changes are of pods that nobody deletes, and loading each takes time.
+    return b'"deletionTimestamp"' in record.raw and "deletionTimestamp" in record.load()["metadata"]
+
+
+def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> list[Object]:
+    """metrics.k8s.io's PodMetrics of the running pods that are selected."""
+    found = []
+    for record in store.records(selection):
+        if (used := nodes.usage(record.uid)) is None or record.fields.get("status.phase") != "Running":
+            continue
+        names = [container["name"] for container in record.load()["spec"]["containers"]]
+        meta = {"name": record.name, "namespace": record.namespace, "creationTimestamp": now}
+        usage = {"cpu": used[0], "memory": used[1]}
+        used_by = [{"name": name, "usage": usage} for name in names]
+        if record.labels:
+            meta["labels"] = dict(record.labels)  # type: ignore[assignment]
+        found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": used_by})
+    return found

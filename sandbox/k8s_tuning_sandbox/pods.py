@@ -1,0 +1,58 @@
+"""How a pod goes: with its finalizers, and after its containers had time to stop."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from k8s_tuning.timestamps import to_text
+from k8s_tuning_sandbox.dialect import Dialect
+from k8s_tuning_sandbox.plans import ENDED, phase
+from k8s_tuning_sandbox.pod_counts import FINALIZER
+from k8s_tuning_sandbox.resources import PODS
+from k8s_tuning_sandbox.store import Store
+
+Object = dict[str, Any]
+
+
+def remove_finalizer(pod: Object) -> None:
+    """Take the Job controller's finalizer off the pod, in place."""
+    meta = pod["metadata"]
+    left = [name for name in meta.get("finalizers", ()) if name != FINALIZER]
+    meta.pop("finalizers", None)
+    if left:
+        meta["finalizers"] = left
+
+
+def grace_of(pod: Object, dialect: Dialect, given: int | None = None) -> int:
+    """Seconds that a node has to stop the pod, when it is deleted now. `given`: what the request asks for."""
+    if not dialect.tracks_pods or phase(pod) in ENDED or "nodeName" not in pod["spec"]:
+        return 0
+    wanted: int = pod["spec"]["terminationGracePeriodSeconds"] if given is None else given
+    return wanted
+
+
+def delete_pod(store: Store, pod: Object, now: datetime, dialect: Dialect, grace: int | None = None) -> None:
+    """Delete a pod as the API does: it goes when its node has stopped it and its last finalizer is gone."""
+    meta, seconds = pod["metadata"], grace_of(pod, dialect, grace)
+    if not seconds and not meta.get("finalizers"):
+        store.remove(PODS, meta["namespace"], meta["name"])
+        return
+    if "deletionTimestamp" not in meta or seconds < meta.get("deletionGracePeriodSeconds", 0):
+        meta["deletionTimestamp"] = to_text(now + timedelta(seconds=seconds))
+        meta["deletionGracePeriodSeconds"] = seconds
+    store.put(PODS, pod)
+
+
+def set_condition(pod: Object, kind: str, status: str, now: str, reason: str = "", message: str = "") -> None:
+    """Set the pod's condition of a type, in place."""
+    found = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": now}
+    found |= {name: text for name, text in (("reason", reason), ("message", message)) if text}
+    others = [one for one in pod["status"].get("conditions") or () if one["type"] != kind]
+    pod["status"]["conditions"] = [*others, found]
+
+
+def set_ready(pod: Object, status: str, now: str, reason: str = "") -> None:
+    """Say whether the pod and its containers are ready, in place."""
+    for kind in ("Ready", "ContainersReady"):
+        set_condition(pod, kind, status, now, reason)

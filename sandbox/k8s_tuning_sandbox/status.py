@@ -1,0 +1,148 @@
+"""Kubernetes' answers to a request that is refused: a Status object, its code and its reason.
+
+`Refusal` never leaves the sandbox: the HTTP layer turns it into the Status that a real API server would send.
+Reasons: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_tuning_sandbox.resources import Resource
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that is wrong with an object: the field's path, a reason of the API's list, and the message."""
+
+    field: str
+    reason: str
+    message: str
+
+
+@dataclass
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A request that the API refuses, as the Status that says so."""
+
+    code: int
+    reason: str
+    message: str
+    details: Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    continue_token: str = ""
+
+    def body(self) -> Body:
+        """The Status object."""
+        status: Body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        if self.continue_token:
+            status["metadata"]["continue"] = self.continue_token
+        status["message"] = self.message
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details is not None:
+            status["details"] = self.details
+        return {**status, "code": self.code}
+
+
+def of(resource: Resource, name: str) -> Body:
+    """The `details` that name an object."""
+    details = {"name": name, "group": resource.group, "kind": resource.plural}
+    return {key: value for key, value in details.items() if value}
+
+
+def not_found(resource: Resource, name: str) -> Refusal:
+    """404: no such object."""
+    return Refusal(404, "NotFound", f'{resource.qualified} "{name}" not found', of(resource, name))
+
+
+def no_such_resource() -> Refusal:
+    """404: the API group is there, the resource is not."""
+    return Refusal(404, "NotFound", "the server could not find the requested resource", {})
+
+
+def method_not_allowed() -> Refusal:
+    """405: not on this resource."""
+    text = "the server does not allow this method on the requested resource"
+    return Refusal(405, "MethodNotAllowed", text, {})
+
+
+def already_exists(resource: Resource, name: str) -> Refusal:
+    """409 for a create."""
+    return Refusal(409, "AlreadyExists", f'{resource.qualified} "{name}" already exists', of(resource, name))
+
+
+def modified(resource: Resource, name: str) -> Refusal:
+    """409 for a write that names an older resourceVersion."""
+    text = "the object has been modified; please apply your changes to the latest version and try again"
+    message = f'Operation cannot be fulfilled on {resource.qualified} "{name}": {text}'
+    return Refusal(409, "Conflict", message, of(resource, name))
+
+
+def bad_request(message: str) -> Refusal:
+    """400: the request itself cannot be read."""
+    return Refusal(400, "BadRequest", message)
+
+
+def expired(message: str, continue_token: str = "") -> Refusal:
+    """410: a continue token or a resourceVersion that is too old."""
+    return Refusal(410, "Expired", message, continue_token=continue_token)
+
+
+def unauthorized() -> Refusal:
+    """401: a token that nobody has."""
+    return Refusal(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> Refusal:
+    """403: the user is known and may not."""
+    what = f"{resource.plural}/{subresource}" if subresource else resource.plural
+    named = f'{resource.qualified} "{name}"' if name else resource.qualified
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    message = (
+        f'{named} is forbidden: User "{user}" cannot {verb} resource "{what}" in API group "{resource.group}" {where}'
+    )
+    return Refusal(403, "Forbidden", message, of(resource, name))
+
+
+def terminating(resource: Resource, name: str, namespace: str) -> Refusal:
+    """403: nothing new in a namespace that is being deleted."""
+    text = f"unable to create new content in namespace {namespace} because it is being terminated"
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    details = {**of(resource, name), "causes": [cause]}
+    return Refusal(403, "Forbidden", f'{resource.qualified} "{name}" is forbidden: {text}', details)
+
+
+def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusal:
+    """422 with every cause."""
+    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    details: Body = {"name": name, "group": group, "kind": kind}
+    details = {key: value for key, value in details.items() if value}
+    details["causes"] = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    qualified = f"{kind}.{group}" if group else kind
+    return Refusal(422, "Invalid", f'{qualified} "{name}" is invalid: {said}', details)
+
+
+def invalid_object(resource: Resource, name: str, causes: Sequence[Cause]) -> Refusal:
+    """422 for an object of a resource."""
+    return invalid(resource.kind, resource.group, name, causes)
+
+
+def wrong(field: str, value: Any, why: str) -> Cause:
+    """A value that breaks a rule."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+
+
+def unsupported(field: str, value: str, supported: Sequence[str]) -> Cause:
+    """A value that is none of those that there are."""
+    listed = ", ".join(f'"{one}"' for one in supported)
+    return Cause(field, "FieldValueNotSupported", f'Unsupported value: "{value}": supported values: {listed}')

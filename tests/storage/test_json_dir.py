@@ -80,7 +80,7 @@ def test_of_many_writers_at_once_none_loses_anothers_change(folder: JsonFolder[N
         own.change("a", lambda note: replace(note or Note(), words=[*(note or Note()).words, word]))
 
     code = (
-        "import sys; from tests.test_jsonfiles import *\n"
+        "import sys; from tests.storage.test_json_dir import *\n"
         "for n in range(20): JsonFolder(sys.argv[1], Note).change("
         "'a', lambda note: replace(note or Note(), words=[*(note or Note()).words, f'{sys.argv[2]}-{n}']))"
     )

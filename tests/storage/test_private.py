@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.stages.test_retention import NOW
+from tests.stages.history.test_retention import NOW
 
 from k8s_tuning.alerts import Ledger
 from k8s_tuning.operators.stage import INLINE_BYTES, give

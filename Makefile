@@ -15,7 +15,7 @@ help:  ## this list
 
 venv: $(STAMP)  ## make .venv: uv where it is, else pip
 
-$(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
+$(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml setup.py sandbox/pyproject.toml
 	@set -e; \
 	python=$${PYTHON:-}; \
 	if [ -z "$$python" ]; then \
@@ -33,11 +33,11 @@ $(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	if uv --version >/dev/null 2>&1; then \
 		[ -x $(BIN)/python ] || uv venv --quiet --python "$$("$$python" -c 'import sys; print(sys.executable)')" $(VENV); \
 		uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt -c constraints.txt; \
-		uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
+		uv pip install --quiet --python $(BIN)/python --no-deps -e . -e sandbox; \
 	else \
 		[ -x $(BIN)/pip ] || "$$python" -m venv $(VENV); \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . -e sandbox; \
 	fi; \
 	touch $(STAMP)
 

@@ -5,6 +5,6 @@ is run: a Job controller and one node play every pod out by a scenario file. Not
 restart, or be safe from its users.
 """
 
-from k8s_tuning_sandbox.server import Sandbox
+from k8s_tuning_sandbox.server import NAMESPACES, Sandbox
 
-__all__ = ["Sandbox"]
+__all__ = ["NAMESPACES", "Sandbox"]

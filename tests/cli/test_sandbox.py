@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.clusters import Cluster
 
+from k8s_tuning.cli import main
+
 COMMAND = [sys.executable, "-c", "import sys; from k8s_tuning.cli import main; sys.exit(main())", "sandbox"]
 
 
@@ -76,3 +78,14 @@ def test_bad_flags_end_with_code_3_and_one_line(flags: list[str], says: str) -> 
     assert done.returncode == 3
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "k8s_tuning_sandbox", None)
+    assert main(["sandbox"]) == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "k8s-tuning sandbox: the sandbox is not installed" in said
+    assert "pip install 'k8s-tuning[sandbox]'" in said

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from k8s_tuning.errors import InputError
+
 
 def register(commands: Any) -> None:
     """Add the command."""
@@ -34,8 +36,11 @@ def register(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    from k8s_tuning_sandbox import Sandbox
-    from k8s_tuning_sandbox.server import NAMESPACES
+    try:
+        from k8s_tuning_sandbox import NAMESPACES, Sandbox
+    except ModuleNotFoundError as error:
+        needed = "pip install 'k8s-tuning[sandbox]'"
+        raise InputError(f"the sandbox is not installed ({error}); install it: {needed}") from error
 
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

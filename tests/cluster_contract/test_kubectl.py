@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-import time
+import threading
 
 import yaml
 from tests.clusters import Cluster, job_manifest
@@ -70,22 +70,26 @@ def test_fields_that_do_not_exist_are_refused_before_anything_is_stored(cluster:
 
 
 def test_get_watches_in_rows(cluster: Cluster) -> None:
-    text = yaml.safe_dump(job_manifest(cluster.job("a"), parallelism=0))
+    """The first row is from the list that precedes a watch, so what changes after it can come from the watch alone."""
+    cluster.scenario([{"match": cluster.job("*"), "outcome": "succeed", "seconds": 0.2}])
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job_manifest(cluster.job("a"), parallelism=0)))
     command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "-n", cluster.namespace, "get", "jobs", "-w"]
-    watching = subprocess.Popen([*command, "--no-headers"], stdout=subprocess.PIPE, text=True)
-    try:
-        time.sleep(0.5)
-        cluster.kubectl("apply", "-f", "-", stdin=text)
-        assert watching.stdout is not None
-        row = watching.stdout.readline().split()
-        assert row[: 3 if cluster.since(31) else 2] == [
-            cluster.job("a"),
-            *(["Running"] if cluster.since(31) else []),
-            "0/1",
-        ]
-    finally:
-        watching.kill()
-        watching.communicate()
+    with subprocess.Popen([*command, "--no-headers"], stdout=subprocess.PIPE, text=True) as watching:
+        overdue = threading.Timer(30, watching.kill)
+        overdue.start()
+        try:
+            assert watching.stdout is not None
+            first = watching.stdout.readline()
+            cluster.kubectl("patch", "job", cluster.job("a"), "-p", '{"spec": {"parallelism": 1}}')
+            last = next((row for row in watching.stdout if "1/1" in row.split()), "no such row within 30 s")
+        finally:
+            overdue.cancel()
+            watching.kill()
+    # A Job that has not started has an age and no duration.
+    wanted = {first: ("Running", "0/1"), last: ("Complete", "1/1")}
+    for row, (status, completions) in wanted.items():
+        columns = [cluster.job("a"), *([status] if cluster.since(31) else []), completions]
+        assert row.split()[: len(columns)] == columns
 
 
 def test_objects_come_as_json_and_by_a_path_in_them(cluster: Cluster) -> None:

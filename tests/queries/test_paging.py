@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,9 +36,21 @@ def test_items_that_are_alike_keep_their_order(items: list) -> None:
             assert places == sorted(places)
 
 
-@given(st.text(), st.text())
-def test_any_two_names_can_be_compared(left: str, right: str) -> None:
-    assert (natural(left) < natural(right)) or (natural(right) <= natural(left))
+@given(st.lists(st.text("ab-0123456789٣²한", max_size=6), max_size=8), st.randoms())
+def test_names_have_one_order_however_they_came(names: list[str], random: Random) -> None:
+    """Names of digits and others are compared too, and what the digits in them come to decides, not their signs."""
+    ordered = sorted(names, key=natural)
+    shuffled = list(names)
+    random.shuffle(shuffled)
+    assert list(map(natural, sorted(shuffled, key=natural))) == list(map(natural, ordered))
+    for left, right in pairwise(ordered):
+        assert re.sub(r"\d+", by_worth, left) <= re.sub(r"\d+", by_worth, right)
+
+
+def by_worth(digits: re.Match[str]) -> str:
+    """Digits as signs that come before all others, more of them the longer the number is."""
+    worth = str(int(digits[0]))
+    return f"\0{len(worth):04}{worth}\1"
 
 
 def test_numbers_in_names_count_as_numbers() -> None:

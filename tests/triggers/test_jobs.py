@@ -5,6 +5,7 @@ import importlib
 import time
 
 import pytest
+from tests.cluster_contract.calls import MERGE, jobs_path
 from tests.clusters import Cluster, job_manifest
 
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
@@ -21,7 +22,7 @@ def create(cluster, name, **rule):
     manifest = job_manifest(cluster.job(name))
     manifest["metadata"]["labels"]["session_id"] = cluster.tag
     with cluster.client() as http:
-        http.post(f"/apis/batch/v1/namespaces/{cluster.namespace}/jobs", json=manifest).raise_for_status()
+        http.post(jobs_path(cluster), json=manifest).raise_for_status()
     return cluster.job(name)
 
 
@@ -40,14 +41,11 @@ def watch(waiting):
     return payload
 
 
-async def interrupted(waiting, interrupt):
-    """The same, with `interrupt` called once the watch has begun."""
-    running = asyncio.create_task(payloads(waiting))
-    await asyncio.sleep(0.5)
-    assert not running.done()
-    await asyncio.to_thread(interrupt)
-    (payload,) = await running
-    return payload
+async def until(true):
+    """Wait for a function of the test's to return something true."""
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(true):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def test_it_survives_the_triggerers_database(cluster):
@@ -81,21 +79,26 @@ def test_a_triggerer_that_comes_back_too_late_waits_no_longer(cluster):
     assert watch(trigger(cluster, "a", seconds=-5))["progress"]["waiting"] == ["a"]
 
 
-def test_a_job_that_is_deleted_is_waited_for_no_longer(cluster):
-    gone = create(cluster, "gone", outcome="run")
-
-    def delete():
-        cluster.kubectl("delete", "job", gone, "--cascade=background")
-
-    payload = asyncio.run(interrupted(trigger(cluster, gone), delete))
-    assert payload["progress"] == {"succeeded": [], "failed": [], "waiting": []}
-
-
 def session_of(cluster, folder, *names):
     store = SessionStore(folder)
     jobs = [SessionJob(name, labels={"session_id": cluster.tag}) for name in names]
     store.applied(TuningSession(cluster.namespace, cluster.tag, None, "2025-11-16T10:00:00Z", jobs=jobs))
     return store
+
+
+def test_a_job_that_is_deleted_is_waited_for_no_longer(cluster, tmp_path):
+    gone = create(cluster, "gone", outcome="run")
+    store = session_of(cluster, tmp_path, gone)
+
+    async def delete_while_it_waits():
+        waiting = asyncio.create_task(payloads(trigger(cluster, gone, sessions_dir=str(tmp_path))))
+        await until(lambda: store.read(cluster.namespace, cluster.tag).jobs[0].phase == "RUNNING")
+        assert not waiting.done()
+        await asyncio.to_thread(cluster.kubectl, "delete", "job", gone, "--cascade=background")
+        return await waiting
+
+    (payload,) = asyncio.run(delete_while_it_waits())
+    assert payload["progress"] == {"succeeded": [], "failed": [], "waiting": []}
 
 
 def test_while_it_waits_the_sessions_progress_is_written(cluster, tmp_path):
@@ -122,9 +125,7 @@ def test_while_it_waits_the_sessions_progress_is_written(cluster, tmp_path):
 async def killed(waiting, when):
     """A trigger that a triggerer ran until `when` was true, and then was gone with it."""
     running = asyncio.create_task(payloads(waiting))
-    async with asyncio.timeout(30):
-        while not await asyncio.to_thread(when):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(when)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -183,19 +184,27 @@ def test_a_connection_that_nobody_defined_is_an_event_too(cluster):
     assert payload["error"].startswith("connection 'nobodys' is not defined")
 
 
-def test_an_api_server_that_restarts_is_waited_for(sandbox):
-    """The watch is cut while the Job runs; it ends while nobody answers."""
-    sandbox.set_scenario([{"match": "*", "outcome": "succeed", "seconds": 1.2}])
+def test_an_api_server_that_restarts_is_waited_for(sandbox, tmp_path, caplog):
+    """The port opens again only after the trigger has noticed that it is closed, and the Job starts after that."""
+    sandbox.set_scenario([{"match": "*", "outcome": "succeed", "seconds": 0.2}])
     cluster = Cluster("sandbox", sandbox.kubeconfig, "trading-bots", sandbox)
-    manifest = job_manifest("arb-tuning-x")
+    name = cluster.job("x")
+    store = session_of(cluster, tmp_path, name)
+    manifest = job_manifest(name, parallelism=0)
     manifest["metadata"]["labels"]["session_id"] = cluster.tag
+
+    async def restart_while_it_waits(http):
+        waiting = asyncio.create_task(payloads(trigger(cluster, name, sessions_dir=str(tmp_path))))
+        await until(lambda: store.read(cluster.namespace, cluster.tag).jobs[0].phase != "UNSEEN")
+        await asyncio.to_thread(sandbox.pause)
+        await until(lambda: "was cut off and goes on by itself" in caplog.text)
+        assert not waiting.done()
+        await asyncio.to_thread(sandbox.resume)
+        start = {"spec": {"parallelism": 1}}
+        await asyncio.to_thread(http.patch, jobs_path(cluster, name), json=start, headers=MERGE)
+        return await waiting
+
     with cluster.client() as http:
-        http.post("/apis/batch/v1/namespaces/trading-bots/jobs", json=manifest).raise_for_status()
-
-    def restart():
-        sandbox.pause()
-        time.sleep(1)
-        sandbox.resume()
-
-    payload = asyncio.run(interrupted(trigger(cluster, "arb-tuning-x"), restart))
-    assert payload["progress"]["succeeded"] == ["arb-tuning-x"]
+        http.post(jobs_path(cluster), json=manifest).raise_for_status()
+        (payload,) = asyncio.run(restart_while_it_waits(http))
+    assert payload["progress"] == {"succeeded": [name], "failed": [], "waiting": []}

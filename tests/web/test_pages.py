@@ -349,10 +349,22 @@ def test_korean_readers_read_korean(board, get):
     assert Page(answer.text).all("html")[0]["lang"] == "ko"
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "x", "1e9", "٣", "99999999999999999999"])
-def test_a_page_number_that_is_none_is_the_first_page(board, get, page):
-    record(board)
-    assert "1 to 1 of 1" not in Page(get(f"{TARGET}&records_page={page}").text).text
+def records_listed(get, page=""):
+    """Which records a target's page says that it lists, and their times."""
+    text = get(f"{TARGET}&range=24h{page}").text
+    said = Page(re.findall(r'<section id="records".*?</section>', text, re.DOTALL)[0]).text
+    (which,) = re.findall(r"\d+ to \d+ of \d+", said)
+    return which, re.findall(r"\d\d:\d\d:\d\d UTC", said)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "1e9", "2.0", "٣", "99999999999999999999"])
+def test_what_is_no_page_number_is_the_first_page(board, get, number):
+    for minutes in range(40, 0, -1):
+        record(board, minutes_ago=minutes)
+    first, second = records_listed(get), records_listed(get, "&records_page=2")
+    assert (first[0], second[0]) == ("1 to 25 of 40", "26 to 40 of 40")
+    assert (len(first[1]), len(second[1])) == (25, 15)
+    assert records_listed(get, f"&records_page={number}") == first
 
 
 def test_a_target_of_every_job_has_its_page_and_its_alerts(board, get):

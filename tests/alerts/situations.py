@@ -16,7 +16,7 @@ from k8s_tuning.alerts.plan import group
 from k8s_tuning.alerts.words import compose, firing_payload, resolved_payload
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sIncident
 from k8s_tuning.stages.events.snapshot import K8sEvent
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.timestamps import to_datetime, to_text

@@ -16,7 +16,7 @@ from tests.browser.conftest import TARGET, Desk, keep
 
 from k8s_tuning import timestamps
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 pytestmark = [

@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from k8s_tuning import timestamps
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.web.metrics import app
 

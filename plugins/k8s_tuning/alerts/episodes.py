@@ -16,7 +16,7 @@ from k8s_tuning.alerts.matchers import OWN_REASONS
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sIncident, build_incident, incident_id
 from k8s_tuning.stages.events.snapshot import K8sEvent
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 

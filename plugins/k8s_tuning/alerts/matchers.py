@@ -19,7 +19,7 @@ import re2
 from k8s_tuning.alerts import matcher_text
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import IncidentSeverity
-from k8s_tuning.stages.health.policy import DEFAULT_RULES
+from k8s_tuning.stages.health.reasons import REASONS
 
 Labels = Mapping[str, str | Sequence[str]]
 
@@ -31,7 +31,7 @@ OWN_REASONS = ("stage_broke", "history_stale", "run_overdue", "task_failed", "sm
 DOMAINS: Mapping[str, tuple[str, ...]] = {
     "severity": tuple(severity.value for severity in IncidentSeverity),
     "source": SOURCES,
-    "reason": ("", *DEFAULT_RULES, *OWN_REASONS),
+    "reason": ("", *REASONS, *OWN_REASONS),
 }
 
 # RE2 has `\C`, one byte, and Go has not.

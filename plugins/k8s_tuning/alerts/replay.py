@@ -16,7 +16,7 @@ from k8s_tuning.alerts.episodes import Situation, situation_of
 from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.notice import Notice
 from k8s_tuning.alerts.plan import group
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 

@@ -19,7 +19,7 @@ from k8s_tuning.stages.alert.incident import (
     build_alert_payload,
     which_target,
 )
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 
 _SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_LIST = 20

@@ -16,7 +16,7 @@ from k8s_tuning.queries.columns import UNKNOWN, Ints, Rows
 from k8s_tuning.queries.history_rows import LEVELS, HistoryRows, add_block, run_hash
 from k8s_tuning.queries.runs import run_ref
 from k8s_tuning.queries.shapes import Level, Record, Records, Series, StripCell
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.storage.append_log import Journal

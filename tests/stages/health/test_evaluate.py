@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning import plain_values
-from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.health.evaluate import (
     HealthLevel,
     K8sHealthEvaluator,
@@ -20,7 +19,8 @@ from k8s_tuning.stages.health.evaluate import (
     count_reasons,
     generate_health_report_text,
 )
-from k8s_tuning.stages.health.policy import DEFAULT_RULES, HealthPolicy, worst
+from k8s_tuning.stages.health.level import worst
+from k8s_tuning.stages.health.policy import HealthPolicy
 from k8s_tuning.stages.monitor.snapshot import (
     K8sContainerStatus,
     K8sJobStatus,
@@ -373,34 +373,6 @@ class TestExpectedJobs:
         health = K8sHealthEvaluator().evaluate(snapshot, expected_jobs=["a", "b"])
         assert [(job.job_name, job.reasons) for job in health.jobs_health] == [("a", []), ("b", ["missing"])]
         assert (health.errors, health.overall_health) == (["log of pod a-1 not read"], "ERROR")
-
-
-class TestPolicyFile:
-    def test_the_file_in_the_repository_says_the_defaults(self) -> None:
-        shipped = HealthPolicy.load(Path(__file__).parents[3] / "include" / "configs" / "health.yaml")
-        assert dict(shipped.rules) == dict(DEFAULT_RULES)
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("reasons: {oom: WARN}", "unknown reason 'oom'; known are backoff_limit_exceeded"),
-            ("reasons: {pending: BAD}", r"reasons.pending.level: 'BAD' is none of OK, WARN, ERROR"),
-            ("reasons: {image_pull: {level: WARN, grace: 3}}", "unknown key 'grace'; known are level, grace_seconds"),
-            ("reasons: {image_pull: {grace_seconds: -1}}", "grace_seconds: -1 is not a number of seconds from 0"),
-            ("reasons: {image_pull: {grace_seconds: true}}", "grace_seconds: True is not"),
-            ("reasons: {image_pull: {grace_seconds: .nan}}", "grace_seconds: nan is not"),
-            ("reasons: {image_pull: [1]}", "expected OK, WARN or ERROR, or a mapping"),
-            ("reasons: [a]", "expected `reason: level` lines"),
-            ("graces: {}", "unknown key 'graces'; the only one is `reasons`"),
-            ("- 1", "expected `key: value` lines"),
-        ],
-    )
-    def test_a_mistake_is_refused_with_its_place(self, tmp_path: Path, text: str, message: str) -> None:
-        file = tmp_path / "health.yaml"
-        file.write_text(text)
-        with pytest.raises(ConfigError, match=message) as caught:
-            HealthPolicy.load(file)
-        assert str(file) in str(caught.value)
 
 
 TEXTS = (

@@ -1,38 +1,15 @@
-"""What a container tells of its Job's health: why it cannot start, how it ended, that it outlives the work.
-
-Reasons are the kubelet's and the container runtime's own words (kubernetes pkg/kubelet/images/types.go and
-container/sync_result.go).
-"""
+"""What a container says of its Job's health: why it cannot start, how it ended, that it outlives the work."""
 
 from __future__ import annotations
 
 from k8s_tuning.stages.health.event_signs import pull_failure
 from k8s_tuning.stages.health.job_signs import failure_reason
-from k8s_tuning.stages.health.sign import Sign, Weight, age, exit_words, lies_ahead, said
+from k8s_tuning.stages.health.reasons import ENDED, WAITING, Rank
+from k8s_tuning.stages.health.sign import Sign, age, exit_words, lies_ahead, said
 from k8s_tuning.stages.monitor.containers import is_sidecar, label, main_container
 from k8s_tuning.stages.monitor.snapshot import K8sContainerStatus, K8sJobStatus, K8sPodStatus
 
-_IMAGE_PULL = {
-    "ImagePullBackOff",
-    "ErrImagePull",
-    "ErrImageNeverPull",
-    "InvalidImageName",
-    "ImageInspectError",
-    "RegistryUnavailable",
-    "SignatureValidationFailed",
-}
-_CONFIG_ERROR = {
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "StartError",
-    "ContainerCannotRun",
-    "PreCreateHookError",
-    "PreStartHookError",
-    "PostStartHookError",
-}
-# Nothing but another manifest helps: no grace.
-_HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}
+_CRASH_LOOP = "CrashLoopBackOff"
 # The kubelet forgets a container's crashes once it has run for ten minutes.
 _CRASH_MEMORY_SECONDS = 600
 _MANY_RESTARTS = 3
@@ -51,41 +28,38 @@ def container_signs(
 
 def is_stuck(container: K8sContainerStatus) -> bool:
     """Whether it waits for something that has a reason of its own."""
-    return container.waiting_reason in _IMAGE_PULL | _CONFIG_ERROR | {"CrashLoopBackOff"}
+    return container.waiting_reason in WAITING
 
 
 def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str) -> Sign | None:
     name, waiting, code = label(container, pod, job), container.waiting_reason, container.exit_code
     sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
-    if waiting in _IMAGE_PULL:
+    known = WAITING.get(waiting)
+    if known is not None and waiting != _CRASH_LOOP:
         why = container.waiting_message
-        if waiting == "ImagePullBackOff" or not why:  # else the message is the pull's own
+        if known.reason == "image_pull" and (waiting == "ImagePullBackOff" or not why):  # else it is the pull's own
             why = pull_failure(job, pod, why) or why
-        cause = f"{name} cannot pull its image: {said(waiting, why)}"
-        hopeless = waiting in _HOPELESS
+        cause = known.sentence.format(who=name, why=said(waiting, why))
         return Sign(
-            "image_pull", cause, pod.created_at, at=pod.created_at, hopeless=hopeless, mild=mild, sidecar=sidecar
-        )
-    if waiting in _CONFIG_ERROR:
-        cause = f"{name} cannot start: {said(waiting, container.waiting_message)}"
-        return Sign("config_error", cause, pod.created_at, at=pod.created_at, mild=mild, sidecar=sidecar)
-    if _is_crash_looping(container, pod, at):
-        exits = f", last with {exit_words(code)}" if code is not None else ""
-        times = f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"
-        return Sign(
-            "crash_loop",
-            f"{name} keeps crashing: {times}{exits}",
+            known.reason,
+            cause,
             pod.created_at,
-            code,
-            at=container.finished_at,
+            at=pod.created_at,
+            hopeless=known.hopeless,
             mild=mild,
             sidecar=sidecar,
         )
+    if _is_crash_looping(container, pod, at):
+        known = WAITING[_CRASH_LOOP]
+        exits = f", last with {exit_words(code)}" if code is not None else ""
+        restarts = f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"
+        cause = known.sentence.format(who=name, restarts=restarts, exits=exits)
+        return Sign(known.reason, cause, pod.created_at, code, at=container.finished_at, mild=mild, sidecar=sidecar)
     return None
 
 
 def _is_crash_looping(container: K8sContainerStatus, pod: K8sPodStatus, at: str) -> bool:
-    if container.waiting_reason == "CrashLoopBackOff":
+    if container.waiting_reason == _CRASH_LOOP:
         return True
     # Between two back-offs it runs for a moment, and would look well.
     since_crash = age(container.finished_at, at)
@@ -112,14 +86,13 @@ def _ended(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
     goes_on = past or _goes_on(container, pod)
     # What keeps killing a container is not over because it runs for a moment.
     over = past or (goes_on and not _is_crash_looping(container, pod, at))
-    if reason == "OOMKilled":
+    known = ENDED.get(reason)
+    if known is not None:
         exits = f" (exit code {code})" if code is not None else ""
-        return sign("oom_killed", f"{name} was OOM-killed{exits}", pod.created_at, over)
-    if reason in _CONFIG_ERROR:
-        return sign("config_error", f"{name} could not start: {why}", pod.created_at, over)
+        return sign(known.reason, known.sentence.format(who=name, exits=exits, why=why), pod.created_at, over)
     if reason == "ContainerStatusUnknown":
         lost = f"node {pod.node or ''}".strip() + f" lost {name}: {why}"
-        return Sign("node_lost", lost, weight=Weight.STATE, at=container.finished_at, past=goes_on, excused=True)
+        return Sign("node_lost", lost, at=container.finished_at, past=goes_on, excused=True)
     if not code:
         return None
     cause = f"{name} ended with {exit_words(code)}: {why}"
@@ -149,7 +122,7 @@ def _plain_failure(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJob
         cause,
         pod.created_at,
         container.exit_code,
-        weight=Weight.KILLED_AT_DEADLINE if by_deadline else Weight.CAUSE,
+        rank=Rank.KILLED_AT_DEADLINE if by_deadline else Rank.CAUSE,
         at=container.finished_at,
         past=past,
         sidecar=is_sidecar(container, pod, job),
@@ -185,7 +158,7 @@ def _finished(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatu
     at = f" at {container.finished_at}" if container.finished_at else ""
     why = _keep_running(up) if up else "the kubelet has not ended the pod, none of whose containers runs"
     cause = f"container {container.name} finished{at}, and {why}"
-    return Sign("not_ending", cause, container.finished_at, weight=Weight.STATE)
+    return Sign("not_ending", cause, container.finished_at)
 
 
 def _keep_running(names: list[str]) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from k8s_tuning.choices import chosen, fill
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen, ttl_is_over
-from k8s_tuning.stages.health.policy import HealthLevel, HealthPolicy, worst
+from k8s_tuning.stages.health.level import HealthLevel, worst
+from k8s_tuning.stages.health.policy import HealthPolicy
+from k8s_tuning.stages.health.reasons import CONSEQUENCES, sentence
 from k8s_tuning.stages.health.sign import Sign, age, lies_ahead
-from k8s_tuning.stages.health.signs import CONSEQUENCES, read_signs
+from k8s_tuning.stages.health.signs import read_signs
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
 from k8s_tuning.stages.sessions.store import SESSION_LABEL
 
@@ -187,15 +189,14 @@ class K8sHealthEvaluator:
 
     def _absent(self, name: str, snapshot: K8sMonitorSnapshot, last: LastSeen | None) -> K8sJobHealth:
         """An expected Job that the cluster does not have: what was seen of it stays seen."""
-        phase, reasons, cause = MISSING, ["missing"], "the Job was applied, and the cluster no longer has it"
+        phase, reasons, cause = MISSING, ["missing"], sentence("missing")
         if last is not None and last.phase == "SUCCEEDED":
             phase, reasons, cause = last.phase, [], ""
         elif last is not None and last.phase == "FAILED":
             phase, reasons = last.phase, last.reasons or ["job_failed"]
             cause = last.cause or "the Job failed, and was removed before anybody asked why"
         elif last is not None and ttl_is_over(last, snapshot.timestamp):
-            phase, reasons = GONE, ["gone"]
-            cause = f"its TTL of {last.ttl_seconds} s was over before anybody looked: how it ended is not known"
+            phase, reasons, cause = GONE, ["gone"], sentence("gone", ttl=last.ttl_seconds)
         known = [reason for reason in reasons if reason in self.policy.rules]
         levels = [self.policy.judge(reason, None)[0] for reason in known]
         levels += [self.policy.judge("job_failed", None)[0]] if phase == "FAILED" else []
@@ -248,8 +249,7 @@ def not_ok(jobs: Iterable[K8sJobHealth]) -> list[str]:
 
 def failing_jobs(jobs: Iterable[K8sJobHealth], most: int = 5) -> dict[str, str]:
     """The first Jobs that are not OK, ERROR before WARN, each with its cause (cut to 200 characters)."""
-    order = list(HealthLevel)[::-1]
-    failing = sorted((job for job in jobs if job.health != HealthLevel.OK), key=lambda job: order.index(job.health))
+    failing = sorted((job for job in jobs if job.health != HealthLevel.OK), key=lambda job: -job.health.rank)
     return {job.job_name: _cut(job.cause or ", ".join(job.reasons)) for job in failing[:most]}
 
 
@@ -271,8 +271,7 @@ def generate_health_report_text(health: K8sHealthSnapshot) -> str:
         lines += ["", "The selector matches no Jobs."]
     if health.jobs_health:
         lines.append("")
-    order = list(HealthLevel)[::-1]
-    for job in sorted(health.jobs_health, key=lambda job: (order.index(job.health), job.job_name)):
+    for job in sorted(health.jobs_health, key=lambda job: (-job.health.rank, job.job_name)):
         reasons = f"  {', '.join(job.reasons)}" if job.reasons else ""
         lines.append(f"{job.health:<5}  {job.job_name}  {job.phase}{reasons}")
         if job.cause:

@@ -11,19 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from k8s_tuning.stages.events.snapshot import K8sEvent
+from k8s_tuning.stages.health.reasons import EVENT
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sPodStatus
 
 JOB, POD, CLAIM = "Job", "Pod", "PersistentVolumeClaim"
 WARNING, REFUSED = "Warning", "FailedCreate"
 
-_START = {
-    "FailedMount": "volume_not_mounted",
-    "FailedAttachVolume": "volume_not_mounted",
-    "FailedMapVolume": "volume_not_mounted",
-    "FailedMountOnFilesystemMismatch": "volume_not_mounted",
-    "FailedCreatePodSandBox": "sandbox_not_created",
-    "NetworkNotReady": "sandbox_not_created",
-}
 # These come only when the volumes are mounted and the sandbox stands: a warning before them is past.
 _LATER_THAN_THE_START = {"Pulling", "Pulled", "Created", "Started", "Failed", "InspectFailed", "ErrImageNeverPull"}
 # What the kubelet says beside, or of a container, whose own state says more.
@@ -34,11 +27,15 @@ _QUOTED = re.compile(r'"[^"]+"')
 
 @dataclass(frozen=True)
 class Evidence:
-    """What events say of one thing: health's reason (None where they only say more of another), text, since when."""
+    """What events say of one thing: health's reason (None where they only say more of another), text, since when.
+
+    `sentence`: the reason's, for a pod that waits.
+    """
 
     reason: str | None
     text: str
     since: str | None = None
+    sentence: str = ""
 
 
 def wants_events(job: K8sJobStatus) -> bool:
@@ -99,7 +96,10 @@ def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
         if event.reason in _LATER_THAN_THE_START:
             return None
         if event.type == WARNING and event.reason not in _SAYS_NOTHING:
-            return Evidence(_START.get(event.reason), _text(event))
+            known = EVENT.get(event.reason)
+            return (
+                Evidence(known.reason, _text(event), sentence=known.sentence) if known else Evidence(None, _text(event))
+            )
     return None
 
 

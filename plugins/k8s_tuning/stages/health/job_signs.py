@@ -8,19 +8,14 @@ from __future__ import annotations
 import re
 
 from k8s_tuning.stages.health.event_signs import pods_refused
-from k8s_tuning.stages.health.sign import Sign, Weight, said, shortened
+from k8s_tuning.stages.health.reasons import CONDITION, Rank, sentence
+from k8s_tuning.stages.health.sign import Sign, said, shortened
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sPodStatus
 
 ENDED_PODS = ("Succeeded", "Failed")
 _KUEUE = "kueue.x-k8s.io/queue-name"
 _INDEX = re.compile(r"[0-9]{1,10}")
 _OWN_CONTROLLER = "kubernetes.io/job-controller"
-_CONDITIONS = {
-    "BackoffLimitExceeded": "backoff_limit_exceeded",
-    "DeadlineExceeded": "deadline_exceeded",
-    "FailedIndexes": "index_failed",
-    "MaxFailedIndexesExceeded": "index_failed",
-}
 _PHASE_REASONS = {"PENDING": "pending", "FAILED": "job_failed", "UNKNOWN": "unknown_phase"}
 _HEALTHY_PHASES = ("SUCCEEDED", "RUNNING")
 
@@ -66,21 +61,15 @@ def _phase(job: K8sJobStatus) -> Sign | None:
     if job.phase in _HEALTHY_PHASES:
         return None
     reason = phase_reason(job.phase)
-    sentences = {
-        "pending": _why_pending(job),
-        "job_failed": "the Job failed, and neither its condition nor its pods say why",
-        "unknown_phase": "the Job's status cannot be read",
-        "unexpected_phase": f"{job.phase!r} is no phase that a Job has",
-    }
-    weight = Weight.CAUSE if is_held(job) else Weight.PHASE
-    return Sign(reason, sentences[reason], since=job.created_at, weight=weight)
+    cause = _why_pending(job) if reason == "pending" else sentence(reason, phase=job.phase)
+    return Sign(reason, cause, since=job.created_at, rank=Rank.CAUSE if is_held(job) else None)
 
 
 def _refused(job: K8sJobStatus) -> Sign | None:
     refused = pods_refused(job)
     if refused is None:
         return None
-    cause = f"no pod can be created: {shortened(refused.text)}"
+    cause = sentence("pods_refused", why=shortened(refused.text))
     # A Job some of whose pods run goes on.
     return Sign("pods_refused", cause, refused.since, at=refused.since, mild=job.active > 0)
 
@@ -100,10 +89,11 @@ def _why_pending(job: K8sJobStatus) -> str:
 def _condition(job: K8sJobStatus) -> Sign | None:
     if job.phase != "FAILED" or not (job.condition_reason or job.condition_message):
         return None
-    reason = _CONDITIONS.get(job.condition_reason or "", "job_failed")
-    cause = f"the Job failed: {said(job.condition_reason, job.condition_message)}"
-    weight = Weight.DEADLINE if reason == "deadline_exceeded" else Weight.CONSEQUENCE
-    return Sign(reason, cause, weight=weight)
+    why = said(job.condition_reason, job.condition_message)
+    known = CONDITION.get(job.condition_reason)
+    if known is None:
+        return Sign("job_failed", f"the Job failed: {why}", rank=Rank.CONSEQUENCE)
+    return Sign(known.reason, known.sentence.format(why=why))
 
 
 def _failed_indexes(job: K8sJobStatus) -> Sign | None:
@@ -112,7 +102,7 @@ def _failed_indexes(job: K8sJobStatus) -> Sign | None:
         return None
     indexes = job.failed_indexes if len(job.failed_indexes) <= 60 else f"{job.failed_indexes[:60]}…"
     cause = f"index {indexes} failed and is not tried again, while the Job runs on"
-    return Sign("index_failed", cause, weight=Weight.CONSEQUENCE, mild=job.has_success_policy)
+    return Sign("index_failed", cause, mild=job.has_success_policy)
 
 
 def _uncounted(job: K8sJobStatus) -> Sign | None:
@@ -125,7 +115,7 @@ def _uncounted(job: K8sJobStatus) -> Sign | None:
     since = max(_end(pod) for pod in ended)
     pods = f"pod {ended[0].pod_name} has" if len(ended) == 1 else f"all {len(ended)} pods have"
     cause = f"{pods} ended (the last at {since or 'an unknown time'}), and the Job controller has not counted that"
-    return Sign("not_ending", cause, since=since or None, weight=Weight.STATE)
+    return Sign("not_ending", cause, since=since or None)
 
 
 def _end(pod: K8sPodStatus) -> str:
@@ -138,5 +128,4 @@ def _deleting(job: K8sJobStatus) -> Sign | None:
     if job.deleted_at is None:
         return None
     held = f"; its finalizers hold it: {', '.join(job.finalizers)}" if job.finalizers else ""
-    cause = f"the Job has been deleting since {job.deleted_at}{held}"
-    return Sign("not_deleted", cause, since=job.deleted_at, weight=Weight.STATE)
+    return Sign("not_deleted", sentence("not_deleted", since=job.deleted_at, held=held), since=job.deleted_at)

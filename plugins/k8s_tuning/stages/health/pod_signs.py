@@ -16,28 +16,17 @@ from k8s_tuning.errors import InputError
 from k8s_tuning.stages.health.container_signs import container_signs, is_stuck
 from k8s_tuning.stages.health.event_signs import pod_waits_for
 from k8s_tuning.stages.health.job_signs import failure_reason, index_in
-from k8s_tuning.stages.health.sign import Sign, Weight, age, said, shortened
+from k8s_tuning.stages.health.reasons import POD, Rank, sentence
+from k8s_tuning.stages.health.sign import Sign, age, said, shortened
 from k8s_tuning.stages.monitor.containers import label
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sPodCondition, K8sPodStatus
 
-# Taken off its node: pressure, a critical pod, the node's shutdown (its older and newer word).
-_TAKEN_OFF = {"Evicted", "Preempting", "Shutdown", "Terminated"}
 # Never let onto its node. Other words for it (a device plugin's, a topology manager's, next year's) are known by
 # their shape: a failed pod with a reason, none of whose containers ever started.
 _TURNED_AWAY = re.compile(
     r"NodeShutdown|NodeAffinity|NodeName|NodePorts|NodeUnschedulable|TaintToleration|TopologyAffinityError|OutOf\S+"
     r"|UnexpectedAdmissionError|UnexpectedPredicateFailureType|InvalidNodeInfo|PodOSSelectorNodeLabelDoesNotMatch"
 )
-# Every node turns such a pod away: the manifest asks for what it must not.
-_AS_WRITTEN = {
-    "AppArmor",
-    "SysctlForbidden",
-    "PodOSNotSupported",
-    "HostNetworkNotSupported",
-    "SupplementalGroupsPolicyNotSupported",
-    "PodFeatureUnsupported",
-    "PodLevelResourcesNotSupported",
-}
 # The pod used more than it was allowed itself; under a node's pressure the message speaks of its request.
 _OWN_LIMIT = re.compile(r"\bexceed(?:s|ed)\b.*\blimit\b", re.DOTALL)
 # Who says a pod is not ready. A node controller that no longer hears from a node says it without any of these.
@@ -64,9 +53,9 @@ def pod_signs(pod: K8sPodStatus, job: K8sJobStatus, at: str) -> list[Sign]:
     signs += [sign for sign in containers if disrupted is None or _came_before(sign, disrupted)]
     if pod.phase == "Failed" and not signs:
         why = said(pod.reason, pod.message)
-        weight = Weight.STATE if pod.reason or pod.message else Weight.PHASE
+        rank = Rank.STATE if pod.reason or pod.message else Rank.PHASE
         reason = None if past else failure_reason(job)
-        signs.append(Sign(reason, f"pod {pod.pod_name} failed: {why}", pod.created_at, weight=weight, past=past))
+        signs.append(Sign(reason, f"pod {pod.pod_name} failed: {why}", pod.created_at, rank=rank, past=past))
     if pod.phase == "Failed" and job.phase == "RUNNING" and job.has_success_policy:
         # Of an index past its limit: the Job may still succeed without it.
         return [replace(sign, mild=True) for sign in signs]
@@ -86,10 +75,10 @@ def _condition(pod: K8sPodStatus, kind: str) -> K8sPodCondition | None:
 
 def _lost(pod: K8sPodStatus, at: str) -> Sign | None:
     """The node does not answer. Since 1.13 no pod gets the phase Unknown for it; a pod that cannot be stopped stays."""
-    where = f"node {pod.node}" if pod.node else "its node"
+    where = _node(pod)
     if pod.phase == "Unknown" or pod.reason == "NodeLost":
         cause = f"{where} does not tell of pod {pod.pod_name}: {said(pod.reason, pod.message)}"
-        return Sign("node_lost", cause, weight=Weight.STATE)
+        return Sign("node_lost", cause)
     if pod.phase == "Failed" or (pod.phase == "Pending" and not pod.node):
         return None
     due = _deletion_due(pod)
@@ -97,12 +86,12 @@ def _lost(pod: K8sPodStatus, at: str) -> Sign | None:
         disruption = _condition(pod, "DisruptionTarget")
         why = f" ({said(disruption.reason, disruption.message)})" if disruption else ""
         cause = f"{where} does not answer: pod {pod.pod_name} should have been gone by {due or pod.deleted_at}{why}"
-        return Sign("node_lost", cause, since=due, weight=Weight.STATE)
+        return Sign("node_lost", cause, since=due)
     ready = _condition(pod, "Ready")
     if ready is not None and _is_unheard_of(pod, ready):
         since = f" since {ready.last_transition_time}" if ready.last_transition_time else ""
         cause = f"{where} does not answer{since}: pod {pod.pod_name} is not Ready, and its containers stand as running"
-        return Sign("node_lost", cause, since=ready.last_transition_time, weight=Weight.STATE)
+        return Sign("node_lost", cause, since=ready.last_transition_time)
     return None
 
 
@@ -132,12 +121,13 @@ def _disruption(pod: K8sPodStatus, past: bool) -> Sign | None:
     reason, message = pod.reason, pod.message
     failed = pod.phase == "Failed"
     never_started = all(c.state == "waiting" or (c.state is None and not c.exit_code) for c in pod.containers)
-    if failed and reason in _AS_WRITTEN:
-        cause = f"{_node(pod)} rejected pod {pod.pod_name}: {said(reason, message)}"
-        return Sign("config_error", cause, past=past, hopeless=True)
-    rejected = failed and reason is not None and reason not in _TAKEN_OFF and reason != "DeadlineExceeded"
+    known = POD.get(reason) if failed else None
+    if known is not None and known.reason != "evicted":
+        cause = known.sentence.format(node=_node(pod), pod=pod.pod_name, why=said(reason, message))
+        return Sign(known.reason, cause, past=past, hopeless=known.hopeless)
+    rejected = failed and known is None and reason is not None and reason != "DeadlineExceeded"
     rejected = rejected and (never_started or _TURNED_AWAY.fullmatch(reason or "") is not None)
-    if failed and (reason in _TAKEN_OFF or rejected):
+    if known is not None or rejected:
         words = said(reason, message or (condition.message if condition else None))
     elif condition is not None:
         words = said(condition.reason, condition.message)
@@ -173,7 +163,7 @@ def _deadline(pod: K8sPodStatus, past: bool) -> Sign | None:
     if pod.reason != "DeadlineExceeded":
         return None
     cause = f"pod {pod.pod_name} ran past its deadline"
-    return Sign("deadline_exceeded", cause, pod.created_at, weight=Weight.DEADLINE, past=past)
+    return Sign("deadline_exceeded", cause, pod.created_at, past=past)
 
 
 def _waiting(pod: K8sPodStatus, job: K8sJobStatus) -> Sign | None:
@@ -183,17 +173,19 @@ def _waiting(pod: K8sPodStatus, job: K8sJobStatus) -> Sign | None:
     if pod.scheduling_gates and not pod.node:
         kueue = ": Kueue has not admitted it" if any("kueue" in gate for gate in pod.scheduling_gates) else ""
         cause = f"pod {pod.pod_name} is held on purpose by {', '.join(pod.scheduling_gates[:5])}{kueue}"
-        return Sign("pending", cause, created, at=created)
+        return Sign("pending", cause, created, rank=Rank.CAUSE, at=created)
     if any(is_stuck(container) for container in pod.containers):
         return None
     evidence = pod_waits_for(job, pod)
     reason = evidence.reason if evidence else None
     if reason == "unschedulable" or pod.unschedulable:
         why = evidence.text if evidence and reason else pod.unschedulable or ""
-        return Sign("unschedulable", f"no node takes pod {pod.pod_name}: {shortened(why)}", created, at=created)
+        cause = sentence("unschedulable", pod=pod.pod_name, why=shortened(why))
+        return Sign("unschedulable", cause, created, at=created)
     why = shortened(evidence.text) if evidence else _waits_for(pod, job)
-    weight = Weight.CAUSE if reason else Weight.STATE
-    return Sign(reason or "not_starting", f"pod {pod.pod_name} has not started: {why}", created, weight=weight)
+    if evidence is not None and reason:
+        return Sign(reason, evidence.sentence.format(pod=pod.pod_name, why=why), created)
+    return Sign("not_starting", sentence("not_starting", pod=pod.pod_name, why=why), created)
 
 
 def _waits_for(pod: K8sPodStatus, job: K8sJobStatus) -> str:

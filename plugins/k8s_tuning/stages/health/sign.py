@@ -1,13 +1,13 @@
-"""One thing that is wrong with a Job: what `health_signs`, `job_signs` and `pod_signs` find and D33 judges."""
+"""One thing that is wrong with a Job: what `job_signs`, `pod_signs` and `container_signs` find and D33 judges."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from signal import Signals
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line
+from k8s_tuning.stages.health.reasons import Rank
 from k8s_tuning.timestamps import seconds_between
 
 _LONGEST_MESSAGE = 300
@@ -15,32 +15,22 @@ _LONGEST_MESSAGE = 300
 _SKEW_SECONDS = 5
 
 
-class Weight(IntEnum):
-    """How well a sign explains a Job, the best first."""
-
-    CAUSE = 0
-    DEADLINE = 1
-    KILLED_AT_DEADLINE = 2
-    STATE = 3
-    CONSEQUENCE = 4
-    PHASE = 5
-
-
 @dataclass(frozen=True)
 class Sign:
-    """`reason`: a key of health.yaml; None for an earlier attempt's plain failure, which its retry has answered.
+    """`reason`: a key of REASONS; None for an earlier attempt's plain failure, which its retry has answered.
 
-    `since`: from when the reason's grace counts. `at`: when it happened, by which causes are ordered. `past`: an
-    earlier attempt's, while the Job or the container goes on: WARN at most. `mild`: beside a main container that runs:
-    WARN at most. `hopeless`: it cannot heal by itself. `excused`: a disruption, no fault of the application; once the
-    Job runs again it is only mentioned. `sidecar`: of a container beside the main ones.
+    `since`: from when the reason's grace counts. `at`: when it happened, by which causes are ordered. `rank`: None for
+    its reason's. `past`: an earlier attempt's, while the Job or the container goes on: WARN at most. `mild`: beside a
+    main container that runs: WARN at most. `hopeless`: only another manifest cures it. `excused`: a disruption, no
+    fault of the application; once the Job runs again it is only mentioned. `sidecar`: of a container beside the main
+    ones.
     """
 
     reason: str | None
     cause: str
     since: str | None = None
     exit_code: int | None = None
-    weight: Weight = Weight.CAUSE
+    rank: Rank | None = None
     at: str | None = None
     past: bool = False
     mild: bool = False

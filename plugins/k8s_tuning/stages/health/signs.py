@@ -1,27 +1,12 @@
-"""What a Job's pods and conditions tell of its health, in the order in which they explain it: the cause first."""
+"""What a Job's pods and conditions say of its health, in the order in which they explain it: the cause first."""
 
 from __future__ import annotations
 
 from k8s_tuning.stages.health.job_signs import job_signs
 from k8s_tuning.stages.health.pod_signs import pod_signs
+from k8s_tuning.stages.health.reasons import REASONS
 from k8s_tuning.stages.health.sign import Sign
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus
-
-# What follows from another reason: beside one that explains it, it is no reason of its own.
-CONSEQUENCES = frozenset(
-    {"job_failed", "pending", "unknown_phase", "unexpected_phase", "backoff_limit_exceeded", "index_failed"}
-)
-
-# Of what happened in the same second.
-_MOST_TELLING_FIRST = (
-    "oom_killed",
-    "image_pull",
-    "config_error",
-    "evicted",
-    "crash_loop",
-    "container_failed",
-    "unschedulable",
-)
 
 
 def read_signs(job: K8sJobStatus, at: str) -> list[Sign]:
@@ -37,5 +22,6 @@ def read_signs(job: K8sJobStatus, at: str) -> list[Sign]:
 
 
 def _order(sign: Sign) -> tuple[bool, int, bool, bool, str, int]:
-    telling = _MOST_TELLING_FIRST.index(sign.reason) if sign.reason in _MOST_TELLING_FIRST else len(_MOST_TELLING_FIRST)
-    return sign.past, sign.weight, sign.excused, sign.sidecar, sign.at or "", telling
+    row = REASONS[sign.reason or "job_failed"]
+    rank = row.rank if sign.rank is None else sign.rank
+    return sign.past, rank, sign.excused, sign.sidecar, sign.at or "", row.tie

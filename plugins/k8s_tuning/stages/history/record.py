@@ -10,7 +10,7 @@ import msgspec
 
 from k8s_tuning import timestamps
 from k8s_tuning.choices import chosen, fill
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.storage.jsonl import PADDING, BrokenLines
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.append_log import Journal

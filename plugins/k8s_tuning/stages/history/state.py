@@ -19,7 +19,7 @@ import msgspec
 import orjson
 
 from k8s_tuning.errors import StoreError
-from k8s_tuning.stages.health.policy import HealthLevel
+from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history import count as history_count
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, Line, read_block, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex

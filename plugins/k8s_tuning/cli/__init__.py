@@ -32,6 +32,7 @@ COMMANDS = (
     "metrics",
     "run",
     "doctor",
+    "init",
     "sandbox",
 )
 

@@ -6,20 +6,22 @@ import os
 import tempfile
 from pathlib import Path
 
+from k8s_tuning.installation import project_dir
+
 
 def history_dir() -> Path:
-    """The history, ledger and journal of runs: in $K8S_TUNING_HISTORY_DIR, else in `history/` beside plugins/.
+    """The history, ledger and journal of runs: in $K8S_TUNING_HISTORY_DIR, else in the project's `history/`.
 
     With several workers it must be a volume that all of them, the triggerer and the API server share.
     """
     named = os.environ.get("K8S_TUNING_HISTORY_DIR")
-    return Path(named) if named else Path(__file__).resolve().parents[3] / "history"
+    return Path(named) if named else project_dir() / "history"
 
 
 def targets_file() -> Path:
-    """What is watched: $K8S_TUNING_TARGETS_FILE, else `include/configs/targets.yaml` beside plugins/."""
+    """What is watched: $K8S_TUNING_TARGETS_FILE, else the project's `include/configs/targets.yaml`."""
     named = os.environ.get("K8S_TUNING_TARGETS_FILE")
-    return Path(named) if named else Path(__file__).resolve().parents[3] / "include" / "configs" / "targets.yaml"
+    return Path(named) if named else project_dir() / "include" / "configs" / "targets.yaml"
 
 
 def tracebacks_dir() -> Path:

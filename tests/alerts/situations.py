@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from k8s_tuning.alerts.config import AlertingConfig, parse_config
 from k8s_tuning.alerts.decide import decide
 from k8s_tuning.alerts.decision import Decision
@@ -114,11 +116,7 @@ class World:
         outcome = "failed" if f"{notice.receiver}/{notice.channel}" in self.fails else "sent"
         if outcome == "sent":
             self.sent.append((at(minute), notice))
-        self.lines += [
-            LedgerLine(**{**line.__dict__, "outcome": outcome, "at": at(minute)})
-            for line in lines
-            if line.notice_id == notice.id
-        ]
+        self.lines += [replace(line, outcome=outcome, at=at(minute)) for line in lines if line.notice_id == notice.id]
 
     def state(self) -> LedgerState:
         return LedgerState.of(self.lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
 
 from k8s_tuning.alerts.config import parse_config
@@ -295,10 +296,8 @@ def test_what_was_only_shown_has_been_told_to_nobody() -> None:
     """A real run after dry runs announces; a dry run after a dry run simulates that it would not."""
     world = World()
     world.check("E", 0)
-    dry = [line.__class__(**{**line.__dict__, "dry_run": True}) for line in world.lines]
-    dry = [
-        line.__class__(**{**line.__dict__, "outcome": "dry_run"}) if line.outcome == "sent" else line for line in dry
-    ]
+    dry = [replace(line, dry_run=True) for line in world.lines]
+    dry = [replace(line, outcome="dry_run") if line.outcome == "sent" else line for line in dry]
     assert LedgerState.of(dry).incidents == {}
     (facts,) = LedgerState.of(dry, dry_run=True).incidents.values()
     assert facts.channels["team", "console"].told_at == at(0)
@@ -332,7 +331,7 @@ def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so()
         for line in lines:
             state.add(line)
             if line.outcome == "owed":
-                state.add(line.__class__(**{**line.__dict__, "outcome": "sent"}))
+                state.add(replace(line, outcome="sent"))
         for notice in notices:
             world.sent.append((at(number), notice))
         return [one.decision for one in found]

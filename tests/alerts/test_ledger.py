@@ -6,13 +6,13 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
 
 from k8s_tuning.alerts import ledger_retention

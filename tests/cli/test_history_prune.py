@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 from tests.queries.ledger_lines import line as ledger_line
 from tests.stages.history_lines import line
 

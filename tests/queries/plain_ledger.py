@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning import plain_values
+import msgspec
+
 from k8s_tuning.alerts.ledger import LedgerLine
 from k8s_tuning.errors import InputError
 from k8s_tuning.storage.jsonl import decode
@@ -52,10 +53,10 @@ def read(path: Path) -> list[LedgerLine]:
     lines = []
     for data in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         try:
-            line = plain_values.load(LedgerLine, decode(data))
+            line = msgspec.convert(decode(data), LedgerLine)
             to_datetime(line.at)
             to_datetime(line.started_at)
-        except InputError:
+        except (InputError, msgspec.ValidationError):
             continue
         lines.append(line)
     return lines

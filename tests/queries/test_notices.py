@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict, replace
 from tests.alerts.situations import NAMESPACE, SELECTOR, World, at, record, situation
 from tests.queries.ledger_lines import EVERYTHING, index, line, quiet_line, said
 from tests.servers import recording_server, status

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 from tests.alerts.situations import NAMESPACE, at
 from tests.queries import plain_ledger as plain
 from tests.queries.ledger_lines import EVERYTHING, line, quiet_line

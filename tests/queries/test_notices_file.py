@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 from tests.alerts.situations import at
 from tests.queries.ledger_lines import EVERYTHING, index, line, quiet_line
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.notice import Status
@@ -56,5 +58,5 @@ def record_a_run(folder: Path) -> None:
         at, f"{DAG_ID}/{RUN_ID}", "i-1", NAMESPACE, SELECTOR, "차익", at, "team", "console", "first", "it is new",
         Status.FIRING, IncidentSeverity.CRITICAL, "owed", "n-1", incident={"summary": CAUSE},
     )  # fmt: skip
-    sent = LedgerLine(**{**vars(decided), "at": ago(0), "outcome": "sent", "attempts": 1, "answer": "shown"})
+    sent = replace(decided, at=ago(0), outcome="sent", attempts=1, answer="shown")
     Ledger(folder / "alerts-ledger.jsonl").append([decided, sent])

@@ -6,9 +6,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 
 import tenacity
+from msgspec.structs import asdict
 
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft

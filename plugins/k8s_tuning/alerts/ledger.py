@@ -6,11 +6,11 @@ import contextlib
 import copy
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
 import filelock
+from msgspec.structs import asdict
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
@@ -40,14 +40,14 @@ class Ledger:
         """Every line, oldest first; what is no ledger line is skipped, and logged with its place."""
         broken = BrokenLines(self.path)
         for end, block in self._journal.blocks(broken=broken):
-            yield from read_block(block, end - len(block), broken)
+            yield from (line for line, _, _ in read_block(block, end - len(block), broken))
         broken.sum_up()
 
     def newest_first(self) -> Iterator[LedgerLine]:
         """Every line, newest first."""
         broken = BrokenLines(self.path)
         for offset, data in self._journal.lines_newest_first(broken):
-            yield from read_block(data, offset, broken)
+            yield from (line for line, _, _ in read_block(data, offset, broken))
         broken.sum_up()
 
     def state(self, *, dry_run: bool = False) -> LedgerState:

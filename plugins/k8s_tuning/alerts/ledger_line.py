@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,8 +15,7 @@ from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.storage.jsonl import PADDING, BrokenLines
 
 
-@dataclass
-class LedgerLine:
+class LedgerLine(msgspec.Struct, gc=False):
     """One decision, or one attempt to deliver what was decided. Holds no secret.
 
     `at`: when it was written. `outcome` of a decision: owed (to be sent) or not_sent; of an attempt: sent, failed,
@@ -48,15 +46,15 @@ class LedgerLine:
     dry_run: bool = False
     attempts: int = 0
     answer: str = ""
-    reasons: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = {}
     ill_jobs: int = 0
     record_at: str = ""
     quiet_seconds: float = 0
     over_at: str = ""
     source: str = "health"
-    ref: dict[str, str] = field(default_factory=dict)
-    incident: dict[str, Any] | None = None
-    message: str = ""
+    ref: dict[str, str] = {}
+    incident: Any = None
+    message: Any = ""
     cluster: str | None = None
 
 
@@ -71,37 +69,6 @@ ATTEMPTS = ("sent", "failed", "dry_run", "superseded")
 _DECODER = msgspec.json.Decoder(LedgerLine, strict=False)
 
 
-class ShortLine(msgspec.Struct, gc=False):
-    """What of a line decides the state where nothing is to be sent: nearly all lines are such decisions.
-
-    Read in a third of a LedgerLine's time, which is what a ledger without a checkpoint takes at its first plan.
-    """
-
-    at: str
-    incident_id: str
-    namespace: str
-    selector: str
-    target: str | None
-    started_at: str
-    receiver: str
-    channel: str
-    decision: str
-    status: Status
-    severity: IncidentSeverity
-    outcome: str
-    is_open: bool = True
-    dry_run: bool = False
-    record_at: str = ""
-    quiet_seconds: float = 0
-    over_at: str = ""
-    source: str = "health"
-    incident: dict[str, Any] | None = None
-    cluster: str | None = None
-
-
-_SHORT_DECODER = msgspec.json.Decoder(ShortLine, strict=False)
-
-
 def read_line(data: bytes) -> LedgerLine | None:
     """A line of the file, None where it is none of the ledger's: other JSON, or a time that decisions count from
     cannot be read.
@@ -110,18 +77,11 @@ def read_line(data: bytes) -> LedgerLine | None:
         line = _DECODER.decode(data.strip(PADDING))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    return line if _has_times(line) else None
+    times = (line.at, line.record_at or line.at, line.over_at or line.at)
+    return line if all(map(_is_time, times)) else None
 
 
-def _has_times(line: LedgerLine | ShortLine) -> bool:
-    return (
-        _is_time(line.at)
-        and (not line.record_at or _is_time(line.record_at))
-        and (not line.over_at or _is_time(line.over_at))
-    )
-
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)  # a month of checks every five minutes has 8,928 times
 def _is_time(text: str) -> bool:
     try:
         timestamps.to_datetime(text)
@@ -130,30 +90,15 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def read_block(block: bytes, offset: int, broken: BrokenLines) -> Iterator[LedgerLine]:
-    """The lines of a block that begins at byte `offset`; what is none is noted in `broken`."""
+def read_block(block: bytes, offset: int, broken: BrokenLines) -> Iterator[tuple[LedgerLine, int, int]]:
+    """The lines of a block that begins at byte `offset`, each with where it begins and its length in bytes.
+
+    What is none is noted in `broken`.
+    """
     for data in block.split(b"\n"):
         line = read_line(data)
         if line is not None:
-            yield line
+            yield line, offset, len(data)
         elif data.strip(PADDING):
             broken.note(offset, "not a line of the ledger")
-        offset += len(data) + 1
-
-
-def read_short(block: bytes, offset: int, broken: BrokenLines) -> Iterator[LedgerLine | ShortLine]:
-    """As `read_block`, but of decisions to send nothing only what decides the state."""
-    try:
-        shorts = _SHORT_DECODER.decode_lines(block)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        shorts = []
-    lines = block.split(b"\n")
-    if len(shorts) != len(lines) - 1:  # broken, padded, or empty ones among them
-        yield from read_block(block, offset, broken)
-        return
-    for short, data in zip(shorts, lines, strict=False):
-        if short.outcome == NOT_SENT and _has_times(short):
-            yield short
-        else:
-            yield from read_block(data, offset, broken)
         offset += len(data) + 1

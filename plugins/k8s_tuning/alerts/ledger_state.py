@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_tuning.alerts.ledger_line import DECIDED, OWED, LedgerLine, ShortLine, read_short
+from k8s_tuning.alerts.ledger_line import DECIDED, OWED, LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
@@ -107,7 +107,7 @@ class LedgerState:
         # One that names the cluster before one of a version that knew none.
         return next(iter(sorted(found, key=lambda facts: facts.cluster != cluster)), None)
 
-    def add(self, line: LedgerLine | ShortLine) -> None:
+    def add(self, line: LedgerLine) -> None:
         """Take in one more line."""
         if line.dry_run and not self.dry_run:
             return
@@ -119,14 +119,14 @@ class LedgerState:
             if facts is not None:
                 facts.acknowledged = line.at
             return
-        if isinstance(line, ShortLine) or line.outcome in DECIDED:
+        if line.outcome in DECIDED:
             facts = self._decided(facts, line)
         elif facts is not None:
             _attempted(facts, line)
         if facts is not None and not facts.is_open and facts.settled:
             del self.incidents[facts.id]
 
-    def _decided(self, facts: IncidentFacts | None, line: LedgerLine | ShortLine) -> IncidentFacts:
+    def _decided(self, facts: IncidentFacts | None, line: LedgerLine) -> IncidentFacts:
         if facts is None:
             facts = self.incidents[line.incident_id] = IncidentFacts(
                 line.incident_id,
@@ -144,13 +144,13 @@ class LedgerState:
         facts.record_at = line.record_at or facts.record_at
         facts.quiet_seconds = line.quiet_seconds
         facts.over_at = line.over_at
-        facts.incident = line.incident or facts.incident
+        facts.incident = line.incident if isinstance(line.incident, dict) else facts.incident
         facts.cluster = line.cluster or facts.cluster
         facts.target = line.target or facts.target
         if not line.channel:
             return facts
         channel = facts.channel(line.receiver, line.channel)
-        if isinstance(line, LedgerLine) and line.outcome == OWED:
+        if line.outcome == OWED:
             channel.owed, channel.tried, channel.closed = line, False, False
         elif line.decision in CLOSING:
             channel.closed, channel.owed = True, None
@@ -164,7 +164,7 @@ class LedgerStates:
     real: LedgerState = field(default_factory=LedgerState)
     shown: LedgerState = field(default_factory=lambda: LedgerState(dry_run=True))
 
-    def add(self, line: LedgerLine | ShortLine) -> None:
+    def add(self, line: LedgerLine) -> None:
         """Take in one more line."""
         self.real.add(line)
         self.shown.add(line)
@@ -178,7 +178,7 @@ def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
     """Takes whole lines in."""
 
     def add(states: LedgerStates, block: bytes, begin: int) -> None:
-        for line in read_short(block, begin, broken):
+        for line, _, _ in read_block(block, begin, broken):
             states.add(line)
 
     return add

@@ -8,7 +8,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.decide import decide

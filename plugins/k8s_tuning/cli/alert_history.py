@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 from k8s_tuning.alerts.ledger import ATTEMPTS, Ledger, LedgerLine
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import since
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     text = _table(lines) if lines else "No lines.\n"
     if not args.ledger_file.exists():
         text = f"No lines: {args.ledger_file} does not exist yet; the first alert makes it.\n"
-    flags.show(args, lines, text)
+    flags.show(args, [asdict(line) for line in lines], text)
     return 0
 
 

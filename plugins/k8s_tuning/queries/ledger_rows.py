@@ -6,53 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
+from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.ledger_state import CLOSING
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.errors import InputError
 from k8s_tuning.queries.ledger_entries import DELIVERED, Entry, Place, Subject
 from k8s_tuning.queries.told_incidents import ToldIncident
-from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
-from k8s_tuning.storage.jsonl import PADDING, BrokenLines
+from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import to_datetime, to_text
 
 _DECIDED = ("owed", "not_sent")
-_NULL = msgspec.Raw(b"null")
-
-
-class Line(msgspec.Struct, gc=False):
-    """The fields of a LedgerLine that are kept, or looked at once; the others are passed over unread."""
-
-    at: str
-    run_id: str
-    incident_id: str
-    namespace: str
-    selector: str
-    target: str | None
-    started_at: str
-    receiver: str
-    channel: str
-    decision: str
-    why: str
-    status: Status
-    severity: IncidentSeverity
-    outcome: str
-    notice_id: str = ""
-    is_open: bool = True
-    dry_run: bool = False
-    attempts: int = 0
-    answer: str = ""
-    reasons: dict[str, int] = {}
-    over_at: str = ""
-    source: str = "health"
-    incident: msgspec.Raw = _NULL
-    cluster: str | None = None
-
-
-# Not strict, as LedgerLine is read elsewhere: a number in quotes is a number.
-_DECODER = msgspec.json.Decoder(Line, strict=False)
 
 
 @dataclass
@@ -83,18 +47,18 @@ class LedgerRows:
         self._owed: dict[tuple[str, str, str, bool], Entry] = {}
         self._texts: dict[str, str] = {}
         self._times: dict[str, str] = {}
-        self._subjects: dict[Subject, Subject] = {}
+        self._subjects: dict[tuple[str, str, str | None, str | None], Subject] = {}
 
     def subjects(self) -> Collection[Subject]:
         """Every target that a line names."""
-        return self._subjects
+        return self._subjects.values()
 
     def outcomes(self) -> list[str]:
         """Every outcome that an entry has now, sorted."""
         quiet = {"not_sent"} if len(self.entries) > len(self.loud) else set()
         return sorted({one.outcome for one in self.loud} | quiet)
 
-    def add(self, line: Line, place: Place) -> None:
+    def add(self, line: LedgerLine, place: Place) -> None:
         """Take in one more line. InputError, and nothing is taken in, where it names a time that is none."""
         at, started_at = self._time(line.at), self._time(line.started_at)
         over_at = self._time(line.over_at) if line.over_at else None
@@ -111,7 +75,7 @@ class LedgerRows:
             key = (line.incident_id, line.receiver, line.channel, line.dry_run)
             self._release(key, self._owed.get(key))
 
-    def _begin(self, line: Line, at: str, place: Place) -> Entry:
+    def _begin(self, line: LedgerLine, at: str, place: Place) -> Entry:
         same = self._same
         entry = Entry(
             at, same(line.run_id), same(line.receiver), same(line.channel), line.status.value, line.severity.value,
@@ -128,7 +92,7 @@ class LedgerRows:
         self.decisions.add(entry.decision)
         return entry
 
-    def _go_on(self, entry: Entry, line: Line, at: str, place: Place) -> None:
+    def _go_on(self, entry: Entry, line: LedgerLine, at: str, place: Place) -> None:
         entry.places += (place,)
         subject = self._subject(line)
         if subject not in entry.subjects:
@@ -147,7 +111,7 @@ class LedgerRows:
         if line.incident_id not in entry.incident_ids:
             entry.incident_ids += (self._same(line.incident_id),)
 
-    def _note(self, entry: Entry, line: Line, at: str) -> None:
+    def _note(self, entry: Entry, line: LedgerLine, at: str) -> None:
         """What a notice's line says of what is owed, and of what became of it."""
         key = (line.incident_id, line.receiver, line.channel, line.dry_run)
         if line.outcome == "owed":
@@ -171,7 +135,7 @@ class LedgerRows:
             entry.owed -= 1
             entry.settle()
 
-    def _add_incident(self, line: Line, place: Place, entry: Entry, started_at: str, over_at: str | None) -> None:
+    def _add_incident(self, line: LedgerLine, place: Place, entry: Entry, started_at: str, over_at: str | None) -> None:
         incident = self.incidents.get(line.incident_id)
         if incident is None:
             incident = ToldIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
@@ -182,17 +146,17 @@ class LedgerRows:
             incident.is_open, incident.over_at = line.is_open, over_at
         incident.dry_run = incident.dry_run and line.dry_run
         incident.tell(line.target, line.severity, line.reasons)
-        if line.incident != _NULL:
+        if isinstance(line.incident, dict):
             incident.describe(line.incident, place)
         if entry.notice_id:
             incident.notices[entry.notice_id] = entry
 
-    def _subject(self, line: Line) -> Subject:
-        subject = Subject(line.namespace, line.selector, line.target, line.cluster)
-        known = self._subjects.get(subject)
+    def _subject(self, line: LedgerLine) -> Subject:
+        key = line.namespace, line.selector, line.target, line.cluster
+        known = self._subjects.get(key)
         if known is None:
-            known = self._subjects[subject] = subject
-            self.targets.add(subject.label)
+            known = self._subjects[key] = Subject(*key)
+            self.targets.add(known.label)
         return known
 
     def _same(self, text: str) -> str:
@@ -208,12 +172,8 @@ class LedgerRows:
 
 def add_block(rows: LedgerRows, block: bytes, begin: int) -> None:
     """Take in whole lines that begin at byte `begin`."""
-    for line in block.split(b"\n"):
-        data = line.strip(PADDING)
-        if data:
-            try:
-                rows.add(_DECODER.decode(data), Place(begin, len(line)))
-            # Other JSON, none at all, too deep, not UTF-8; or a time that is none.
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, InputError):
-                rows.broken.note(begin, "not a line of the ledger")
-        begin += len(line) + 1
+    for line, offset, length in read_block(block, begin, rows.broken):
+        try:
+            rows.add(line, Place(offset, length))
+        except InputError:
+            rows.broken.note(offset, "not a line of the ledger")

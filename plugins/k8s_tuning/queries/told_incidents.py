@@ -24,9 +24,6 @@ class _Incident(msgspec.Struct, gc=False):
     recent_events: list[_Event] = []
 
 
-_DECODER = msgspec.json.Decoder(_Incident)
-
-
 class ToldIncident(msgspec.Struct, eq=False):
     """One incident. `severity`: the worst of all lines. `reasons`: each with the most Jobs that a line gave it.
 
@@ -57,12 +54,12 @@ class ToldIncident(msgspec.Struct, eq=False):
             if count > self.reasons.get(reason, 0):
                 self.reasons[reason] = count
 
-    def describe(self, incident: Any, place: Place) -> None:
+    def describe(self, incident: dict[str, Any], place: Place) -> None:
         """The incident itself, as JSON, as one line holds it."""
         self.place = place
         try:
-            events = _DECODER.decode(incident).recent_events
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            events = msgspec.convert(incident, _Incident).recent_events
+        except msgspec.MsgspecError:
             return
         for event in reversed(events):
             if event.type == "Warning":

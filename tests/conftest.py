@@ -5,14 +5,12 @@ import os
 import shutil
 import tempfile
 
-from hypothesis import HealthCheck, settings
+from tests import profiles
 from tests.airflow_runs import local_airflow
 from tests.airflow_server import airflow_api, airflow_standalone
 from tests.clusters import cluster, older_sandbox, sandbox, shared_sandbox
 
-# A machine that is busy with other tests is slow, and a slow example is no fault of the code.
-settings.register_profile("k8s-tuning", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("k8s-tuning")
+profiles.load()
 
 # Before anything imports Airflow, which would otherwise write into ~/airflow. One a process: tests that run side by
 # side must not share a SQLite database.

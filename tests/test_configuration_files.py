@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.odd_values import changed, places
+from tests.profiles import examples
 
 from k8s_tuning.alerts.config import load_config
 from k8s_tuning.cluster import kubeconfig
@@ -95,7 +96,7 @@ PLAIN = [
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60))
 @pytest.mark.parametrize("name", READERS)
 def test_an_odd_value_anywhere_is_data_or_an_error_that_names_the_file(tmp_path_factory, name, data):
     path = data.draw(st.sampled_from(PLACES[name]))
@@ -104,7 +105,7 @@ def test_an_odd_value_anywhere_is_data_or_an_error_that_names_the_file(tmp_path_
 
 
 @given(st.data())
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30))
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_bytes_are_data_or_an_error_that_names_the_file(tmp_path_factory, name, data):
     whole = yaml.safe_dump(shipped(name)).encode()

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.odd_values import ODD, changed, places
+from tests.profiles import examples
 from tests.web.recordings import DAG_ID, NAMESPACE, RUN_ID, SELECTOR, SESSION, ago, record_a_run
 
 from k8s_tuning import plain_values, timestamps
@@ -111,7 +112,7 @@ def damaged(path: Path, data: Any) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_file_is_read_as_far_as_it_goes_or_named(kind: str, data: Any, recorded: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes_or_named(kind: str, data: Any,
         assert "\n" not in said
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_damaged_handover_is_refused_with_what_to_clear(data: Any, recorded: Path) -> None:
     job = K8sJobHealth("j", "n", "FAILED", 0, 1, 0, HealthLevel.ERROR, ["oom_killed"], {"a": "b"}, "cause", 137)
@@ -205,7 +206,7 @@ def test_odd_numbers_of_seconds_are_refused(seconds: str, tmp_path: Path) -> Non
         main(["doctor", "volume", f"--history-dir={tmp_path}", f"--hold={seconds}"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_a_damaged_checkpoint_costs_no_more_than_reading_anew(data: Any, recorded: Path) -> None:
     folder = recorded.with_name("checkpoints")

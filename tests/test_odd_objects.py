@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cluster.api_double import Answer, ApiDouble, page, serving
 from tests.odd_values import ODD, changed, places
+from tests.profiles import examples
 
 from k8s_tuning import plain_values
 from k8s_tuning.cluster import faults
@@ -154,7 +155,7 @@ PLACES = {name: [path for path in places(base) if path] for name, (base, _) in O
 JSON_ODD = [odd for odd in ODD if odd not in (2**63, 10**30)]
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 @pytest.mark.parametrize("name", OBJECTS)
 def test_an_odd_value_anywhere_in_an_object_is_read_or_refused_by_an_error_of_ours(name: str, data: Any) -> None:
@@ -208,7 +209,7 @@ async def in_time(work: Any) -> Any:
         return await work
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_odd_watch_lines_are_followed_or_end_in_an_error_of_ours(
     api: ApiDouble, data: Any, tmp_path_factory: Any

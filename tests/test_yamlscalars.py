@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from k8s_tuning import yamlscalars
 
@@ -148,7 +149,7 @@ def test_kubectls_reading_is_known_word_by_word(tmp_path):
     assert wrong == []
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(texts=st.lists(ODD, min_size=40, max_size=120))
 def test_kubectls_reading_is_known_for_whatever_resembles_a_number(texts, tmp_path_factory):
     texts = plain(texts)

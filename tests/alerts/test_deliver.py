@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.alerts.channels.conftest import KINDS, Rig
 from tests.alerts.situations import at, notice, record, situation
+from tests.profiles import examples
 from tests.servers import free_port, mail_server
 
 from k8s_tuning.alerts.channels import ChannelConfig
@@ -47,7 +48,7 @@ def held(**odd: Any) -> dict[str, Any]:
     return {"url": "http://127.0.0.1:1/x", "host": "127.0.0.1", "port": 1, "password": "p", "extra": extra, **odd}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_odd_connection_is_an_outcome(kind: str, data: Any) -> None:

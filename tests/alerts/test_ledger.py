@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
+from tests.profiles import examples
 
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.config import parse_config
@@ -96,7 +97,7 @@ def test_the_ledger_is_for_its_owner_and_group_alone(tmp_path: Path) -> None:
     assert (tmp_path / "l.jsonl").stat().st_mode & 0o777 == 0o640
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from("EWO"), st.sampled_from("ab"), st.sampled_from(["sent", "failed", "torn", "prune"])),

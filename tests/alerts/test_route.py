@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.alerts.figures import FIGURES
 from tests.alerts.situations import incident
+from tests.profiles import examples
 
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.route import explain, group_key, labels_of, match, never_matches, selector_labels
@@ -143,7 +143,7 @@ LABELS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values i
 
 
 @pytest.mark.servers
-@settings(max_examples=int(os.environ.get("K8S_TUNING_EXAMPLES", "15")), deadline=None)
+@settings(max_examples=examples(15))
 @given(tree=st.lists(routes(2), min_size=1, max_size=3), labels=st.lists(LABELS, min_size=1, max_size=4))
 def test_the_choice_equals_alertmanagers(
     tmp_path_factory: pytest.TempPathFactory, tree: list[dict[str, Any]], labels: list[dict[str, str]]

@@ -7,13 +7,12 @@ Driven through the real functions on real files. What must hold whatever happens
 - no resolve without its firing, and none twice, but for the same crash; every firing is resolved once all is well;
 - what was owed arrives.
 
-K8S_TUNING_EXAMPLES sets how many weeks are tried; the figures stand at the end of pytest's report.
+HYPOTHESIS_PROFILE sets how many weeks are tried; the figures stand at the end of pytest's report.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -25,6 +24,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from tests.alerts.figures import FIGURES
+from tests.profiles import examples
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig, Receiver
@@ -42,7 +42,6 @@ from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.timestamps import to_datetime, to_text
 
-EXAMPLES = int(os.environ.get("K8S_TUNING_EXAMPLES", "12"))
 REPEAT = 7200.0
 TARGETS = ("app=a", "app=b")
 CONFIG = AlertingConfig(
@@ -313,6 +312,6 @@ class Weeks(RuleBasedStateMachine):
 
 def test_whatever_happens_for_weeks_everybody_hears_of_everything_once() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Weeks, settings=settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)
+        Weeks, settings=settings(max_examples=examples(12), stateful_step_count=30)
     )
     assert FIGURES["incidents"] > 0

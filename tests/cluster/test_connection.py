@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
+from tests.profiles import examples
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
 from k8s_tuning.cluster.faults import Call, from_answer
@@ -257,7 +258,7 @@ def test_no_exception_but_this_packages_own_leaves(
     assert TOKEN not in told
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(status=st.integers(300, 599), body=st.binary(max_size=60) | st.just(b'{"kind":"Status","message":null}'))
 def test_every_status_and_body_becomes_an_error(status: int, body: bytes) -> None:
     """Decided without I/O: any answer whatever has a ClusterError with a message."""

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.cluster_contract.calls import MERGE, core_path, create, ended, idle, jobs_path
 from tests.clusters import Cluster, job_manifest
+from tests.profiles import examples
 
 from k8s_tuning.cluster.selectors import parse
 from k8s_tuning.errors import SelectorError
@@ -64,7 +65,7 @@ def labelled(cluster: Cluster) -> Iterator[tuple[httpx2.Client, Cluster, dict[st
         yield http, cluster, labels
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(VALID, st.lists(st.sampled_from(PARTS), max_size=8).map("".join)))
 def test_label_selectors_select_what_our_parser_says(
     labelled: tuple[httpx2.Client, Cluster, dict[str, dict[str, str]]], text: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 from tests.alerts.situations import NAMESPACE, at
@@ -86,7 +86,6 @@ FILTERS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     steps=STEPS, filters=st.lists(FILTERS, min_size=1, max_size=4), limit=st.integers(0, 7), offset=st.integers(0, 7)
 )

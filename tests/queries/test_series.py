@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 from tests.queries import plain_history as plain
 from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
@@ -65,7 +66,7 @@ _steps = st.one_of(
 _bounds = st.one_of(st.integers(-220, 220).map(lambda steps: float(NOON + steps * 300)), st.just(math.inf))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(_steps, max_size=25), _bounds, _bounds, st.integers(2, 12))
 def test_every_answer_is_the_plain_one(
     tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], one: float, two: float, points: int

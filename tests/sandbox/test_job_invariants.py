@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 from tests.sandbox.test_jobs import World
 
 from k8s_tuning_sandbox import indexes
@@ -36,7 +37,7 @@ class Turns(Scenario):
         return {"outcome": next(self.turns) if pod else "succeed", "seconds": 3}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     outcomes=st.lists(OUTCOMES, min_size=1, max_size=4),
     completions=st.integers(1, 4),

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.clusters import Cluster, job_manifest
+from tests.profiles import examples
 
 from k8s_tuning_sandbox import Sandbox
 
 JOBS = "/apis/batch/v1/namespaces/trading-bots/jobs"
 KINDS = ("merge-patch+json", "strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml")
-QUIET = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 values = st.recursive(
     st.one_of(

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import append_log, jsonl
@@ -49,7 +50,7 @@ def write_in_a_process(path: Path, first: int, count: int) -> subprocess.Popen[b
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(path), str(first), str(count)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(pieces=st.lists(RECORDS | DEBRIS, max_size=12))
 def test_reads_every_whole_record_in_order_between_any_debris(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[dict[str, object] | bytes]
@@ -64,7 +65,7 @@ def test_reads_every_whole_record_in_order_between_any_debris(
     assert list(file.newest_first()) == records[::-1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(
     lines=st.lists(st.binary(max_size=60).filter(lambda line: b"\n" not in line), max_size=30),
     block=st.integers(1, 25),
@@ -186,7 +187,7 @@ class TestOnce:
         assert file.path.stat().st_size == size
         assert file.append(first | {"namespace": "b"}, unless=lambda find: find(["run_id", "namespace"]))[1]
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(80))
     @given(
         keys=st.lists(
             st.tuples(st.sampled_from(["r", "rr", "r\n가", '"r"']), st.sampled_from(["a", "b"])), max_size=25

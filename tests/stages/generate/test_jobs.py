@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning import yamlfile
@@ -331,7 +332,7 @@ def test_any_text_comes_back_from_the_yaml_as_it_was(texts):
 
 
 @given(st.lists(AWKWARD | st.text("0123456789abefoxABEFOX+-._:~ynT=<", max_size=8), min_size=50, max_size=80))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_kubectl_reads_each_text_as_it_was(texts):
     kubectl = shutil.which("kubectl")
     if kubectl is None:

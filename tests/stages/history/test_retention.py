@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
@@ -109,7 +110,7 @@ RECORDS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(records=RECORDS, age=st.none() | st.integers(1, 9), count=st.none() | st.integers(1, 6))
 def test_nothing_within_both_limits_is_lost_and_incidents_stand(
     tmp_path_factory: pytest.TempPathFactory,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
 from k8s_tuning.stages.history import count as history_count
@@ -139,7 +140,7 @@ ODD = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(steps=st.lists(st.lists(GOOD | ODD, max_size=8).map(b"".join), max_size=4), at_once=st.booleans())
 def test_the_state_is_right_however_it_is_reached(
     tmp_path_factory: pytest.TempPathFactory, steps: list[bytes], at_once: bool

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.generate.jobs import build_k8s_jobs_from_orchestrator, generate_jobs, job_manifest
@@ -378,7 +379,7 @@ FIELDS = ["name", "labels", "annotations", "spec", "metadata", "template", "cont
 
 
 @given(st.sampled_from(PLACES), st.sampled_from([*FIELDS, "securityContext", "volumes", "backoffLimit"]), JSON)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150))
 def test_no_manifest_however_odd_ends_in_a_traceback(place, field, value):
     validate(yaml.safe_dump(changed((*place, field), value), allow_unicode=True))
 
@@ -483,7 +484,6 @@ def every_path(value, path=()):
     st.sampled_from([path for path in every_path(good_job()) if path]),
     JSON | st.sampled_from([None, [None], {"a": None}]),
 )
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_stands_in_one_file_the_others_are_reported(tmp_path_factory, path, value):
     folder = tmp_path_factory.getbasetemp() / "odd"
     folder.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test test-cluster bench demo up screenshots manifests clean
+.PHONY: help venv lint format docs test-fast test test-cluster bench demo up screenshots manifests clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -52,14 +52,17 @@ format: $(STAMP)  ## let ruff mend and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+test-fast: $(STAMP)  ## what to run on each change, under a minute: no servers, no Airflow, a quarter of the examples
+	$(BIN)/pytest -m "not (slow or airflow or browser or servers or cluster)" -n $(JOBS) --dist loadfile
+
 test: $(STAMP)  ## every test that needs nothing from outside
-	$(BIN)/pytest -m "not cluster" -n $(JOBS) --dist loadfile
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -m "not cluster" -n $(JOBS) --dist loadfile
 
 test-cluster: $(STAMP)  ## the tests against the Kubernetes API at $KUBECONFIG
 	@if [ -z "$$KUBECONFIG" ]; then \
 		echo 'make: test-cluster needs a Kubernetes API: make test-cluster KUBECONFIG=/path/to/kubeconfig' >&2; exit 1; \
 	fi
-	KUBECONFIG="$$KUBECONFIG" $(BIN)/pytest -m cluster
+	HYPOTHESIS_PROFILE=thorough KUBECONFIG="$$KUBECONFIG" $(BIN)/pytest -m cluster
 
 bench: $(STAMP)  ## the benchmark, into build/bench.json; $KUBECONFIG for the parts that need a cluster
 	$(BIN)/python -m bench

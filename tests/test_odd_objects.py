@@ -188,6 +188,7 @@ def api() -> Any:
         yield double
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [200, 403, 500])
 @pytest.mark.parametrize("raw", RAW, ids=[str(raw[:24]) for raw in RAW])
 def test_odd_bytes_for_every_list_are_a_snapshot_that_says_so(

@@ -21,6 +21,8 @@ from k8s_tuning.stages.pipeline.result import K8sTuningPipelineResult, generate_
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
 
+pytestmark = pytest.mark.slow
+
 STAGES = ["generate", "validate", "apply", "wait", "monitor", "health", "events", "history", "alerts"]
 SESSION = """
 session_id: "{session}"

@@ -144,6 +144,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_aliases_are_bounded_by_what_they_make(bomb):
     assert len(bomb) < yamlfile.MAX_BYTES

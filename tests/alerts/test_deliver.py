@@ -48,6 +48,7 @@ def held(**odd: Any) -> dict[str, Any]:
     return {"url": "http://127.0.0.1:1/x", "host": "127.0.0.1", "port": 1, "password": "p", "extra": extra, **odd}
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(data=st.data())
 @pytest.mark.parametrize("kind", KINDS)

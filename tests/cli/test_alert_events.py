@@ -64,6 +64,7 @@ def answer(request: Request) -> Answer:
     return LISTS.get(request.path.rpartition("/")[2], Answer(b"404 page not found", 404))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ledger", [False, True], ids=["once", "by the ledger"])
 def test_the_alert_names_the_failing_job_and_its_cause(
     ledger: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -95,6 +95,7 @@ def command_line() -> Callable[..., int]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["health", "record"])
 @pytest.mark.parametrize(
     ("jobs", "flags", "code", "health_is"),

@@ -15,6 +15,8 @@ import pytest
 from k8s_tuning.cli import health, history, main
 from k8s_tuning.unforeseen import MOST_KEPT, PREFIX
 
+pytestmark = pytest.mark.slow
+
 SECRET = "https://hooks.slack.com/services/T000/B000/s3cr3tpath"
 PROGRAM = [sys.executable, "-c", "import sys; from k8s_tuning.cli import main; sys.exit(main())"]
 RECORD = {

@@ -13,6 +13,8 @@ from tests.clusters import Cluster
 
 from k8s_tuning.cli import main
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-c", "import sys; from k8s_tuning.cli import main; sys.exit(main())", "sandbox"]
 
 

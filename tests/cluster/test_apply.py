@@ -79,6 +79,7 @@ def test_applying_again_leaves_the_jobs_alone_though_the_run_is_another(cluster,
     assert all(job["metadata"]["annotations"]["k8s-tuning.io/run-id"] == "first" for job in after.values())
 
 
+@pytest.mark.slow
 def test_an_interrupted_apply_can_be_run_again_and_does_the_rest(cluster, tmp_path):
     generate_jobs(session(cluster, workers=14, total_iterations=14), tmp_path)
     executor = K8sApplyExecutor(False, str(cluster.kubeconfig))

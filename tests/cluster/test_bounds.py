@@ -193,6 +193,7 @@ def test_an_answer_that_cannot_be_unpacked_is_reported(
 # --- headers ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lines",
     [
@@ -321,6 +322,7 @@ print(len(snapshot.jobs), len(snapshot.errors), (resource.getrusage(resource.RUS
 """
 
 
+@pytest.mark.slow
 def test_a_list_of_50_mb_in_one_answer_costs_a_fraction_of_it(api: ApiDouble, tmp_path: Path) -> None:
     """A server need not honour `limit`; what is kept of each Job is small."""
     filler = {f"f:{number}": {"f:a": {}} for number in range(1000)}

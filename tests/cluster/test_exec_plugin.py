@@ -163,6 +163,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
 def test_a_plugin_without_an_end_is_ended_with_all_that_it_started(
     body: str, api: ApiDouble, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,8 @@ from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
 from k8s_tuning_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 SELECTOR = "app=arbitrage-tuning"
 
 

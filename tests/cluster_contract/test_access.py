@@ -4,6 +4,8 @@ import pytest
 from tests.cluster_contract.calls import APPLY, core_path, jobs_path
 from tests.clusters import Cluster, job_manifest
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_wrong_token_is_nobody(cluster: Cluster) -> None:
     with cluster.client(token="wrong") as http:

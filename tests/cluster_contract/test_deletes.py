@@ -4,6 +4,8 @@ import pytest
 from tests.cluster_contract.calls import MERGE, causes, create, idle, jobs_path, pods_of
 from tests.clusters import Cluster, job_manifest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground", "Orphan", None])
 def test_deleting_a_job_does_to_its_pods_as_the_policy_says(cluster: Cluster, policy: str | None) -> None:

@@ -17,6 +17,8 @@ from tests.cluster_contract.calls import (
 )
 from tests.clusters import Cluster
 
+pytestmark = pytest.mark.slow
+
 
 def reasons(http: httpx2.Client, cluster: Cluster, kind: str) -> set[tuple[str, str]]:
     """Type and reason of the events about objects of a kind."""

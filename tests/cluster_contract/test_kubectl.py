@@ -4,8 +4,11 @@ import json
 import subprocess
 import threading
 
+import pytest
 import yaml
 from tests.clusters import Cluster, job_manifest
+
+pytestmark = pytest.mark.slow
 
 
 def test_apply_get_describe_logs_and_delete(cluster: Cluster) -> None:

@@ -5,6 +5,8 @@ import pytest
 from tests.cluster_contract.calls import causes, core_path, create, ended, pods_of
 from tests.clusters import Cluster
 
+pytestmark = pytest.mark.slow
+
 
 def log(http: httpx2.Client, cluster: Cluster, pod: str, **query: str) -> httpx2.Response:
     """The pod's log."""

@@ -20,6 +20,8 @@ from tests.cluster_contract.calls import (
 )
 from tests.clusters import Cluster
 
+pytestmark = pytest.mark.slow
+
 INDEXED = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
 INDEX = "batch.kubernetes.io/job-completion-index"
 ON_42 = {"onExitCodes": {"operator": "In", "values": [42]}}

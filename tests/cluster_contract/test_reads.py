@@ -18,6 +18,8 @@ from tests.profiles import examples
 from k8s_tuning.cluster.selectors import parse
 from k8s_tuning.errors import SelectorError
 
+pytestmark = pytest.mark.slow
+
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
 
 KEYS = ("app", "in", "x.io/team", "n")

@@ -7,6 +7,8 @@ import pytest
 from tests.cluster_contract.calls import APPLY, MERGE, causes, create, idle, jobs_path, settled
 from tests.clusters import Cluster, job_manifest
 
+pytestmark = pytest.mark.slow
+
 INVALID = "FieldValueInvalid"
 REQUIRED = "FieldValueRequired"
 CONTAINERS = "spec.template.spec.containers"

@@ -99,6 +99,7 @@ def python(code, **env):
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_parsing_the_dags_imports_no_client():
     code = ["import runpy, sys, airflow.sdk", f"sys.path.insert(0, {str(ROOT / 'plugins')!r})"]
     code += ["before = set(sys.modules)", *(f"runpy.run_path({str(path)!r})" for path in FILES.values())]
@@ -108,6 +109,7 @@ def test_parsing_the_dags_imports_no_client():
     assert not imported & {"lightkube", "aiohttp", "kubernetes", "kubernetes_asyncio", "duckdb", "kubernetes_validate"}
 
 
+@pytest.mark.slow
 def test_airflow_finds_the_plugin_without_an_error(tmp_path):
     code = "from airflow.plugins_manager import _get_plugins as get; import sys\n"
     code += "print([p.name for p in get()[0] if p.name == 'k8s_tuning'], get()[1], 'stages' in sys.modules)"

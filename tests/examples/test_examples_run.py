@@ -16,6 +16,8 @@ from tests.servers import recording_server
 
 from k8s_tuning_sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

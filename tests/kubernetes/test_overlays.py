@@ -54,6 +54,7 @@ def test_what_is_checked_in_is_what_the_generator_writes() -> None:
     assert _generator().main(["--check"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", ["edited", "missing", "left over"])
 def test_drift_is_found_and_mended(copy: Path, drift: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An edit by hand, a lost file, and a file that nothing writes any more."""
@@ -71,6 +72,7 @@ def test_drift_is_found_and_mended(copy: Path, drift: str, capsys: pytest.Captur
     assert generator.main(["--check"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_overlay_builds_and_is_valid_with_every_form_of_the_secret(copy: Path, environment: str, form: str) -> None:

@@ -3,6 +3,8 @@
 import tracemalloc
 from typing import Any
 
+import pytest
+
 from k8s_tuning_sandbox.resources import JOBS
 from k8s_tuning_sandbox.store import Selection, Store
 
@@ -16,6 +18,7 @@ def job(index: int) -> dict[str, Any]:
     return {"metadata": meta, "spec": {"template": {"spec": {"containers": [{"name": "c", "env": env}]}}}}
 
 
+@pytest.mark.slow
 def test_five_thousand_jobs_take_little_more_than_their_text_and_come_in_pages() -> None:
     store = Store()
     tracemalloc.start()

@@ -72,6 +72,7 @@ def test_a_change_that_changes_nothing_writes_nothing(folder: JsonFolder[Note]) 
     assert folder.names() == ["a"]
 
 
+@pytest.mark.slow
 def test_of_many_writers_at_once_none_loses_anothers_change(folder: JsonFolder[Note]) -> None:
     """Threads of a triggerer, each with its own store, and other processes."""
 

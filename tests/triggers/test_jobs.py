@@ -11,6 +11,8 @@ from tests.clusters import Cluster, job_manifest
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def no_default_connection(monkeypatch):

@@ -124,6 +124,7 @@ def test_filters_and_pages_leave_what_they_name(folder, get):
     assert get("/api/v1/alerts", **TARGET | {"namespace": "other"}).json()["total"] == 0
 
 
+@pytest.mark.slow
 def test_asking_writes_nothing(folder, get):
     """The API server may have the shared volume read-only."""
     record_a_run(folder)

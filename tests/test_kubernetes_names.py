@@ -77,6 +77,7 @@ EDGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", EDGES, ids=ascii)
 def test_kubectl_has_the_same_opinion_of_a_label_value(text):
     """kubectl judges by Kubernetes' own code (k8s.io/apimachinery), without a server."""

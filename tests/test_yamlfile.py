@@ -157,6 +157,7 @@ def test_aliases_that_nest_ever_deeper_are_refused():
     assert "nested deeper than 64 levels" in error(text)
 
 
+@pytest.mark.slow
 def test_a_file_without_aliases_is_never_called_a_bomb():
     assert len(yamlfile.parse("[" + "{a,b}," * 20_000 + "]", "file.yaml")) == 20_000
 

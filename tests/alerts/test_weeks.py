@@ -312,6 +312,6 @@ class Weeks(RuleBasedStateMachine):
 
 def test_whatever_happens_for_weeks_everybody_hears_of_everything_once() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Weeks, settings=settings(max_examples=examples(12), stateful_step_count=30)
+        Weeks, settings=settings(max_examples=examples(40), stateful_step_count=30)
     )
     assert FIGURES["incidents"] > 0

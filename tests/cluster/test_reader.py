@@ -261,6 +261,7 @@ def test_pages_are_complete_on_a_cluster(cluster: Cluster, monkeypatch: pytest.M
     assert reading(access, lambda r: r.jobs(cluster.namespace, "app=other", name_of)) == []
 
 
+@pytest.mark.slow
 def test_a_watch_on_a_cluster_sees_a_job_end(cluster: Cluster) -> None:
     name = cluster.job("a")
 

@@ -210,6 +210,7 @@ def test_a_connection_without_a_cluster_means_in_cluster_inside_a_pod(monkeypatc
 FIELDS = st.sampled_from(["", None, "/k", "/other", False, True])
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["kube_config_path", f"{OLD}kube_config_path", "namespace"]), FIELDS))
 def test_a_field_is_what_the_provider_reads_unless_its_plain_name_is_empty(extra):
     """There the provider takes the environment's cluster, though a field names one."""

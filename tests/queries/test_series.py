@@ -199,6 +199,7 @@ def test_a_strip_has_cells_of_one_length_from_since_to_until(path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_one_error_among_a_hundred_thousand_is_seen_at_every_zoom(path: Path) -> None:
     """Downsampling by averages would hide the one record that matters."""
     lines = [line("OK", plain.text(NOON + number * 60)) for number in range(100_000)]

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from tests.stages.history_lines import NAMESPACE, SELECTOR
 
 from k8s_tuning.queries.series import HistoryColumns
@@ -31,6 +32,7 @@ _WRITER = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_path: Path) -> None:
     """No reader fails, sees a count go backwards but for retention, or records that differ from their total."""
     path = tmp_path / "health.jsonl"

@@ -31,6 +31,7 @@ ODD = """500m 0.0001 100n 0.5m 1.5e3 1E3 1e-3 1e3m 1Ki 1K 1e 1.Gi .5Gi 1.1Gi 1e1
 1EI 1Pi 1mi 1u 1.2.3 5E 1e9999m ١"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", re.findall(r"\S+", ODD))
 def test_kubectl_takes_the_same_texts_for_quantities(text):
     if shutil.which("kubectl") is None:

@@ -66,6 +66,7 @@ def test_every_link_of_a_page_stays_below_its_base_path(filled_board, server, ge
             assert goal.path.startswith("/base/k8s-tuning/") or "data-airflow" in attributes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
 def test_the_files_that_a_page_asks_for_are_there(filled_board, server, get, path):
     page = Page(get(path).text)

@@ -7,9 +7,23 @@ dialect of YAML 1.1 (octal 010, 1_000, yes and no; but no base 60, and dates sta
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import NamedTuple
 
 Scalar = None | bool | int | float | str
+
+
+class Dialect(Enum):
+    """Who else reads the file, which decides what an unquoted value is.
+
+    CONFIG: nobody, so YAML 1.2's core schema. MANIFEST: kubectl may, so an error where it reads another value.
+    KUBECTL: the file was written for kubectl, so as kubectl reads it.
+    """
+
+    CONFIG = "config"
+    MANIFEST = "manifest"
+    KUBECTL = "kubectl"
+
 
 # Whatever begins otherwise is a text to both.
 _FIRST = frozenset("0123456789+-.~nNtTfFyYoO")
@@ -42,6 +56,13 @@ class Reading(NamedTuple):
 
     value: Scalar
     problem: str = ""
+
+
+def read_scalar(text: str, dialect: Dialect) -> Reading:
+    """An unquoted value to whoever reads the file."""
+    if dialect is Dialect.KUBECTL:
+        return Reading(kubectl(text))
+    return config(text) if dialect is Dialect.CONFIG else manifest(text)
 
 
 def core(text: str) -> Scalar:

@@ -37,10 +37,11 @@ from k8s_tuning.stages.health.evaluate import (
     failing_jobs,
     generate_health_report_text,
 )
+from k8s_tuning.stages.history.latest import make_look
 from k8s_tuning.stages.monitor import pod_reading
 from k8s_tuning.stages.monitor.job_reading import job_status
-from k8s_tuning.stages.monitor.latest import make_look
-from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 AT = "2025-11-16T10:00:00Z"
 JOB: dict[str, Any] = {

@@ -30,7 +30,8 @@ CONTRACT = {
         "generate_apply_report_text",
     ],
     "cluster.monitor": ["K8sJobMonitor"],
-    "stages.monitor.snapshot": ["K8sMonitorSnapshot", "K8sJobStatus", "K8sPodLog", "generate_monitor_report_text"],
+    "stages.monitor.report": ["generate_monitor_report_text"],
+    "stages.monitor.snapshot": ["K8sMonitorSnapshot", "K8sJobStatus", "K8sPodLog"],
     "stages.health.evaluate": [
         "HealthLevel",
         "K8sJobHealth",

@@ -16,7 +16,7 @@ from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConf
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Throttled
 from k8s_tuning.runner import LEDGER, RUNS
-from k8s_tuning.stages.monitor.latest import LookStore
+from k8s_tuning.stages.history.latest import LookStore
 from k8s_tuning.stages.pipeline.result import K8sTuningPipelineResult, generate_pipeline_report_text
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore

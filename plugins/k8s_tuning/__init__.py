@@ -35,12 +35,8 @@ if TYPE_CHECKING:
         generate_health_report_text,
     )
     from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore
-    from k8s_tuning.stages.monitor.snapshot import (
-        K8sJobStatus,
-        K8sMonitorSnapshot,
-        K8sPodLog,
-        generate_monitor_report_text,
-    )
+    from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+    from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog
     from k8s_tuning.stages.pipeline.result import (
         K8sTuningPipelineConfig,
         K8sTuningPipelineResult,
@@ -79,7 +75,8 @@ _MODULES = {
     ),
     "stages.history.store": ("K8sHealthHistoryRecord", "K8sHealthHistoryStore"),
     "stages.alert.incident": ("IncidentSeverity", "K8sAlertPayload", "K8sIncident"),
-    "stages.monitor.snapshot": ("K8sJobStatus", "K8sMonitorSnapshot", "K8sPodLog", "generate_monitor_report_text"),
+    "stages.monitor.report": ("generate_monitor_report_text",),
+    "stages.monitor.snapshot": ("K8sJobStatus", "K8sMonitorSnapshot", "K8sPodLog"),
     "stages.pipeline.result": ("K8sTuningPipelineConfig", "K8sTuningPipelineResult", "generate_pipeline_report_text"),
     "stages.generate.session": ("K8sOrchestratorConfig",),
     "stages.validate.plan": (

@@ -14,7 +14,7 @@ import pytest
 
 from k8s_tuning.cli import health, history, record
 from k8s_tuning.errors import ConfigError, InputError, StoreError
-from k8s_tuning.stages.monitor.latest import LookStore
+from k8s_tuning.stages.history.latest import LookStore
 
 Answers = dict[str, list[dict[str, Any]] | int]
 

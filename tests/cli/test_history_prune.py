@@ -13,7 +13,7 @@ from tests.stages.history_lines import line
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import main
-from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.storage.jsonl import encode

@@ -14,7 +14,8 @@ from k8s_tuning.cluster import job_events
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
-from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 SELECTOR = "app=arbitrage-tuning"
 START, NOW = "2025-11-16T10:00:00Z", "2025-11-16T11:00:00Z"

@@ -11,7 +11,8 @@ from tests.clusters import Cluster, job_manifest
 
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 from k8s_tuning_sandbox import Sandbox
 
 pytestmark = pytest.mark.slow

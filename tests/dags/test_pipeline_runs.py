@@ -12,8 +12,8 @@ from tests.servers import recording_server, status
 
 from k8s_tuning.stages.generate.jobs import generate_jobs
 from k8s_tuning.stages.generate.session import load_session
+from k8s_tuning.stages.history.latest import LookStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor.latest import LookStore
 from k8s_tuning.stages.sessions.store import SessionStore
 
 pytestmark = pytest.mark.airflow

@@ -11,8 +11,8 @@ from k8s_tuning import plain_values, timestamps
 from k8s_tuning.operators.history import RecordHistoryOperator, ReportHistoryOperator
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
+from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 

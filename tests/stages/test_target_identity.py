@@ -13,9 +13,9 @@ from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import build_incident, incident_id
 from k8s_tuning.stages.history import count as history_count
+from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 
 WHERE = (NAMESPACE, SELECTOR)

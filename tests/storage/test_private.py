@@ -12,8 +12,8 @@ from tests.stages.history.test_retention import NOW
 
 from k8s_tuning.alerts import Ledger
 from k8s_tuning.operators.stage import INLINE_BYTES, give
+from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.manifests import write_manifests
-from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.storage.append_log import Journal
 from k8s_tuning.storage.private import create, make_folder

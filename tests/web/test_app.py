@@ -17,8 +17,8 @@ from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR
 from k8s_tuning.queries import shapes
 from k8s_tuning.queries.board import Dashboard
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
+from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor.latest import JobLook, LookStore, TargetLook
 from k8s_tuning.web.app import create_app
 
 

@@ -14,8 +14,8 @@ from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.health.level import HealthLevel
+from k8s_tuning.stages.history.latest import JobEvent, JobLook, LookStore, PodLogTail, TargetLook
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.monitor.latest import JobEvent, JobLook, LookStore, PodLogTail, TargetLook
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 
 

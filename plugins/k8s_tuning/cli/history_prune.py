@@ -16,8 +16,8 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
+from k8s_tuning.stages.history.latest import LOOKS, LookStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
-from k8s_tuning.stages.monitor.latest import LOOKS, LookStore
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
 from k8s_tuning.stages.targets import load_targets

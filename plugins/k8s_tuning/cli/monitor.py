@@ -18,7 +18,8 @@ from k8s_tuning import plain_values
 from k8s_tuning.cli import CANNOT, flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
 from k8s_tuning.printable import json_text
-from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 CLEAR_SCREEN = "\x1b[H\x1b[2J"
 

@@ -16,8 +16,8 @@ from typing import Any
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.health import add_flags, judge, look
 from k8s_tuning.cluster import selectors
+from k8s_tuning.stages.history.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_record_text
-from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.pipeline.result import health_exit_code
 from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
 

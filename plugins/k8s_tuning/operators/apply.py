@@ -13,8 +13,9 @@ from k8s_tuning.errors import ClusterError, TuningError
 from k8s_tuning.operators.stage import ClusterStageOperator, is_true, run_of
 from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyPlan, K8sApplyResult, generate_apply_report_text
 from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.monitor.snapshot import generate_monitor_report_text
-from k8s_tuning.stages.sessions.store import SESSION_LABEL, SESSIONS, SessionStore, sessions_of
+from k8s_tuning.stages.job_identity import SESSION_LABEL
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore, sessions_of
 from k8s_tuning.storage import places
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from k8s_tuning.cluster import selectors
 from k8s_tuning.operators.stage import StageOperator, drop_handovers, page_of, run_of, take
 from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
+from k8s_tuning.stages.history.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import (
     K8sHealthHistoryStore,
@@ -20,7 +21,6 @@ from k8s_tuning.stages.history.store import (
     generate_history_text,
     generate_record_text,
 )
-from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore

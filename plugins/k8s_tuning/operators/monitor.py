@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of
-from k8s_tuning.stages.monitor.snapshot import generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
 
 
 class MonitorJobsOperator(ClusterStageOperator):

@@ -15,7 +15,7 @@ from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.runs import pipeline_result, run_name
 from k8s_tuning.queries.series import HistoryColumns
 from k8s_tuning.queries.tuning import session_jobs, session_row
-from k8s_tuning.stages.monitor.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.target_identity import TargetIdentity

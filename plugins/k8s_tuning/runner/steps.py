@@ -44,16 +44,17 @@ from k8s_tuning.stages.health.evaluate import (
     of_run,
 )
 from k8s_tuning.stages.health.last_seen import with_ends
+from k8s_tuning.stages.history.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.manifests import manifest_files
-from k8s_tuning.stages.monitor.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 from k8s_tuning.stages.monitor.wait import WaitProgress
 from k8s_tuning.stages.pipeline.result import (
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
 )
-from k8s_tuning.stages.sessions.store import SESSION_LABEL, SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
+from k8s_tuning.stages.sessions.store import SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
 from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 
 LEDGER = "alerts-ledger.jsonl"

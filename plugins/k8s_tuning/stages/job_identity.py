@@ -1,4 +1,4 @@
-"""Who a Job is: its name, the annotations that tie it to its session and run, and the hash of its spec."""
+"""Who a Job is: its name, the label and annotations that tie it to its session and run, and the hash of its spec."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import orjson
 from k8s_tuning import kubernetes_names as names
 
 NAME_PREFIX = "arb-tuning-"
+SESSION_LABEL = "session_id"
 SESSION_ANNOTATION = "k8s-tuning.io/session-id"
 RUN_ANNOTATION = "k8s-tuning.io/run-id"
 HASH_ANNOTATION = "k8s-tuning.io/spec-hash"

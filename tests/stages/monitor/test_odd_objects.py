@@ -25,7 +25,8 @@ from k8s_tuning.stages.events.snapshot import involved, read_event
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator, generate_health_report_text
 from k8s_tuning.stages.monitor.job_reading import job_status
 from k8s_tuning.stages.monitor.pod_reading import logs_wanted, owner_uids
-from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, generate_monitor_report_text
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
+from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
 JOB: Json = {
     "metadata": {

@@ -13,8 +13,8 @@ from k8s_tuning.stages.health.policy import HealthPolicy
 from k8s_tuning.stages.health.reasons import CONSEQUENCES, sentence
 from k8s_tuning.stages.health.sign import Sign, age, lies_ahead
 from k8s_tuning.stages.health.signs import read_signs
+from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
-from k8s_tuning.stages.sessions.store import SESSION_LABEL
 
 __all__ = [
     "HealthLevel",

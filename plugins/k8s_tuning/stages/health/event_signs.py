@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from k8s_tuning.stages.events.snapshot import K8sEvent
 from k8s_tuning.stages.health.reasons import EVENT
-from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sPodStatus
+from k8s_tuning.stages.monitor.snapshot import ENDED, K8sJobStatus, K8sPodStatus
 
 JOB, POD, CLAIM = "Job", "Pod", "PersistentVolumeClaim"
 WARNING, REFUSED = "Warning", "FailedCreate"
@@ -49,7 +49,7 @@ def wants_events(job: K8sJobStatus) -> bool:
 
 def missing_pods(job: K8sJobStatus) -> int:
     """How many pods a Job should have now and has not; 0 for one that is suspended or has ended."""
-    if job.phase in ("SUCCEEDED", "FAILED") or job.suspended:
+    if job.phase in ENDED or job.suspended:
         return 0
     wanted = 1 if job.parallelism is None else job.parallelism
     if job.completions is not None:

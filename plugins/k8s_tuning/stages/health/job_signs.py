@@ -10,9 +10,8 @@ import re
 from k8s_tuning.stages.health.event_signs import pods_refused
 from k8s_tuning.stages.health.reasons import CONDITION, Rank, sentence
 from k8s_tuning.stages.health.sign import Sign, said, shortened
-from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sPodStatus
+from k8s_tuning.stages.monitor.snapshot import ENDED_PODS, K8sJobStatus, K8sPodStatus
 
-ENDED_PODS = ("Succeeded", "Failed")
 _KUEUE = "kueue.x-k8s.io/queue-name"
 _INDEX = re.compile(r"[0-9]{1,10}")
 _OWN_CONTROLLER = "kubernetes.io/job-controller"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from k8s_tuning.errors import InputError
+from k8s_tuning.stages.monitor.snapshot import ENDED
 from k8s_tuning.timestamps import seconds_between
 
 GONE = "GONE"
-ENDED = ("SUCCEEDED", "FAILED")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.api_values import Json, count, mapping, mappings, number, text, text_list, texts
 from k8s_tuning.stages.monitor.pod_reading import pod_status
-from k8s_tuning.stages.monitor.snapshot import K8sJobStatus
+from k8s_tuning.stages.monitor.snapshot import ENDED, K8sJobStatus
 from k8s_tuning.stages.validate.secrets import LAST_APPLIED, shown_text
 
 # The longest list of indexes that the Job controller writes is far below it.
@@ -66,7 +66,7 @@ def job_status(job: Json, pods: Iterable[Json] = ()) -> K8sJobStatus:
 
 def job_times(job: K8sJobStatus) -> tuple[str | None, str | None]:
     """When a Job started, and when it ended, whether well or not; None where it has not, or nobody says when."""
-    ended = (job.completion_time or job.condition_time) if job.phase in ("SUCCEEDED", "FAILED") else None
+    ended = (job.completion_time or job.condition_time) if job.phase in ENDED else None
     return _instant(job.start_time), _instant(ended)
 
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from k8s_tuning.printable import log_line
 from k8s_tuning.stages.api_values import Json, count, flag, mapping, mappings, number, text, texts
-from k8s_tuning.stages.monitor.snapshot import K8sContainerStatus, K8sPodCondition, K8sPodStatus
+from k8s_tuning.stages.monitor.snapshot import ENDED_PODS, K8sContainerStatus, K8sPodCondition, K8sPodStatus
 from k8s_tuning.stages.quantities import parse_quantity
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
-_ENDED = ("Succeeded", "Failed")
 # A pod's conditions are the kubelet's, the scheduler's and a few controllers'; more is nobody's honest work.
 _MOST_CONDITIONS, _LONGEST_MESSAGE = 16, 1_000
 
@@ -98,7 +97,7 @@ def logs_wanted(pod: Json) -> list[LogWanted]:
             wanted.append(LogWanted(name, container_name))
         if "terminated" in mapping(container, "lastState"):
             wanted.append(LogWanted(name, container_name, previous=True))
-    if not statuses and status.get("phase") in ("Running", *_ENDED):
+    if not statuses and status.get("phase") in ("Running", *ENDED_PODS):
         wanted = [LogWanted(name, str(c["name"])) for c in mappings(spec, "containers") if c.get("name")]
     return wanted
 
@@ -183,7 +182,7 @@ def _conditions(status: Json, phase: str) -> list[K8sPodCondition]:
         and (
             condition.get("status") == "True"
             if kind == "DisruptionTarget"
-            else condition.get("status") != "True" and phase not in _ENDED
+            else condition.get("status") != "True" and phase not in ENDED_PODS
         )
     ]
 

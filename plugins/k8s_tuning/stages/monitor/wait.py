@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from k8s_tuning.stages.health.last_seen import ENDED
+from k8s_tuning.stages.monitor.snapshot import ENDED
 
 
 class WaitProgress:

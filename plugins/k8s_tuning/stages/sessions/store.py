@@ -16,10 +16,10 @@ import orjson
 
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning.errors import StoreError
-from k8s_tuning.stages.health.last_seen import ENDED, GONE, LastSeen
-from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION, spec_hash
+from k8s_tuning.stages.health.last_seen import GONE, LastSeen
+from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION, SESSION_LABEL, spec_hash
 from k8s_tuning.stages.monitor.job_reading import job_times
-from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
+from k8s_tuning.stages.monitor.snapshot import ENDED, K8sJobStatus, K8sMonitorSnapshot
 from k8s_tuning.stages.validate.secrets import shown_words
 from k8s_tuning.storage.json_dir import JsonFolder
 
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 # The folder's name beside the history.
 SESSIONS = "sessions"
 
-SESSION_LABEL = "session_id"
 WORKER_LABEL = "worker_id"
 UNSEEN = "UNSEEN"
 

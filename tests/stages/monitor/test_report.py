@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from k8s_tuning import plain_values
+from k8s_tuning.stages.monitor.report import generate_monitor_report_text
 from k8s_tuning.stages.monitor.snapshot import (
     K8sContainerStatus,
     K8sJobStatus,
@@ -14,7 +15,6 @@ from k8s_tuning.stages.monitor.snapshot import (
     K8sPodCondition,
     K8sPodLog,
     K8sPodStatus,
-    generate_monitor_report_text,
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "monitor-report.txt"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from k8s_tuning.errors import StoreError
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
-from k8s_tuning.stages.monitor import latest as looks
-from k8s_tuning.stages.monitor.latest import JobEvent, LookStore, PodLogTail, TargetLook, make_look
+from k8s_tuning.stages.history import latest as looks
+from k8s_tuning.stages.history.latest import JobEvent, LookStore, PodLogTail, TargetLook, make_look
 from k8s_tuning.stages.monitor.snapshot import (
     K8sContainerStatus,
     K8sJobStatus,

@@ -48,7 +48,7 @@ lint: $(STAMP)  ## ruff, mypy, the import contracts, and the generated manifests
 	$(BIN)/lint-imports
 	$(BIN)/python include/kubernetes/generate.py --check
 
-format: $(STAMP)  ## let ruff mend and format
+format: $(STAMP)  ## let ruff fix and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -127,10 +127,10 @@ def run() -> list[dict[str, Any]]:
 
 def _dag_run(env: dict[str, str], path: Path, dag_id: str) -> float:
     lines = _python(env, "-c", _RUN, str(path), dag_id, "{}").strip().splitlines()
-    told = json.loads(lines[-1])
-    if told["state"] != "success":
-        raise RuntimeError(f"{dag_id} ended as {told['state']}: {told['states']}")
-    return float(told["seconds"])
+    answer = json.loads(lines[-1])
+    if answer["state"] != "success":
+        raise RuntimeError(f"{dag_id} ended as {answer['state']}: {answer['states']}")
+    return float(answer["seconds"])
 
 
 def _parse(env: dict[str, str], path: Path) -> float:

@@ -18,8 +18,8 @@ from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 RECORDS = 1_000_000
 EVERY_SECONDS = 30
-# Ten ill records in a row of each five hundred: 2,000 episodes in all.
-PERIOD, ILL = 500, 10
+# Ten failing records in a row of each five hundred: 2,000 episodes in all.
+PERIOD, FAILING = 500, 10
 FIRST = 1_700_000_000
 LAST = FIRST + (RECORDS - 1) * EVERY_SECONDS
 TARGET = "trading-bots", "app=arbitrage-tuning"
@@ -80,19 +80,19 @@ def _write(path: Path) -> None:
 
 
 def _line(number: int) -> str:
-    ill = number % PERIOD >= PERIOD - ILL
+    failing = number % PERIOD >= PERIOD - FAILING
     record = {
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(FIRST + number * EVERY_SECONDS)),
         "namespace": TARGET[0],
         "selector": TARGET[1],
-        "overall_health": "ERROR" if ill else "OK",
+        "overall_health": "ERROR" if failing else "OK",
         "jobs_ok": 2,
         "jobs_warn": 0,
-        "jobs_error": int(ill),
+        "jobs_error": int(failing),
         "raw_snapshot": None,
         "run_id": f"tuning/scheduled__{number}",
         "target": "demo",
-        "reasons": {"oom_killed": 1} if ill else {},
+        "reasons": {"oom_killed": 1} if failing else {},
         "monitor_errors": [],
     }
     return json.dumps(record) + "\n"
@@ -133,4 +133,4 @@ def _duckdb(path: Path, since: float, points: int) -> None:
     with duckdb.connect(":memory:") as connection:
         found = connection.execute(query, [seconds, str(path), *TARGET, int(since * 1_000_000)]).fetchall()
     if not 1 < len(found) <= points + 2:
-        raise AssertionError(f"{len(found)} stretches")
+        raise AssertionError(f"{len(found)} periods")

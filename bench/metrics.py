@@ -61,19 +61,19 @@ def _write(path: Path, line: Callable[[int], dict[str, Any]]) -> None:
 
 
 def _record(number: int) -> dict[str, Any]:
-    ill = number // TARGETS % 50 == 0
+    failing = number // TARGETS % 50 == 0
     return {
         "timestamp": _at(number),
         "namespace": "trading-bots",
         "selector": f"app=arbitrage-tuning,session_id=s{number % TARGETS}",
-        "overall_health": "ERROR" if ill else "OK",
+        "overall_health": "ERROR" if failing else "OK",
         "jobs_ok": 2,
         "jobs_warn": 0,
-        "jobs_error": int(ill),
+        "jobs_error": int(failing),
         "raw_snapshot": None,
         "run_id": f"scheduled__{number}",
         "target": None,
-        "reasons": {"oom_killed": 1} if ill else {},
+        "reasons": {"oom_killed": 1} if failing else {},
         "monitor_errors": [],
     }
 

@@ -80,7 +80,7 @@ with DAG(
             events=events.output,
             history_file=HISTORY_FILE,
             target=name,
-            doc_md="**D34** One line in the history for what the run found, and the newest look for the health page.",
+            doc_md="**D34** One line in the history for what the run found, and the newest snapshot for the health page.",
         )
         health >> events >> record
 
@@ -102,7 +102,7 @@ with DAG(
         planned=plan.output,
         send_task_id="send_alerts",
         suppress_task_id="suppress_alerts",
-        doc_md="Sends, or suppresses while health is OK and nothing is owed.",
+        doc_md="Sends, or suppresses while health is OK and nothing is pending.",
     )
     send = SendAlertOperator.partial(
         task_id="send_alerts",

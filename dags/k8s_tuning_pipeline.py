@@ -141,7 +141,7 @@ with DAG(
     doc_md=(
         "Runs one tuning session: D29 generate to D36 report. **Nothing is changed and nothing is sent** unless "
         "`apply_enabled` and `alerts_enabled` say so. The `report` task ends the run: exit code 0 succeeds; 1 (WARN, "
-        "strict) and 2 (ERROR) mean that the Jobs are ill; 3 that a stage itself broke, or that the Jobs could not be "
+        "strict) and 2 (ERROR) mean that Jobs are failing; 3 that a stage itself broke, or that the Jobs could not be "
         "listed."
     ),
 ) as dag:
@@ -206,7 +206,7 @@ with DAG(
         events=events.output,
         history_file="{{ params.history_file }}",
         history_limit="{{ params.history_limit }}",
-        doc_md="**D34** One line in the history for what the run found, and the newest look for the health page.",
+        doc_md="**D34** One line in the history for what the run found, and the newest snapshot for the health page.",
     )
     plan = PlanAlertsOperator(
         task_id="plan_alerts",
@@ -221,7 +221,7 @@ with DAG(
         planned=plan.output,
         send_task_id="send_alerts",
         suppress_task_id="suppress_alerts",
-        doc_md="Sends, or suppresses while health is OK and nothing is owed.",
+        doc_md="Sends, or suppresses while health is OK and nothing is pending.",
     )
     send = SendAlertOperator.partial(
         task_id="send_alerts",

@@ -43,7 +43,7 @@ with DAG(
     },
     tags=["k8s-tuning"],
     doc_md=(
-        "Looks at every target in `include/configs/targets.yaml`, each in its own mapped tasks: a cluster that cannot "
+        "Checks every target in `include/configs/targets.yaml`, each in its own mapped tasks: a cluster that cannot "
         "be read is that target's WARN, and hides no other. Set the param `alerts_enabled`'s default, or "
         "trigger with it, to really send."
     ),
@@ -71,7 +71,7 @@ with DAG(
             doc_md="**D33** OK, WARN or ERROR.",
         )
         events = CollectEventsOperator(
-            task_id="collect_events", health=health.output, doc_md="**D34** The events that tell most.", **cluster
+            task_id="collect_events", health=health.output, doc_md="**D34** The most telling events.", **cluster
         )
         record = RecordHistoryOperator(
             task_id="record_history",
@@ -80,7 +80,7 @@ with DAG(
             events=events.output,
             history_file=HISTORY_FILE,
             target=name,
-            doc_md="**D34** One line in the history for what the run found, and the newest snapshot for the health page.",
+            doc_md="**D34** One line in the history for what the run found, and the latest snapshot of the page.",
         )
         health >> events >> record
 

@@ -196,7 +196,7 @@ with DAG(
         task_id="collect_events",
         events_limit="{{ params.events_limit }}",
         health=evaluate.output,
-        doc_md="**D34** The selection's events, those that tell most. Read-only.",
+        doc_md="**D34** The selection's events, the most telling ones. Read-only.",
         **CLUSTER,
     )
     record = RecordHistoryOperator(
@@ -206,7 +206,7 @@ with DAG(
         events=events.output,
         history_file="{{ params.history_file }}",
         history_limit="{{ params.history_limit }}",
-        doc_md="**D34** One line in the history for what the run found, and the newest snapshot for the health page.",
+        doc_md="**D34** One line in the history for what the run found, and the latest snapshot of the page.",
     )
     plan = PlanAlertsOperator(
         task_id="plan_alerts",

@@ -86,7 +86,7 @@ def main() -> int:
             print("\nThe incident, as the console channel was sent it:\n")
             print("\n".join(f"  | {line}" for line in real.message).rstrip())
     if real.exit_code:
-        print("\nThe task report failed the run: that is how exit codes 1 and 2 (Jobs are failing or not OK) show in Airflow.")
+        print("\nThe task report failed the run: that is how exit codes 1 and 2 (health is not OK) show in Airflow.")
     print(AFTERWARDS.format(history=shown(HOME / "history")))
     # The scenario has failures on purpose: health ERROR is what the sandbox's second run has to find.
     return 0 if not is_sandbox or real.exit_code == 2 else failed(real)

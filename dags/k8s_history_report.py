@@ -33,5 +33,5 @@ with DAG(
         history_file="{{ params.history_file }}",
         targets_file="{{ params.targets_file }}",
         ledger_file=str(history_dir() / "alerts-ledger.jsonl"),
-        doc_md="**D34** Summary (XCom) and retention of history, ledger, latest snapshots, sessions and handed-over files.",
+        doc_md="**D34** Summary (XCom) and retention of history, ledger, snapshots, sessions and handed-over files.",
     )

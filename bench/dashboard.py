@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import measure
 
-from k8s_tuning.queries.series import HistoryColumns
+from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 
 RECORDS = 1_000_000
@@ -64,7 +64,7 @@ def run() -> list[dict[str, Any]]:
         return rows
 
 
-def _questions(columns: HistoryColumns, since: float) -> dict[str, Callable[[], Any]]:
+def _questions(columns: HistoryIndex, since: float) -> dict[str, Callable[[], Any]]:
     return {
         "series": lambda: columns.series(*TARGET, since, math.inf, 600),
         "strip": lambda: columns.strip(*TARGET, since, LAST, 48),
@@ -98,10 +98,10 @@ def _line(number: int) -> str:
     return json.dumps(record) + "\n"
 
 
-def _cold(path: Path) -> tuple[float, HistoryColumns]:
+def _cold(path: Path) -> tuple[float, HistoryIndex]:
     taken = []
     for _ in range(3):
-        columns = HistoryColumns(path)
+        columns = HistoryIndex(path)
         start = time.perf_counter()
         found = columns.series(*TARGET, FIRST, math.inf, 600)
         taken.append(time.perf_counter() - start)

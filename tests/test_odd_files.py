@@ -26,7 +26,7 @@ from k8s_tuning.cli import main
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.metrics.collector import render
 from k8s_tuning.operators.stage import take
-from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries.overview import Dashboard
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.store import (
     K8sHealthHistoryStore,

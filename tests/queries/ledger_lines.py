@@ -10,7 +10,7 @@ from tests.alerts.situations import NAMESPACE, SELECTOR, at
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.notices import LedgerIndex
-from k8s_tuning.queries.shapes import Alerts
+from k8s_tuning.queries.view_models import Alerts
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 EVERYTHING: dict[str, Any] = {"quiet": True, "limit": 100_000}

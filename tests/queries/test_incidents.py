@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from k8s_tuning.queries.history_index import Episode, Place
 from k8s_tuning.queries.incidents import join
 from k8s_tuning.queries.notices import LedgerIncident
-from k8s_tuning.queries.series import Episode, Place
 
 
 def at(minute: int) -> str:

@@ -19,7 +19,7 @@ from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.queries.notices import LedgerIndex
-from k8s_tuning.queries.shapes import RunRef
+from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.timestamps import to_datetime
 

@@ -18,7 +18,7 @@ from tests.queries.ledger_lines import EVERYTHING, line, quiet_line
 from k8s_tuning.alerts.ledger import Ledger, LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.notices import LedgerIndex
-from k8s_tuning.queries.shapes import Alerts, RunRef
+from k8s_tuning.queries.view_models import Alerts, RunRef
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.timestamps import to_datetime
 

@@ -12,11 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.web.filled_shapes import FilledBoard
+from tests.web.filled_models import FilledBoard
 from tests.web.html_page import NAMESPACE, SELECTOR
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries.overview import Dashboard
 from k8s_tuning.web import pages, rendering
 from k8s_tuning.web.assets import Assets
 

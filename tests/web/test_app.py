@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
-from k8s_tuning.queries import shapes
-from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries import view_models
+from k8s_tuning.queries.overview import Dashboard
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
@@ -55,15 +55,15 @@ def get(folder, tmp_path):
 
 
 ROUTES = {
-    "overview": (shapes.Overview, {}),
-    "series": (shapes.Series, TARGET),
-    "incidents": (shapes.Incidents, TARGET),
-    "records": (shapes.Records, TARGET),
-    "jobs": (shapes.Jobs, TARGET),
-    "sessions": (shapes.Sessions, {}),
-    "session": (shapes.Session, {"namespace": NAMESPACE, "session_id": SESSION}),
-    "alerts": (shapes.Alerts, {}),
-    "run": (shapes.Run, RUN),
+    "overview": (view_models.Overview, {}),
+    "series": (view_models.Series, TARGET),
+    "incidents": (view_models.Incidents, TARGET),
+    "records": (view_models.Records, TARGET),
+    "jobs": (view_models.Jobs, TARGET),
+    "sessions": (view_models.Sessions, {}),
+    "session": (view_models.Session, {"namespace": NAMESPACE, "session_id": SESSION}),
+    "alerts": (view_models.Alerts, {}),
+    "run": (view_models.Run, RUN),
 }
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
-from tests.web.filled_shapes import HOSTILE
+from tests.web.filled_models import HOSTILE
 from tests.web.html_page import TARGET, Page
 
 import k8s_tuning.web

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from k8s_tuning.queries import instants
+from k8s_tuning.queries import times
 from k8s_tuning.queries.columns import UNKNOWN, GrowingRows, Places, Rows
-from k8s_tuning.queries.shapes import Level
+from k8s_tuning.queries.view_models import Level
 from k8s_tuning.stages.health.evaluate import HealthLevel
 from k8s_tuning.stages.history.record import Line, read_block, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
@@ -86,7 +86,7 @@ def run_hash(run_id: str | None) -> int:
 def _rows(history: HistoryRows, lines: list[Line], offsets: Places, lengths: Places) -> Rows:
     counts = np.array([line.counts() or _NO_COUNTS for line in lines], np.int64)
     return Rows(
-        at=instants.read([line.timestamp for line in lines]),
+        at=times.read([line.timestamp for line in lines]),
         health=np.array([_NUMBERS[line.overall_health._value_] for line in lines], np.int8),
         ok=counts[:, 0],
         warn=counts[:, 1],

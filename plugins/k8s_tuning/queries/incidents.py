@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from k8s_tuning.queries.history_index import Episode
 from k8s_tuning.queries.notices import LedgerIncident
-from k8s_tuning.queries.series import Episode
-from k8s_tuning.queries.shapes import Level
+from k8s_tuning.queries.view_models import Level
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 _ENDLESS = "9999-12-31T23:59:59Z"

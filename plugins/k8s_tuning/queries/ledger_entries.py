@@ -9,7 +9,7 @@ import msgspec
 
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.shapes import AlertRow, NoticeBrief
+from k8s_tuning.queries.view_models import AlertRow, NoticeBrief
 
 DELIVERED = ("sent", "dry_run")
 

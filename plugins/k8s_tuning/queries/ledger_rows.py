@@ -11,7 +11,7 @@ from k8s_tuning.alerts.ledger_state import CLOSING
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.errors import InputError
 from k8s_tuning.queries.ledger_entries import DELIVERED, Entry, Place, Subject
-from k8s_tuning.queries.told_incidents import ToldIncident
+from k8s_tuning.queries.notified_incidents import NotifiedIncident
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import to_datetime, to_text
@@ -20,11 +20,11 @@ _DECIDED = ("owed", "not_sent")
 
 
 @dataclass
-class ToldTarget(TargetIdentity):
+class NotifiedTarget(TargetIdentity):
     """What the ledger tells of one target."""
 
     last_notice: Entry | None = None
-    incidents: list[ToldIncident] = field(default_factory=list)
+    incidents: list[NotifiedIncident] = field(default_factory=list)
 
 
 class LedgerRows:
@@ -37,8 +37,8 @@ class LedgerRows:
         self.entries: list[Entry] = []
         self.loud: list[Entry] = []
         self.notices: dict[str, Entry] = {}
-        self.incidents: dict[str, ToldIncident] = {}
-        self.told = TargetIndex(ToldTarget)
+        self.incidents: dict[str, NotifiedIncident] = {}
+        self.told = TargetIndex(NotifiedTarget)
         self.targets: set[str] = set()
         self.channels: set[str] = set()
         self.decisions: set[str] = set()
@@ -138,7 +138,7 @@ class LedgerRows:
     def _add_incident(self, line: LedgerLine, place: Place, entry: Entry, started_at: str, over_at: str | None) -> None:
         incident = self.incidents.get(line.incident_id)
         if incident is None:
-            incident = ToldIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
+            incident = NotifiedIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
             self.incidents[incident.id] = incident
             self.told.of(line.namespace, line.selector, line.target, line.cluster).incidents.append(incident)
         is_decision = line.outcome in _DECIDED and line.status is not Status.ACKNOWLEDGED

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning.errors import StoreError
-from k8s_tuning.queries import instants
+from k8s_tuning.queries import times
 from k8s_tuning.queries.ledger_entries import DELIVERED, Entry
 from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
 from k8s_tuning.queries.paging import search
-from k8s_tuning.queries.shapes import Alert, AlertRow, Alerts, Attempt, NoticeBrief
+from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief
 from k8s_tuning.storage.append_log import Journal
 from k8s_tuning.storage.jsonl import decode
 from k8s_tuning.storage.tail import Fold
@@ -204,7 +204,7 @@ class LedgerIndex:
 
 def _text(seconds: float, whole: Callable[[float], int]) -> str:
     """Seconds since the epoch as timestamps are written, which have no fractions."""
-    return instants.text(instants.of_seconds("since or until", whole(seconds) if math.isfinite(seconds) else seconds))
+    return times.text(times.of_seconds("since or until", whole(seconds) if math.isfinite(seconds) else seconds))
 
 
 def _page(found: Sequence[Entry], limit: int, offset: int) -> Iterable[Entry]:

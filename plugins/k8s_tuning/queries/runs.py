@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k8s_tuning.queries.shapes import PipelineResult, RunRef
+from k8s_tuning.queries.view_models import PipelineResult, RunRef
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord
 
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request  # noqa: T
 from fastapi.security import APIKeyCookie, HTTPBearer  # noqa: TID253
 from pydantic import BaseModel, Field
 
-from k8s_tuning.queries import shapes
-from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries import view_models
 from k8s_tuning.queries.jobs import SORTS as JOB_SORTS
+from k8s_tuning.queries.overview import Dashboard
 from k8s_tuning.web import ranges
 from k8s_tuning.web.ranges import Range
 
@@ -116,7 +116,7 @@ def overview(
         str,
         Query(alias="range", description="How far the strips go back.", json_schema_extra={"enum": list(ranges.NAMED)}),
     ] = ranges.DEFAULT,
-) -> shapes.Overview:
+) -> view_models.Overview:
     """Every target with its present health, the worst first."""
     return board.overview(ranges.named_seconds(name))
 
@@ -126,8 +126,8 @@ def series(
     board: BoardDep,
     target: TargetDep,
     asked: RangeDep,
-    points: Annotated[int, Query(ge=1, le=5000, description="At most so many stretches.")] = 600,
-) -> shapes.Series:
+    points: Annotated[int, Query(ge=1, le=5000, description="At most so many periods.")] = 600,
+) -> view_models.Series:
     """A target's health and Job counts over time."""
     return board.series(target.namespace, target.selector, asked.since, asked.until, points, cluster=target.cluster)
 
@@ -135,7 +135,7 @@ def series(
 @router.get("/incidents", tags=["targets"], responses=_UNKNOWN)
 def incidents(
     board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
-) -> shapes.Incidents:
+) -> view_models.Incidents:
     """A target's incidents that touch the range, newest first."""
     return board.incidents(
         target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
@@ -145,7 +145,7 @@ def incidents(
 @router.get("/records", tags=["targets"], responses=_UNKNOWN)
 def records(
     board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
-) -> shapes.Records:
+) -> view_models.Records:
     """A target's health records of the range, newest first."""
     return board.records(
         target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
@@ -164,7 +164,7 @@ def jobs(
     order: Order = "desc",
     limit: Limit = 50,
     offset: Offset = 0,
-) -> shapes.Jobs:
+) -> view_models.Jobs:
     """The Jobs of a target's newest snapshot, with their last log lines and events."""
     return board.jobs(
         target.namespace, target.selector, cluster=target.cluster, q=q, health=health, phase=phase,
@@ -173,7 +173,7 @@ def jobs(
 
 
 @router.get("/sessions", tags=["sessions"])
-def sessions(board: BoardDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> shapes.Sessions:
+def sessions(board: BoardDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> view_models.Sessions:
     """Tuning sessions with their progress, newest first."""
     return board.sessions(q, limit, offset)
 
@@ -188,7 +188,7 @@ def session(
     order: Order = "asc",
     limit: Limit = 50,
     offset: Offset = 0,
-) -> shapes.Session:
+) -> view_models.Session:
     """One tuning session: its Jobs with their parameters."""
     found = board.session(namespace, session_id, q, sort, order, limit, offset)
     if found is None:
@@ -215,7 +215,7 @@ def alerts(
     quiet: Annotated[bool, Query(description="Also the decisions against a message.")] = False,
     limit: Limit = 50,
     offset: Offset = 0,
-) -> shapes.Alerts:
+) -> view_models.Alerts:
     """Entries of the alerts' ledger, newest first: what was owed to whom, why, and when it went out."""
     return board.alerts(
         since=asked.since if asked else None, until=asked.until if asked else None, target=target, channel=channel,
@@ -225,7 +225,7 @@ def alerts(
 
 
 @router.get("/alert", tags=["alerts"], responses=_UNKNOWN)
-def alert(board: BoardDep, ref: Annotated[str, Query(description="An entry's `ref`.")]) -> shapes.Alert:
+def alert(board: BoardDep, ref: Annotated[str, Query(description="An entry's `ref`.")]) -> view_models.Alert:
     """One entry of the ledger whole: every attempt, and the message as it was sent."""
     found = board.alert(ref)
     if found is None:
@@ -234,6 +234,6 @@ def alert(board: BoardDep, ref: Annotated[str, Query(description="An entry's `re
 
 
 @router.get("/run", tags=["runs"])
-def run(board: BoardDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> shapes.Run:
+def run(board: BoardDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> view_models.Run:
     """Everything that one DAG run left behind; empty lists for a run that left nothing."""
     return board.run(dag_id, run_id)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.queries.board import Dashboard
+from k8s_tuning.queries.overview import Dashboard
 from k8s_tuning.web import api, pages, rendering
 from k8s_tuning.web.assets import Assets
 from k8s_tuning.web.gate import Gate

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from k8s_tuning import timestamps
-from k8s_tuning.queries.shapes import Incident, SessionRow, StripCell
+from k8s_tuning.queries.view_models import Incident, SessionRow, StripCell
 
 WIDTH = 1000
 STRIP_HEIGHT = 24

@@ -15,8 +15,8 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.queries.board import Dashboard
-from k8s_tuning.queries.shapes import Jobs, OverviewRow
+from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.view_models import Jobs, OverviewRow
 from k8s_tuning.web import drawing, ranges, rendering, wording
 from k8s_tuning.web.ranges import Range
 

@@ -1,4 +1,4 @@
-"""The stretch of time that a request asks for: `range=24h`, or `since` and `until`. Shared by the pages and the API."""
+"""The period of time that a request asks for: `range=24h`, or `since` and `until`. Shared by the pages and the API."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from tests.queries import plain_history as plain
 from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
 from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.series import HistoryColumns
-from k8s_tuning.queries.shapes import Record
+from k8s_tuning.queries.view_models import Record
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
 
 MINE = NAMESPACE, SELECTOR
@@ -73,7 +73,7 @@ def test_every_answer_is_the_plain_one(
 ) -> None:
     """However the looks fall between appends, torn writes and retention, nothing is lost, counted twice or moved."""
     path = tmp_path_factory.mktemp("series") / "health.jsonl"
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     since, until = (-math.inf, one) if two == math.inf else sorted((one, two))
     path.write_bytes(line())  # nothing is appended to a file that holds no record
     for step in [*steps, {"do": "ask"}]:
@@ -91,7 +91,7 @@ def test_every_answer_is_the_plain_one(
                 compare(columns, path, key, since, until, points)
 
 
-def compare(columns: HistoryColumns, path: Path, key: tuple[str, str], since: float, until: float, points: int) -> None:
+def compare(columns: HistoryIndex, path: Path, key: tuple[str, str], since: float, until: float, points: int) -> None:
     every = plain.read(path, key)
     chosen = plain.within(every, since, until)
     assert (key in columns.targets()) == bool(every)
@@ -120,21 +120,21 @@ def compare(columns: HistoryColumns, path: Path, key: tuple[str, str], since: fl
 
 
 def compare_series(
-    columns: HistoryColumns, key: tuple[str, str], chosen: list[plain.Timed], span: tuple[float, float], points: int
+    columns: HistoryIndex, key: tuple[str, str], chosen: list[plain.Timed], span: tuple[float, float], points: int
 ) -> None:
     series = columns.series(*key, *span, points, 900)
     assert series.total_records == len(chosen)
     assert len(series.at) <= points
     assert series.gap_seconds == max(900, series.seconds)
-    stretches: dict[float, list[plain.Timed]] = {}
+    periods: dict[float, list[plain.Timed]] = {}
     for number, record in enumerate(chosen):
         begin = record.at // series.seconds * series.seconds if series.seconds else number
-        stretches.setdefault(begin, []).append(record)
+        periods.setdefault(begin, []).append(record)
     if series.seconds:
-        assert series.at == list(stretches)
+        assert series.at == list(periods)
     else:
         assert series.at == [record.at for record in chosen]
-    parts = list(stretches.values())
+    parts = list(periods.values())
     assert series.worst == [max(record.rank for record in part) for part in parts]
     counts = series.records_ok, series.records_warn, series.records_error
     for rank, count in enumerate(counts):
@@ -177,7 +177,7 @@ def at(minutes: float) -> str:
 
 def test_nothing_recorded_yet_is_empty_answers(path: Path) -> None:
     """The page of a fresh installation is no error, and its strip is all unknown."""
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     assert columns.targets() == []
     assert columns.since(*MINE) is None
     assert columns.series(*MINE, NOON, NOON + 60).at == []
@@ -188,9 +188,9 @@ def test_nothing_recorded_yet_is_empty_answers(path: Path) -> None:
 
 
 def test_a_strip_has_cells_of_one_length_from_since_to_until(path: Path) -> None:
-    """Each cell says the worst of its own stretch; the record of this very second is in the last."""
+    """Each cell says the worst of its own period; the record of this very second is in the last."""
     path.write_bytes(line("ERROR", at(0)) + line("OK", at(59)) + line("WARN", at(60)) + line("OK", at(240)))
-    strip = HistoryColumns(path).strip(*MINE, NOON, NOON + 4 * 3600, 4)
+    strip = HistoryIndex(path).strip(*MINE, NOON, NOON + 4 * 3600, 4)
     assert [(cell.at, cell.seconds, cell.worst, cell.records) for cell in strip] == [
         (at(0), 3600, "ERROR", 2),
         (at(60), 3600, "WARN", 1),
@@ -205,7 +205,7 @@ def test_one_error_among_a_hundred_thousand_is_seen_at_every_zoom(path: Path) ->
     lines = [line("OK", plain.text(NOON + number * 60)) for number in range(100_000)]
     lines[70_123] = line("ERROR", plain.text(NOON + 70_123 * 60))
     path.write_bytes(b"".join(lines))
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     for points in (2, 10, 600, 99_999):
         series = columns.series(*MINE, -math.inf, math.inf, points)
         assert sum(series.records_error) == 1
@@ -216,7 +216,7 @@ def test_one_error_among_a_hundred_thousand_is_seen_at_every_zoom(path: Path) ->
 def test_an_episode_tells_its_true_start_though_the_range_begins_later(path: Path) -> None:
     """Zooming in must not make an incident look younger; a silence of a week does not end it."""
     path.write_bytes(line("OK", at(0)) + line("WARN", at(5)) + line("ERROR", at(7 * 1440)) + line("OK", at(7 * 1441)))
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     (episode,) = columns.episodes(*MINE, NOON + 86_400, NOON + 2 * 86_400)
     assert (episode.started_at, episode.ended_at, episode.worst) == (at(5), at(7 * 1441), "ERROR")
     assert columns.episodes(*MINE, NOON + 7 * 86_460, math.inf) == [episode], "it ended at that very second"
@@ -226,7 +226,7 @@ def test_an_episode_tells_its_true_start_though_the_range_begins_later(path: Pat
 def test_a_record_that_has_no_time_is_told_of(path: Path) -> None:
     """It can stand nowhere on an axis of time; that it is missing is said, with the place in the log."""
     path.write_bytes(line("ERROR", "yesterday") + b"torn{\n" + line("OK", at(0)))
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     assert columns.records(*MINE, -math.inf, math.inf).total == 1
     assert [note.split(" ")[1] for note in columns.notes()] == ["2"]
 
@@ -239,14 +239,14 @@ def test_a_run_is_found_however_its_id_is_escaped(path: Path, run_id: str) -> No
     path.write_bytes(
         path.read_bytes() + json.dumps(json.loads(line(run_id=run_id)), ensure_ascii=False).encode() + b"\n"
     )
-    assert len(HistoryColumns(path).of_run(run_id)) == 2
-    assert HistoryColumns(path).of_run("dag/other") == []
+    assert len(HistoryIndex(path).of_run(run_id)) == 2
+    assert HistoryIndex(path).of_run("dag/other") == []
 
 
 def test_a_place_in_a_file_that_was_replaced_is_no_record(path: Path) -> None:
     """Retention moves every line: another record's words must not be shown for the one that was asked for."""
     path.write_bytes(line("ERROR", at(0)) + line("ERROR", at(5)) + line("OK", at(10)))
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     (episode,) = columns.episodes(*MINE, -math.inf, math.inf)
     assert columns.record_at(episode.first) is not None
     path.write_bytes(line("ERROR", at(5)) + line("OK", at(10)))
@@ -258,7 +258,7 @@ def test_a_place_in_a_file_that_was_replaced_is_no_record(path: Path) -> None:
 def test_a_line_written_over_in_its_place_is_read_afresh(path: Path) -> None:
     """A hand that mends a file keeps its inode and its end."""
     path.write_bytes(line("ERROR", at(0)) + line("OK", at(5)) * 9)
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     columns.targets()
     with path.open("r+b") as handle:
         handle.write(line("ERROR", at(1)))
@@ -269,13 +269,13 @@ def test_a_range_that_is_no_range_is_a_clear_error(path: Path) -> None:
     """What a person may have put into the address."""
     path.write_bytes(line(at=at(0)) * 3)
     with pytest.raises(InputError, match="since"):
-        HistoryColumns(path).records(*MINE, math.nan, 0)
+        HistoryIndex(path).records(*MINE, math.nan, 0)
     with pytest.raises(InputError, match="points"):
-        HistoryColumns(path).series(*MINE, -math.inf, math.inf, 1)
-    assert HistoryColumns(path).records(*MINE, NOON + 60, NOON - 60).total == 0
+        HistoryIndex(path).series(*MINE, -math.inf, math.inf, 1)
+    assert HistoryIndex(path).records(*MINE, NOON + 60, NOON - 60).total == 0
 
 
 def test_a_folder_in_the_files_place_is_a_clear_error(tmp_path: Path) -> None:
     """Unreadable is not empty: an empty page would say that all is well."""
     with pytest.raises(StoreError, match="not a regular file"):
-        HistoryColumns(tmp_path).targets()
+        HistoryIndex(tmp_path).targets()

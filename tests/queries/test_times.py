@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries import instants
+from k8s_tuning.queries import times
 from k8s_tuning.timestamps import to_datetime
 
 _zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -29,22 +29,22 @@ def _naive(text: str) -> int:
     try:
         since = to_datetime(text) - datetime(1970, 1, 1, tzinfo=UTC)
     except InputError:
-        return instants.NO_TIME
+        return times.NO_TIME
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @given(st.lists(st.one_of(_plain, _moments.map(datetime.isoformat), _odd, st.text(max_size=20)), max_size=6))
 def test_many_timestamps_are_read_as_each_by_itself(texts: list[str]) -> None:
     """The quick way for the plain form must not take in, move or lose any that the plain rule would not."""
-    assert instants.read(texts).tolist() == [_naive(text) for text in texts]
+    assert times.read(texts).tolist() == [_naive(text) for text in texts]
 
 
 @given(st.lists(_plain, min_size=1, max_size=6))
 def test_the_plain_form_comes_back_as_it_was(texts: list[str]) -> None:
     """What is shown is the record's own text, before 1970 as well as after."""
-    at = instants.read(texts)
-    assert instants.texts(at) == texts
-    assert [instants.text(one) for one in at] == texts
+    at = times.read(texts)
+    assert times.texts(at) == texts
+    assert [times.text(one) for one in at] == texts
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_the_plain_form_comes_back_as_it_was(texts: list[str]) -> None:
 )
 def test_other_forms_are_shown_in_utc_and_to_the_second(text: str, shown: str) -> None:
     """Cut, never rounded up: a record must not seem to come from the future."""
-    at = instants.read([text])
-    assert instants.texts(at) == [shown] == [instants.text(at[0])]
+    at = times.read([text])
+    assert times.texts(at) == [shown] == [times.text(at[0])]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_other_forms_are_shown_in_utc_and_to_the_second(text: str, shown: str) -
 )
 def test_an_endless_range_ends_where_timestamps_do(seconds: float, shown: str) -> None:
     """'Everything' is asked for with infinite bounds, which no text can say."""
-    assert instants.text(instants.of_seconds("since", seconds)) == shown
+    assert times.text(times.of_seconds("since", seconds)) == shown
 
 
 def test_no_number_is_no_time() -> None:
     """NaN compares with nothing, so that a range of it would hold chance."""
     with pytest.raises(InputError, match="until"):
-        instants.of_seconds("until", math.nan)
+        times.of_seconds("until", math.nan)

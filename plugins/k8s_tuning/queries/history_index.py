@@ -11,11 +11,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from k8s_tuning.errors import StoreError
-from k8s_tuning.queries import instants, stretches
+from k8s_tuning.queries import periods, times
 from k8s_tuning.queries.columns import UNKNOWN, Ints, Rows
 from k8s_tuning.queries.history_rows import LEVELS, HistoryRows, add_block, run_hash
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.shapes import Level, Record, Records, Series, StripCell
+from k8s_tuning.queries.view_models import Level, Record, Records, Series, StripCell
 from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
@@ -43,7 +43,7 @@ class Episode:
     """An unbroken run of non-OK records of one target; a silence between two of them does not end it.
 
     `ended_at`: the time of the first OK record after it; None while there is none. `worst_record`: the one with the
-    most Jobs in ERROR, then in WARN. `HistoryColumns.record_at` reads it, and `first`.
+    most Jobs in ERROR, then in WARN. `HistoryIndex.record_at` reads it, and `first`.
     """
 
     started_at: str
@@ -54,7 +54,7 @@ class Episode:
     worst_record: Place
 
 
-class HistoryColumns:
+class HistoryIndex:
     """One history file in columns; keep one a process: each call reads only what was appended since the last.
 
     A target is a namespace and a selector; where several clusters have both, `cluster` says which. `since` and `until`
@@ -119,7 +119,7 @@ class HistoryColumns:
         seconds = round((last - first) / cells / _SECOND)
         return [
             StripCell(
-                at=instants.text(at),
+                at=times.text(at),
                 seconds=seconds,
                 worst=next(of_held) if records else None,
                 records=records,
@@ -139,10 +139,10 @@ class HistoryColumns:
         *,
         cluster: str | None = None,
     ) -> Series:
-        """Every record where the range has at most `points`; else so many stretches at most, of one round length.
+        """Every record where the range has at most `points`; else so many periods at most, of one round length.
 
-        A stretch begins at a multiple of its length in UTC. Two neighbours further apart than `stale_seconds`, or than
-        one stretch where that is longer, have a gap between them. InputError for fewer than 2 points.
+        A period begins at a multiple of its length in UTC. Two neighbours further apart than `stale_seconds`, or than
+        one period where that is longer, have a gap between them. InputError for fewer than 2 points.
         """
         first, last = _range(since, until)
         with self._lock:
@@ -152,16 +152,16 @@ class HistoryColumns:
             seconds, begin = 0, np.arange(len(rows))
             at = rows.at
             if len(rows) > points:
-                seconds = stretches.round_seconds(int(rows.at[0]), int(rows.at[-1]), points)
-                at, begin = stretches.aligned(rows, seconds)
-            told = stretches.sum_up(rows, begin) if len(rows) else None
+                seconds = periods.round_seconds(int(rows.at[0]), int(rows.at[-1]), points)
+                at, begin = periods.aligned(rows, seconds)
+            told = periods.sum_up(rows, begin) if len(rows) else None
             worst_rows = rows[told.worst_row] if told else rows
             return Series(
                 namespace=namespace,
                 selector=selector,
                 target=target,
-                since=instants.text(first),
-                until=instants.text(last),
+                since=times.text(first),
+                until=times.text(last),
                 seconds=seconds,
                 gap_seconds=max(stale_seconds, seconds),
                 total_records=len(rows),
@@ -182,7 +182,7 @@ class HistoryColumns:
             if not len(rows):
                 return None
             others = np.flatnonzero(rows.health != rows.health[-1])
-            return instants.text(rows.at[others[-1] + 1 if len(others) else 0])
+            return times.text(rows.at[others[-1] + 1 if len(others) else 0])
 
     def names(self, namespace: str, selector: str, *, cluster: str | None = None) -> list[str]:
         """Every name that the target was recorded under, in the order in which each was last used; the newest last."""
@@ -207,28 +207,28 @@ class HistoryColumns:
         first, last = _range(since, until)
         with self._lock:
             rows = self._fold.state().rows(namespace, selector, cluster)
-            begin, end = stretches.unbroken(rows)
-            over_at = np.append(rows.at, instants.NEWEST)[end]
+            begin, end = periods.unbroken(rows)
+            over_at = np.append(rows.at, times.NEWEST)[end]
             chosen = slice(int(np.searchsorted(over_at, first)), int(np.searchsorted(rows.at[begin], last, "right")))
             begin, end, over_at = (column[chosen][-(newest or len(rows)) :] for column in (begin, end, over_at))
             if not len(begin):
                 return []
-            # The OK runs between them are stretches, too: every second one is ill.
+            # The OK runs between them are periods, too: every second one is ill.
             edges = np.stack((begin, end), axis=1).ravel()[:-1] - begin[0]
             part = rows[slice(int(begin[0]), int(end[-1]))]
             worst = np.maximum.reduceat(part.health, edges)[::2].tolist()
-            ended_at: list[str | None] = list(instants.texts(over_at))
+            ended_at: list[str | None] = list(times.texts(over_at))
             if end[-1] == len(rows):
                 ended_at[-1] = None
             return list(
                 map(
                     Episode,
-                    instants.texts(rows.at[begin]),
+                    times.texts(rows.at[begin]),
                     ended_at,
                     [LEVELS[level] for level in worst],
                     (end - begin).tolist(),
                     _places((namespace, selector), rows[begin]),
-                    _places((namespace, selector), part[stretches.worst_rows(part, edges)[::2]]),
+                    _places((namespace, selector), part[periods.worst_rows(part, edges)[::2]]),
                 )
             )
 
@@ -291,8 +291,8 @@ def _known(counts: Ints) -> list[int | None]:
 
 
 def _range(since: float, until: float) -> tuple[int, int]:
-    first = instants.of_seconds("since", since)
-    return first, max(first, instants.of_seconds("until", until))
+    first = times.of_seconds("since", since)
+    return first, max(first, times.of_seconds("until", until))
 
 
 def _names(history: HistoryRows, rows: Rows) -> list[str]:
@@ -316,14 +316,14 @@ def _read(place: Place, line: bytes) -> Record | None:
     found = read_line(line)
     if found is None or (found.namespace, found.selector) != (place.namespace, place.selector):
         return None
-    if instants.of_text(found.timestamp) != place.at:
+    if times.of_text(found.timestamp) != place.at:
         return None
     return _record(found.record(with_snapshot=False), place.at)
 
 
 def _record(record: K8sHealthHistoryRecord, at: int) -> Record:
     return Record(
-        at=instants.text(at),
+        at=times.text(at),
         namespace=record.namespace,
         selector=record.selector,
         target=record.target,

@@ -10,20 +10,20 @@ Level = Literal["OK", "WARN", "ERROR"]
 Status = Literal["OK", "IDLE", "WARN", "ERROR", "STALE", "NEVER"]
 
 
-class Shape(BaseModel):
+class ViewModel(BaseModel):
     """What all answers share: a field that is not declared here is a mistake."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RunRef(Shape):
+class RunRef(ViewModel):
     """A DAG run of Airflow's."""
 
     dag_id: str
     run_id: str
 
 
-class NoticeBrief(Shape):
+class NoticeBrief(ViewModel):
     """What became of one message to one channel. `outcome`: owed, sent, failed (still owed), dry_run, superseded."""
 
     notice_id: str
@@ -36,8 +36,8 @@ class NoticeBrief(Shape):
     dry_run: bool
 
 
-class StripCell(Shape):
-    """One stretch of a strip. `worst` is null where nothing was recorded. `idle`: no record in it has a Job."""
+class StripCell(ViewModel):
+    """One period of a strip. `worst` is null where nothing was recorded. `idle`: no record in it has a Job."""
 
     at: str
     seconds: int
@@ -46,7 +46,7 @@ class StripCell(Shape):
     idle: bool = False
 
 
-class Incident(Shape):
+class Incident(ViewModel):
     """One incident. `id` is the ledger's, null where no alert planning has seen it; then it is a run of non-OK records.
 
     `worst`: the worst health recorded in it. `cause`: the probable cause in a sentence, where it is known.
@@ -69,7 +69,7 @@ class Incident(Shape):
     notices: list[NoticeBrief]
 
 
-class OverviewRow(Shape):
+class OverviewRow(ViewModel):
     """One target: a namespace and a selector on one cluster, which is null while no record has named one.
 
     `status`: the present health; STALE where the newest record is older than `stale_after_minutes` or dated as far
@@ -101,7 +101,7 @@ class OverviewRow(Shape):
     strip: list[StripCell]
 
 
-class Overview(Shape):
+class Overview(ViewModel):
     """Every target, the worst first. `notes`: what could not be read, each with its place and cure."""
 
     now: str
@@ -111,10 +111,10 @@ class Overview(Shape):
     notes: list[str]
 
 
-class Series(Shape):
-    """One target's health over time, in columns of equal length; stretches without a record are not in it.
+class Series(ViewModel):
+    """One target's health over time, in columns of equal length; periods without a record are not in it.
 
-    `at`: when each stretch begins, seconds since the epoch. `seconds`: how long each is; 0 where each column is one
+    `at`: when each period begins, seconds since the epoch. `seconds`: how long each is; 0 where each column is one
     record. `worst`: 0 OK, 1 WARN, 2 ERROR: the worst record, so that no ERROR is lost. `records_*`: how many records.
     `jobs_*`: of the record with the most Jobs in ERROR, then WARN, so that the three belong together; null where the
     Jobs could not be listed. `gap_seconds`: two neighbours further apart than this have nothing known between them.
@@ -139,14 +139,14 @@ class Series(Shape):
     jobs_error: list[int | None]
 
 
-class Incidents(Shape):
+class Incidents(ViewModel):
     """A target's incidents that touch the range, newest first; of the history's, the newest 10,000."""
 
     total: int
     items: list[Incident]
 
 
-class Record(Shape):
+class Record(ViewModel):
     """One line of the history. `jobs_*`: null where the Jobs could not be listed. `idle`: OK, for there are none."""
 
     at: str
@@ -164,14 +164,14 @@ class Record(Shape):
     idle: bool = False
 
 
-class Records(Shape):
+class Records(ViewModel):
     """Records of the range, newest first."""
 
     total: int
     items: list[Record]
 
 
-class LogTail(Shape):
+class LogTail(ViewModel):
     """The last lines of one container; `previous`: of its run before the last restart."""
 
     pod: str
@@ -181,7 +181,7 @@ class LogTail(Shape):
     lines: list[str]
 
 
-class Event(Shape):
+class Event(ViewModel):
     """One Kubernetes event."""
 
     type: str
@@ -193,7 +193,7 @@ class Event(Shape):
     last_at: str | None
 
 
-class Job(Shape):
+class Job(ViewModel):
     """One Job of the newest snapshot, with its pods' words."""
 
     name: str
@@ -216,7 +216,7 @@ class Job(Shape):
     events: list[Event]
 
 
-class Jobs(Shape):
+class Jobs(ViewModel):
     """The Jobs of a target's newest snapshot. `at` is null where no snapshot was kept, `total` where it has no list."""
 
     at: str | None
@@ -227,7 +227,7 @@ class Jobs(Shape):
     items: list[Job]
 
 
-class SessionJob(Shape):
+class SessionJob(ViewModel):
     """One Job of a session. `phase`: as last seen; GONE where it was never seen to end and is not there any more."""
 
     name: str
@@ -242,7 +242,7 @@ class SessionJob(Shape):
     seen_at: str | None
 
 
-class SessionRow(Shape):
+class SessionRow(ViewModel):
     """One tuning session. `total` = succeeded + failed + running + pending + gone + unseen."""
 
     namespace: str
@@ -261,7 +261,7 @@ class SessionRow(Shape):
     seconds: float | None = Field(description="From the first start to the last end, or to the last look.")
 
 
-class Sessions(Shape):
+class Sessions(ViewModel):
     """Sessions, newest first."""
 
     total: int
@@ -269,7 +269,7 @@ class Sessions(Shape):
     notes: list[str]
 
 
-class Session(Shape):
+class Session(ViewModel):
     """One session with its Jobs; `selector` of the target that watches it, where one is known."""
 
     row: SessionRow
@@ -279,7 +279,7 @@ class Session(Shape):
     notices: list[NoticeBrief]
 
 
-class AlertRow(Shape):
+class AlertRow(ViewModel):
     """One message to one channel, or one decision against one.
 
     `outcome`: owed, sent, failed (still owed), dry_run, superseded, already_sent, or not_sent. `ref`: asks for the
@@ -309,7 +309,7 @@ class AlertRow(Shape):
     run: RunRef | None
 
 
-class Alerts(Shape):
+class Alerts(ViewModel):
     """Entries of the ledger, newest first; the values that each filter may take."""
 
     total: int
@@ -321,7 +321,7 @@ class Alerts(Shape):
     notes: list[str]
 
 
-class Attempt(Shape):
+class Attempt(ViewModel):
     """One line of the ledger about a notice."""
 
     at: str
@@ -331,7 +331,7 @@ class Attempt(Shape):
     dry_run: bool
 
 
-class Alert(Shape):
+class Alert(ViewModel):
     """One entry whole. `message`: the bytes as sent, secrets masked; null where nothing was sent or none were kept."""
 
     row: AlertRow
@@ -340,7 +340,7 @@ class Alert(Shape):
     incident: dict[str, Any] | None
 
 
-class PipelineResult(Shape):
+class PipelineResult(ViewModel):
     """What the journal of runs says of one."""
 
     ended_at: str
@@ -350,7 +350,7 @@ class PipelineResult(Shape):
     stage_seconds: dict[str, float]
 
 
-class Run(Shape):
+class Run(ViewModel):
     """Everything that one DAG run left behind."""
 
     run: RunRef

@@ -1,4 +1,4 @@
-"""Rows summed up over stretches of time, and cut into runs of the same health. Pure."""
+"""Rows summed up over periods of time, and cut into runs of the same health. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ROUND_SECONDS = (
 
 
 @dataclass(frozen=True)
-class Stretches:
-    """What is said of each stretch that has records: `begin`, the place of its first row, and its `worst_row`."""
+class Periods:
+    """What is said of each period that has records: `begin`, the place of its first row, and its `worst_row`."""
 
     begin: Places
     worst: npt.NDArray[np.int8]
@@ -43,7 +43,7 @@ def round_seconds(first: int, last: int, points: int) -> int:
 
 
 def aligned(rows: Rows, seconds: int) -> tuple[Ints, Places]:
-    """When each stretch of so many seconds that has rows begins, in microseconds, and the place of its first row."""
+    """When each period of so many seconds that has rows begins, in microseconds, and the place of its first row."""
     step = seconds * _SECOND
     edges = np.arange(rows.at[0] // step, rows.at[-1] // step + 1) * step
     begin = np.searchsorted(rows.at, edges)
@@ -51,10 +51,10 @@ def aligned(rows: Rows, seconds: int) -> tuple[Ints, Places]:
     return edges[is_held], begin[is_held]
 
 
-def sum_up(rows: Rows, begin: Places) -> Stretches:
-    """Of each stretch, which reaches to the next one's first row: its worst health, its worst record, its counts."""
+def sum_up(rows: Rows, begin: Places) -> Periods:
+    """Of each period, which reaches to the next one's first row: its worst health, its worst record, its counts."""
     counts = [np.add.reduceat(rows.health == level, begin, dtype=np.int64) for level in range(3)]
-    return Stretches(
+    return Periods(
         begin=begin,
         worst=np.maximum.reduceat(rows.health, begin),
         worst_row=worst_rows(rows, begin),
@@ -63,17 +63,17 @@ def sum_up(rows: Rows, begin: Places) -> Stretches:
 
 
 def worst_rows(rows: Rows, begin: Places) -> Places:
-    """The place of each stretch's record with the most Jobs in ERROR, then in WARN; the newest of such."""
+    """The place of each period's record with the most Jobs in ERROR, then in WARN; the newest of such."""
     lengths = np.diff(begin, append=len(rows))
     most = np.maximum.reduceat(rows.error, begin)
     left = np.flatnonzero(rows.error == np.repeat(most, lengths))
-    stretch = np.repeat(np.arange(len(begin)), lengths)[left]
+    period = np.repeat(np.arange(len(begin)), lengths)[left]
     starts = np.searchsorted(left, begin)
     warn = rows.warn[left]
-    is_worst = warn == np.maximum.reduceat(warn, starts)[stretch]
+    is_worst = warn == np.maximum.reduceat(warn, starts)[period]
     # Of an index given twice, numpy keeps what was assigned last: the newest row.
     found = np.empty(len(begin), np.intp)
-    found[stretch[is_worst]] = left[is_worst]
+    found[period[is_worst]] = left[is_worst]
     return found
 
 

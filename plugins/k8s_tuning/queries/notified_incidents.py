@@ -24,7 +24,7 @@ class _Incident(msgspec.Struct, gc=False):
     recent_events: list[_Event] = []
 
 
-class ToldIncident(msgspec.Struct, eq=False):
+class NotifiedIncident(msgspec.Struct, eq=False):
     """One incident. `severity`: the worst of all lines. `reasons`: each with the most Jobs that a line gave it.
 
     `is_open`, `over_at`: the newest decision's word; a dry run's only while there is no real one. `cause`: the newest

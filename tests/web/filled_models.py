@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from k8s_tuning.queries import shapes
+from k8s_tuning.queries import view_models
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>\u202egnp\x00\x1b[31m {{ 'z' * 9 }} %(x)s 한글"
 AT = "2025-11-16T10:00:00Z"
@@ -40,35 +40,35 @@ class FilledBoard:
 
     folder = HOSTILE
 
-    def overview(self, *_: Any) -> shapes.Overview:
-        return filled(shapes.Overview)
+    def overview(self, *_: Any) -> view_models.Overview:
+        return filled(view_models.Overview)
 
-    def target(self, *_: Any) -> shapes.OverviewRow:
-        return filled(shapes.OverviewRow)
+    def target(self, *_: Any) -> view_models.OverviewRow:
+        return filled(view_models.OverviewRow)
 
-    def series(self, *_: Any) -> shapes.Series:
-        return filled(shapes.Series)
+    def series(self, *_: Any) -> view_models.Series:
+        return filled(view_models.Series)
 
-    def incidents(self, *_: Any) -> shapes.Incidents:
-        return filled(shapes.Incidents)
+    def incidents(self, *_: Any) -> view_models.Incidents:
+        return filled(view_models.Incidents)
 
-    def records(self, *_: Any) -> shapes.Records:
-        return filled(shapes.Records)
+    def records(self, *_: Any) -> view_models.Records:
+        return filled(view_models.Records)
 
-    def jobs(self, *_: Any, **__: Any) -> shapes.Jobs:
-        return filled(shapes.Jobs)
+    def jobs(self, *_: Any, **__: Any) -> view_models.Jobs:
+        return filled(view_models.Jobs)
 
-    def sessions(self, *_: Any) -> shapes.Sessions:
-        return filled(shapes.Sessions)
+    def sessions(self, *_: Any) -> view_models.Sessions:
+        return filled(view_models.Sessions)
 
-    def session(self, *_: Any, **__: Any) -> shapes.Session:
-        return filled(shapes.Session)
+    def session(self, *_: Any, **__: Any) -> view_models.Session:
+        return filled(view_models.Session)
 
-    def alerts(self, **_: Any) -> shapes.Alerts:
-        return filled(shapes.Alerts)
+    def alerts(self, **_: Any) -> view_models.Alerts:
+        return filled(view_models.Alerts)
 
-    def alert(self, *_: Any) -> shapes.Alert:
-        return filled(shapes.Alert)
+    def alert(self, *_: Any) -> view_models.Alert:
+        return filled(view_models.Alert)
 
-    def run(self, *_: Any) -> shapes.Run:
-        return filled(shapes.Run)
+    def run(self, *_: Any) -> view_models.Run:
+        return filled(view_models.Run)

@@ -1,4 +1,4 @@
-"""Columns of rows: kept in order as they come, summed up over stretches, and cut into runs."""
+"""Columns of rows: kept in order as they come, summed up over periods, and cut into runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries import stretches
+from k8s_tuning.queries import periods
 from k8s_tuning.queries.columns import GrowingRows, Rows
-from k8s_tuning.queries.instants import NEWEST, OLDEST
+from k8s_tuning.queries.times import NEWEST, OLDEST
 
 SECOND = 1_000_000
 
@@ -48,13 +48,13 @@ def test_rows_stand_in_the_order_of_time_however_they_came(batches: list[list[in
 def test_at_most_so_many_stretches_cover_any_range(one: int, two: int, points: int) -> None:
     """From one second to ten thousand years; and the next shorter length would have taken more."""
     first, last = sorted((one, two))
-    seconds = stretches.round_seconds(first, last, points)
+    seconds = periods.round_seconds(first, last, points)
 
     def covering(length: int) -> int:
         return last // (length * SECOND) - first // (length * SECOND) + 1
 
     assert covering(seconds) <= points
-    shorter = stretches.ROUND_SECONDS[: stretches.ROUND_SECONDS.index(seconds)]
+    shorter = periods.ROUND_SECONDS[: periods.ROUND_SECONDS.index(seconds)]
     assert all(covering(length) > points for length in shorter)
 
 
@@ -63,13 +63,13 @@ def test_at_most_so_many_stretches_cover_any_range(one: int, two: int, points: i
 )
 def test_the_lengths_are_those_that_a_person_would_choose(hours: int, points: int, seconds: int) -> None:
     """A day in five minutes, a month in two hours, a year in days."""
-    assert stretches.round_seconds(0, hours * 3600 * SECOND - 1, points) == seconds
+    assert periods.round_seconds(0, hours * 3600 * SECOND - 1, points) == seconds
 
 
 def test_one_point_is_refused() -> None:
     """Two instants can lie on either side of every multiple."""
     with pytest.raises(InputError, match="points: 1 is below 2"):
-        stretches.round_seconds(0, 1, 1)
+        periods.round_seconds(0, 1, 1)
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from([0, 1, 10**15]), st.integers(0, 2)), min_size=1), min_size=1))
@@ -77,7 +77,7 @@ def test_a_stretchs_worst_record_is_the_newest_of_the_worst(parts: list[list[tup
     """The three counts that are shown belong to one record."""
     every = [badness for part in parts for badness in part]
     begin = np.cumsum([0, *map(len, parts[:-1])])
-    found = stretches.worst_rows(_rows(list(range(len(every))), every), begin)
+    found = periods.worst_rows(_rows(list(range(len(every))), every), begin)
     naive = []
     for start, part in zip(begin.tolist(), parts, strict=True):
         most = max(part)
@@ -88,7 +88,7 @@ def test_a_stretchs_worst_record_is_the_newest_of_the_worst(parts: list[list[tup
 @given(st.lists(st.integers(0, 2)))
 def test_runs_of_ill_rows_are_unbroken_and_all_there(health: list[int]) -> None:
     """Each ill row lies in one run, no OK row in any, and no two runs touch."""
-    begin, end = stretches.unbroken(_rows(list(range(len(health))), health=health))
+    begin, end = periods.unbroken(_rows(list(range(len(health))), health=health))
     inside = [row for first, last in zip(begin, end, strict=True) for row in range(first, last)]
     assert inside == [row for row, level in enumerate(health) if level]
     assert (begin[1:] > end[:-1]).all()

@@ -8,13 +8,13 @@ from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import ConfigError, StoreError
-from k8s_tuning.queries import shapes
+from k8s_tuning.queries import view_models
+from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.incidents import JoinedIncident, join
 from k8s_tuning.queries.jobs import jobs_of
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.runs import pipeline_result, run_name
-from k8s_tuning.queries.series import HistoryColumns
-from k8s_tuning.queries.tuning import session_jobs, session_row
+from k8s_tuning.queries.sessions import session_jobs, session_row
 from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
@@ -37,13 +37,13 @@ class Dashboard:
     def __init__(self, folder: str | Path, targets_file: str | Path) -> None:
         self.folder = Path(folder)
         self._targets_file = Path(targets_file)
-        self._history = HistoryColumns(self.folder / "health.jsonl")
+        self._history = HistoryIndex(self.folder / "health.jsonl")
         self._ledger = LedgerIndex(self.folder / "alerts-ledger.jsonl")
         self._runs = K8sPipelineRunStore(self.folder / "runs.jsonl")
         self._looks = LookStore(self.folder / "looks")
         self._sessions = SessionStore(self.folder / "sessions")
 
-    def overview(self, range_seconds: float, now: str | None = None) -> shapes.Overview:
+    def overview(self, range_seconds: float, now: str | None = None) -> view_models.Overview:
         """Every target that targets.yaml names or the history knows, the worst first; strips of the last so long."""
         now = now or timestamps.now()
         config, notes = self._watched()
@@ -65,7 +65,7 @@ class Dashboard:
         rows.sort(
             key=lambda row: (_ORDER.index(row.status), row.name or "", row.namespace, row.selector, row.cluster or "")
         )
-        return shapes.Overview(
+        return view_models.Overview(
             now=now, range_seconds=int(range_seconds), stale_after_minutes=stale_minutes, rows=rows, notes=notes
         )
 
@@ -77,7 +77,7 @@ class Dashboard:
         now: str | None = None,
         *,
         cluster: str | None = None,
-    ) -> shapes.OverviewRow | None:
+    ) -> view_models.OverviewRow | None:
         """One target's row of the overview; None for one that nobody names and that has no record.
 
         Without a `cluster`, the first that has this namespace and selector.
@@ -107,7 +107,7 @@ class Dashboard:
         points: int = 600,
         *,
         cluster: str | None = None,
-    ) -> shapes.Series:
+    ) -> view_models.Series:
         """Health and Job counts over time, at most so many points; no ERROR is lost between them."""
         config, _ = self._watched()
         stale_minutes = config.stale_after_minutes if config else STALE_AFTER_MINUTES
@@ -123,13 +123,13 @@ class Dashboard:
         offset: int = 0,
         *,
         cluster: str | None = None,
-    ) -> shapes.Incidents:
+    ) -> view_models.Incidents:
         """The incidents that touch the range, newest first."""
         where = self._identity(namespace, selector, cluster)
         joined = self._joined(where, since, until)
         look = self._look(where, [])
         page = [self._incident(one, where, look) for one in joined[offset : offset + limit]]
-        return shapes.Incidents(total=len(joined), items=page)
+        return view_models.Incidents(total=len(joined), items=page)
 
     def records(
         self,
@@ -141,16 +141,16 @@ class Dashboard:
         offset: int = 0,
         *,
         cluster: str | None = None,
-    ) -> shapes.Records:
+    ) -> view_models.Records:
         """The records of the range, newest first."""
         return self._history.records(namespace, selector, since, until, limit, offset, cluster=cluster)
 
-    def jobs(self, namespace: str, selector: str, *, cluster: str | None = None, **choice: Any) -> shapes.Jobs:
+    def jobs(self, namespace: str, selector: str, *, cluster: str | None = None, **choice: Any) -> view_models.Jobs:
         """The Jobs of the target's newest snapshot; `choice` as in jobs.jobs_of. InputError for an unknown one."""
         where = self._identity(namespace, selector, cluster)
         return jobs_of(self._looks.read(namespace, selector, where.name, where.cluster), **choice)
 
-    def sessions(self, q: str | None = None, limit: int = 50, offset: int = 0) -> shapes.Sessions:
+    def sessions(self, q: str | None = None, limit: int = 50, offset: int = 0) -> view_models.Sessions:
         """Sessions with these letters in their id or namespace, newest first."""
         notes: list[str] = []
         found = [
@@ -158,7 +158,7 @@ class Dashboard:
             for one in self._sessions.list(notes.append)
             if not q or q.casefold() in f"{one.namespace}/{one.session_id}".casefold()
         ]
-        return shapes.Sessions(
+        return view_models.Sessions(
             total=len(found), items=[session_row(one) for one in found[offset : offset + limit]], notes=notes
         )
 
@@ -171,14 +171,14 @@ class Dashboard:
         order: str = "asc",
         limit: int = 50,
         offset: int = 0,
-    ) -> shapes.Session | None:
+    ) -> view_models.Session | None:
         """One session with its Jobs; None where there is none. InputError for an unknown `sort` or `order`."""
         found = self._sessions.read(namespace, session_id)
         if found is None:
             return None
         jobs = session_jobs(found, q=q, sort=sort, order=order)
         told = self._ledger.of_run(found.run_id) if found.run_id else []
-        return shapes.Session(
+        return view_models.Session(
             row=session_row(found),
             total=len(found.jobs),
             matching=len(jobs),
@@ -186,21 +186,21 @@ class Dashboard:
             notices=[_brief(row) for row in told if row.notice_id],
         )
 
-    def alerts(self, **choice: Any) -> shapes.Alerts:
+    def alerts(self, **choice: Any) -> view_models.Alerts:
         """Entries of the ledger, newest first; `choice` as in notices.LedgerIndex.alerts."""
         return self._ledger.alerts(**choice)
 
-    def alert(self, ref: str) -> shapes.Alert | None:
+    def alert(self, ref: str) -> view_models.Alert | None:
         """One entry of the ledger whole; None where there is none (any more)."""
         return self._ledger.alert(ref)
 
-    def run(self, dag_id: str, run_id: str) -> shapes.Run:
+    def run(self, dag_id: str, run_id: str) -> view_models.Run:
         """Everything that one DAG run left behind; empty lists for a run of another DAG."""
         name = run_name(dag_id, run_id)
         result = next((one for one in reversed(self._runs.recent(10_000)) if one.run_id == name), None)
         notes: list[str] = []
-        return shapes.Run(
-            run=shapes.RunRef(dag_id=dag_id, run_id=run_id),
+        return view_models.Run(
+            run=view_models.RunRef(dag_id=dag_id, run_id=run_id),
             records=self._history.of_run(name),
             sessions=[session_row(one) for one in self._sessions.list(notes.append) if one.run_id == name],
             alerts=self._ledger.of_run(name),
@@ -228,7 +228,7 @@ class Dashboard:
 
     def _row(
         self, where: TargetIdentity, now: str, stale_minutes: float, range_seconds: float, notes: list[str]
-    ) -> shapes.OverviewRow:
+    ) -> view_models.OverviewRow:
         namespace, selector, cluster = where.namespace, where.selector, where.cluster
         until = timestamps.to_datetime(now).timestamp()
         newest = self._history.records(namespace, selector, -math.inf, math.inf, 1, 0, cluster=cluster).items
@@ -239,7 +239,7 @@ class Dashboard:
             notes.append(f"{namespace} {selector}: its newest record is dated {last.at}, still to come; set the clocks")
         look = self._look(where, notes)
         names = self._history.names(namespace, selector, cluster=cluster)
-        return shapes.OverviewRow(
+        return view_models.OverviewRow(
             name=(last.target if last else None) or (names[-1] if names else None),
             former_names=names[:-1],
             cluster=cluster,
@@ -264,8 +264,8 @@ class Dashboard:
         )
 
     def _open_incident(
-        self, where: TargetIdentity, last: shapes.Record | None, look: TargetLook | None
-    ) -> shapes.Incident | None:
+        self, where: TargetIdentity, last: view_models.Record | None, look: TargetLook | None
+    ) -> view_models.Incident | None:
         if last is None:
             return None
         at = timestamps.to_datetime(last.at).timestamp()
@@ -279,12 +279,12 @@ class Dashboard:
             self._ledger.incidents(*key, since, until, where.name, where.cluster),
         )
 
-    def _incident(self, one: JoinedIncident, where: TargetIdentity, look: TargetLook | None) -> shapes.Incident:
+    def _incident(self, one: JoinedIncident, where: TargetIdentity, look: TargetLook | None) -> view_models.Incident:
         first = self._history.record_at(one.episodes[0].first) if one.episodes else None
         worst = max(one.episodes, key=lambda episode: episode.worst == "ERROR", default=None)
         telling = self._history.record_at(worst.worst_record) if worst else None
         cause = (_cause(look, telling.at) if telling else None) or (one.told.cause if one.told else None)
-        return shapes.Incident(
+        return view_models.Incident(
             id=one.told.id if one.told else None,
             namespace=where.namespace,
             selector=where.selector,
@@ -311,8 +311,8 @@ def _cause(look: TargetLook | None, at: str) -> str | None:
     return next((job.cause for job in sorted(failing, key=lambda job: job.health != "ERROR")), None)
 
 
-def _brief(row: shapes.AlertRow) -> shapes.NoticeBrief:
-    return shapes.NoticeBrief(
+def _brief(row: view_models.AlertRow) -> view_models.NoticeBrief:
+    return view_models.NoticeBrief(
         notice_id=row.notice_id or "",
         receiver=row.receiver,
         channel=row.channel,

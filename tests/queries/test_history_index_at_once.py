@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.stages.history_lines import NAMESPACE, SELECTOR
 
-from k8s_tuning.queries.series import HistoryColumns
+from k8s_tuning.queries.history_index import HistoryIndex
 
 MINE = NAMESPACE, SELECTOR
 APPENDS = 300
@@ -36,7 +36,7 @@ _WRITER = textwrap.dedent(
 def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_path: Path) -> None:
     """No reader fails, sees a count go backwards but for retention, or records that differ from their total."""
     path = tmp_path / "health.jsonl"
-    columns = HistoryColumns(path)
+    columns = HistoryIndex(path)
     faults: list[str] = []
     over = threading.Event()
     answers = [0] * 4
@@ -46,7 +46,7 @@ def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_p
             series = columns.series(*MINE, -math.inf, math.inf, 20)
             sums = sum(map(sum, (series.records_ok, series.records_warn, series.records_error)))
             if sums != series.total_records:
-                faults.append(f"{sums} records in the stretches of {series.total_records}")
+                faults.append(f"{sums} records in the periods of {series.total_records}")
             told = columns.records(*MINE, -math.inf, math.inf, limit=1000)
             if len(told.items) != told.total:
                 faults.append(f"{len(told.items)} records of {told.total}")
@@ -71,4 +71,4 @@ def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_p
             reader.result()
     assert faults == []
     assert columns.records(*MINE, -math.inf, math.inf).items[0].run.run_id == str(APPENDS - 1)
-    assert columns.records(*MINE, -math.inf, math.inf).total == HistoryColumns(path).records(*MINE, 0, math.inf).total
+    assert columns.records(*MINE, -math.inf, math.inf).total == HistoryIndex(path).records(*MINE, 0, math.inf).total

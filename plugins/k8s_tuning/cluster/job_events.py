@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import BadAnswer, ClusterError, NotFound
-from k8s_tuning.stages.events.snapshot import Json, involved, oldest_first, read_event
+from k8s_tuning.stages.api_values import Json
+from k8s_tuning.stages.events.snapshot import involved, oldest_first, read_event
 from k8s_tuning.stages.health.event_signs import CLAIM, JOB, POD, wants_events
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodStatus
 

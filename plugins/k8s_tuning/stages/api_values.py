@@ -12,10 +12,14 @@ from k8s_tuning.printable import printable
 Json = dict[str, Any]
 
 
+def as_mapping(value: Any) -> Json:
+    """The value where it is an object, {} for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def mapping(source: Json, key: str) -> Json:
     """The object there, {} for none."""
-    value = source.get(key)
-    return value if isinstance(value, dict) else {}
+    return as_mapping(source.get(key))
 
 
 def mappings(source: Json, key: str) -> list[Json]:

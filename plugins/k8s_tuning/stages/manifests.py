@@ -35,14 +35,14 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _string_node(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     # kubectl reads 1e3 and 0o7 as numbers where PyYAML reads texts: quote whatever could be another type to somebody.
     # The same for line breaks and what else does not print: double quotes are the one style that escapes all of it.
     style = '"' if _LOOKS_LIKE_OTHER_TYPE.match(value) or not value.isprintable() else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _string_node)
 
 
 def to_yaml(manifest: dict[str, Any]) -> str:

@@ -46,15 +46,17 @@ def with_text_quantities(pod: Any) -> Any:
         return [with_text_quantities(item) for item in pod]
     if not isinstance(pod, dict):
         return pod
-    return {key: _texts(key, value) for key, value in pod.items()}
+    return {key: _field(key, value) for key, value in pod.items()}
 
 
-def _texts(key: Any, value: Any) -> Any:
+def _field(key: Any, value: Any) -> Any:
     if key in _QUANTITY_MAPS and isinstance(value, dict):
-        return {name: _text(amount) for name, amount in value.items()}
-    return _text(value) if key in _QUANTITY_FIELDS else with_text_quantities(value)
+        return {name: _quantity_text(amount) for name, amount in value.items()}
+    return _quantity_text(value) if key in _QUANTITY_FIELDS else with_text_quantities(value)
 
 
-def _text(amount: Any) -> Any:
-    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-    return str(amount) if is_number else amount
+def _quantity_text(amount: Any) -> Any:
+    """A number as the API server gives it back (`cpu: 1.0` is "1"); what is none stays."""
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        return amount
+    return str(int(amount) if isinstance(amount, float) and amount.is_integer() else amount)

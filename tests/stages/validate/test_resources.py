@@ -38,8 +38,8 @@ WARNED = [
 @pytest.mark.parametrize(("name", "amount", "said"), WARNED, ids=[f"{name}={amount!r}" for name, amount, _ in WARNED])
 def test_what_nobody_can_have_meant_is_a_warning_with_what_was_meant(part, name, amount, said):
     (found,) = findings(**{part: {name: amount}})
-    assert (found.error, found.rule, found.place) == (False, "quantity-unit", f"{part}.{name}")
-    assert said in found.problem
+    assert (found.error, found.rule, found.path) == (False, "quantity-unit", f"{part}.{name}")
+    assert said in found.message
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ REFUSED = [
 )
 def test_what_kubernetes_refuses_is_an_error_with_a_cure_for_this_resource(rule, name, amount, said):
     (found,) = findings(limits={name: amount})
-    assert (found.error, found.rule, found.place) == (True, rule, f"limits.{name}")
-    assert said in found.problem
+    assert (found.error, found.rule, found.path) == (True, rule, f"limits.{name}")
+    assert said in found.message
 
 
 PAIRS = [
@@ -130,7 +130,7 @@ PAIRS = [
 def test_requests_and_limits_that_do_not_go_together_are_an_error(requests, limits, rule, said):
     (found,) = findings(requests, limits)
     assert (found.error, found.rule) == (True, rule)
-    assert said in found.problem
+    assert said in found.message
 
 
 def test_the_same_amount_in_two_notations_is_the_same():
@@ -143,6 +143,6 @@ def test_the_same_amount_in_two_notations_is_the_same():
 )
 def test_every_amount_is_judged_and_what_it_should_have_been_is_one(name, text):
     for found in findings(limits={name: text}):
-        _, asks, meant = found.problem.rpartition("did you mean ")
+        _, asks, meant = found.message.rpartition("did you mean ")
         if asks and found.rule != "resource-name":
             assert parse_quantity(meant.removesuffix("?")) is not None

@@ -163,7 +163,7 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
         del event["raw"]
     return K8sAlertPayload(
         title=f"{_SIGNS[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
-        text=_text(incident),
+        text=_markdown(incident),
         severity=incident.severity,
         namespace=incident.namespace,
         selector=incident.selector,
@@ -226,7 +226,7 @@ def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, event
     return " ".join(sentences)
 
 
-def _text(incident: K8sIncident) -> str:
+def _markdown(incident: K8sIncident) -> str:
     counts = ", ".join(f"{level}={count}" for level, count in incident.job_counts.items())
     events = [
         f"- [{event.type}] {event.reason}: {one_line(event.message, _LONGEST_MESSAGE)} ({event.involved_name})"

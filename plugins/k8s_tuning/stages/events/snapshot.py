@@ -10,14 +10,13 @@ from typing import Any
 from k8s_tuning import timestamps
 from k8s_tuning.choices import fill
 from k8s_tuning.errors import InputError
-from k8s_tuning.printable import one_line, printable
+from k8s_tuning.printable import one_line
+from k8s_tuning.stages.api_values import Json, count, mapping, text
+from k8s_tuning.stages.job_identity import NAME_PREFIX
 
-NAME_PREFIX = "arb-tuning-"
 KINDS = ("Job", "Pod")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _WIDEST_MESSAGE = 300
-
-Json = dict[str, Any]
 
 
 @dataclass
@@ -71,8 +70,8 @@ def belongs(event: Json, selected: Selected) -> bool:
     of the same name that was deleted and made anew is another one. Kind and name are for events without a uid.
     """
     about = involved(event)
-    kind, name, uid = (_text(about, key) for key in ("kind", "name", "uid"))
-    if kind not in KINDS or not name:
+    kind, name, uid = (text(about, key) for key in ("kind", "name", "uid"))
+    if kind is None or kind not in KINDS or name is None:
         return False
     if name.startswith(NAME_PREFIX):
         return True
@@ -131,14 +130,14 @@ def read_event(event: Json) -> K8sEvent:
     """One event as the API gives it. A timestamp that it lacks is None."""
     about = involved(event)
     return K8sEvent(
-        type=_text(event, "type"),
-        reason=_text(event, "reason"),
-        message=_text(event, "message") or _text(event, "note"),
-        involved_kind=_text(about, "kind"),
-        involved_name=_text(about, "name"),
-        involved_namespace=_text(about, "namespace") or _text(_dict(event, "metadata"), "namespace"),
-        first_timestamp=_text_of(_first(event)),
-        last_timestamp=_text_of(_last(event)),
+        type=text(event, "type") or "",
+        reason=text(event, "reason") or "",
+        message=text(event, "message") or text(event, "note") or "",
+        involved_kind=text(about, "kind") or "",
+        involved_name=text(about, "name") or "",
+        involved_namespace=text(about, "namespace") or text(mapping(event, "metadata"), "namespace") or "",
+        first_timestamp=_timestamp(_first(event)),
+        last_timestamp=_timestamp(_last(event)),
         count=_count(event),
         raw=event,
     )
@@ -177,24 +176,24 @@ def _age_order(event: Json) -> tuple[datetime, int]:
 
     Some events are dated to the microsecond and others to the second: finer than that they cannot be compared.
     """
-    version = _dict(event, "metadata").get("resourceVersion")
+    version = mapping(event, "metadata").get("resourceVersion")
     digits = isinstance(version, str) and version.isascii() and version.isdigit() and len(version) < 20
     stored = int(version) if isinstance(version, str) and digits else 0
     return (_last(event) or _EPOCH).replace(microsecond=0), stored
 
 
 def _last(event: Json) -> datetime | None:
-    seen = _instants(event, "lastTimestamp", "deprecatedLastTimestamp", "eventTime")
-    seen += _instants(_dict(event, "series"), "lastObservedTime")
+    seen = _times(event, "lastTimestamp", "deprecatedLastTimestamp", "eventTime")
+    seen += _times(mapping(event, "series"), "lastObservedTime")
     return max(seen, default=None) or _first(event)
 
 
 def _first(event: Json) -> datetime | None:
-    seen = _instants(event, "firstTimestamp", "deprecatedFirstTimestamp", "eventTime")
-    return min(seen or _instants(_dict(event, "metadata"), "creationTimestamp"), default=None)
+    seen = _times(event, "firstTimestamp", "deprecatedFirstTimestamp", "eventTime")
+    return min(seen or _times(mapping(event, "metadata"), "creationTimestamp"), default=None)
 
 
-def _instants(source: Json, *keys: str) -> list[datetime]:
+def _times(source: Json, *keys: str) -> list[datetime]:
     found = []
     for key in keys:
         value = source.get(key)
@@ -206,26 +205,15 @@ def _instants(source: Json, *keys: str) -> list[datetime]:
     return found
 
 
-def _text_of(instant: datetime | None) -> str | None:
-    return None if instant is None else timestamps.to_text(instant)
+def _timestamp(time: datetime | None) -> str | None:
+    return None if time is None else timestamps.to_text(time)
 
 
 def involved(event: Json) -> Json:
     """What an event is about, in the core and in the newer API's word."""
-    return _dict(event, "involvedObject") or _dict(event, "regarding")
-
-
-def _dict(source: Json, key: str) -> Json:
-    value = source.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    return printable(value) if isinstance(value, str) else ""
+    return mapping(event, "involvedObject") or mapping(event, "regarding")
 
 
 def _count(event: Json) -> int:
     """How often it was seen: at least once, whatever the fields say."""
-    said = (event.get("count"), event.get("deprecatedCount"), _dict(event, "series").get("count"))
-    return max([1, *(number for number in said if isinstance(number, int) and not isinstance(number, bool))])
+    return max(1, count(event, "count"), count(event, "deprecatedCount"), count(mapping(event, "series"), "count"))

@@ -24,6 +24,7 @@ from k8s_tuning.stages.job_identity import (
     spec_hash,
 )
 from k8s_tuning.stages.manifests import to_yaml, write_manifests
+from k8s_tuning.stages.quantities import with_text_quantities
 
 APP = "arbitrage-tuning"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -124,7 +125,7 @@ class K8sTuningJobFactory:
                 SESSION_ANNOTATION: config.session_id,
             },
             backoff_limit=config.backoff_limit,
-            resources=_texts(config.resources),
+            resources=with_text_quantities(config.resources) or None,
             ttl_seconds_after_finished=config.ttl_seconds_after_finished,
             active_deadline_seconds=config.active_deadline_seconds,
             service_account=config.service_account,
@@ -278,14 +279,3 @@ def _literal(text: str) -> str:
 
 def _present(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _texts(resources: Any) -> dict[str, Any] | None:
-    """Quantities as texts, as the API server gives them back (`cpu: 1` is "1")."""
-    if not resources:
-        return None
-    return {part: {name: _text(amount) for name, amount in amounts.items()} for part, amounts in resources.items()}
-
-
-def _text(amount: Any) -> str:
-    return str(int(amount) if isinstance(amount, float) and amount.is_integer() else amount)

@@ -151,13 +151,13 @@ def _rule_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:
     yield from _env_problems(config)
     for found in resource_findings(_amounts(config)):
         if found.error:
-            yield f"resources.{found.place}", found.problem
+            yield f"resources.{found.path}", found.message
 
 
 def session_warnings(config: K8sOrchestratorConfig) -> list[str]:
     """What Kubernetes takes and nobody can have meant, each with its key and cure: `memory: 512m` is half a byte."""
     found = resource_findings(_amounts(config))
-    return [f"resources.{one.place}: {one.problem}" for one in found if not one.error]
+    return [f"resources.{one.path}: {one.message}" for one in found if not one.error]
 
 
 def _amounts(config: K8sOrchestratorConfig) -> dict[str, dict[str, Any]]:

@@ -76,7 +76,7 @@ def pods_refused(job: K8sJobStatus) -> Evidence | None:
     if not refusals:
         return None
     seen = [event.first_timestamp for event in refusals if event.first_timestamp]
-    return Evidence("pods_refused", _text(refusals[-1]), max(min(seen), last_made) if seen else None)
+    return Evidence("pods_refused", _reason_and_message(refusals[-1]), max(min(seen), last_made) if seen else None)
 
 
 def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
@@ -89,17 +89,16 @@ def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
         unbound = _unbound_claim(job, pod)
         if unbound is None and pod.unschedulable is None:
             unbound = next((event for event in reversed(own) if event.reason == "FailedScheduling"), None)
-        return None if unbound is None else Evidence("unschedulable", _text(unbound))
+        return None if unbound is None else Evidence("unschedulable", _reason_and_message(unbound))
     for event in reversed(own):
         if event.reason == "Pulling":
-            return Evidence(None, _text(event))
+            return Evidence(None, _reason_and_message(event))
         if event.reason in _LATER_THAN_THE_START:
             return None
         if event.type == WARNING and event.reason not in _SAYS_NOTHING:
             known = EVENT.get(event.reason)
-            return (
-                Evidence(known.reason, _text(event), sentence=known.sentence) if known else Evidence(None, _text(event))
-            )
+            text = _reason_and_message(event)
+            return Evidence(known.reason, text, sentence=known.sentence) if known else Evidence(None, text)
     return None
 
 
@@ -128,6 +127,6 @@ def _events(job: K8sJobStatus, kind: str, names: Iterable[str]) -> list[K8sEvent
     return [event for event in job.events if event.involved_kind == kind and event.involved_name in wanted]
 
 
-def _text(event: K8sEvent) -> str:
+def _reason_and_message(event: K8sEvent) -> str:
     message = event.message.removeprefix(_COMBINED).strip()
     return f"{event.reason}: {message}" if message else event.reason

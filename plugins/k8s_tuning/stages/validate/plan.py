@@ -10,8 +10,10 @@ from typing import Any
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
+from k8s_tuning.stages.api_values import as_mapping, mapping
 from k8s_tuning.stages.manifests import manifest_files, read_manifest_text
-from k8s_tuning.stages.validate.rules import Finding, check_job, mapping, pod_spec
+from k8s_tuning.stages.validate.finding import Finding
+from k8s_tuning.stages.validate.rules import check_job, pod_spec
 from k8s_tuning.stages.validate.secrets import masked
 
 
@@ -72,9 +74,9 @@ class K8sJobValidator:
             found = yamlfile.kind(job)
             return broken([f"{name}: expected a Job's `key: value` lines, found {found} [yaml]"], filename)
         findings = check_job(job)
-        errors = [_text(finding, name) for finding in findings if finding.error or self.strict_mode]
-        warnings = [_text(finding, name) for finding in findings if not finding.error and not self.strict_mode]
-        metadata = mapping(job.get("metadata"))
+        errors = [finding.in_file(name) for finding in findings if finding.error or self.strict_mode]
+        warnings = [finding.in_file(name) for finding in findings if not finding.error and not self.strict_mode]
+        metadata = mapping(job, "metadata")
         return K8sJobValidation(
             valid=not errors,
             job_name=_string(metadata.get("name")).strip(),
@@ -161,7 +163,7 @@ def _mark_duplicates(results: list[K8sJobValidation]) -> list[K8sJobValidation]:
         if result.job_name and others:
             message = f"{result.job_name!r} is also in {', '.join(others[:3])}; rename or remove one"
             finding = Finding(True, "duplicate", "metadata.name", message)
-            marked.append(replace(result, valid=False, errors=[*result.errors, _text(finding, result.filename)]))
+            marked.append(replace(result, valid=False, errors=[*result.errors, finding.in_file(result.filename)]))
         else:
             marked.append(result)
     return marked
@@ -194,7 +196,7 @@ def _job_lines(file: str, job: dict[str, Any]) -> list[str]:
         f"  Labels:    {', '.join(f'{key}={value}' for key, value in _labels(job).items()) or '-'}",
     ]
     for container in pod_spec(job)["containers"]:
-        resources = mapping(container.get("resources"))
+        resources = mapping(container, "resources")
         lines += [
             f"  Image:     {container['image']}",
             f"  Command:   {' '.join(container.get('command') or []) or '-'}",
@@ -208,22 +210,19 @@ def _job_lines(file: str, job: dict[str, Any]) -> list[str]:
 
 
 def _value(variable: dict[str, Any]) -> str:
-    source = mapping(variable.get("valueFrom"))
+    source = mapping(variable, "valueFrom")
     for kind, reference in source.items():
-        return f"({kind} {mapping(reference).get('name', '')}/{mapping(reference).get('key', '')})"
+        named = as_mapping(reference)
+        return f"({kind} {named.get('name', '')}/{named.get('key', '')})"
     return str(variable.get("value") or "")
 
 
 def _amounts(amounts: Any) -> str:
-    return ", ".join(f"{name}={amount}" for name, amount in mapping(amounts).items()) or "-"
+    return ", ".join(f"{name}={amount}" for name, amount in as_mapping(amounts).items()) or "-"
 
 
 def _labels(job: dict[str, Any]) -> dict[str, Any]:
-    return mapping(mapping(job.get("metadata")).get("labels"))
-
-
-def _text(finding: Finding, filename: str) -> str:
-    return f"{filename}: {finding.path}: {finding.message} [{finding.rule}]"
+    return mapping(mapping(job, "metadata"), "labels")
 
 
 def _string(value: Any) -> str:

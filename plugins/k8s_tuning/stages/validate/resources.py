@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from k8s_tuning.kubernetes_names import label_key_problem
 from k8s_tuning.stages.quantities import parse_quantity
+from k8s_tuning.stages.validate.finding import Finding
 
 PARTS = ("requests", "limits")
 _HUGE = "hugepages-"
@@ -23,15 +24,6 @@ _MANY_CORES = 100
 _CLOSE_MISS = re.compile(r"\s*([0-9]+(?:[.,][0-9]+)?)\s*([a-zA-Z]*)\s*")
 _MEANT_BYTES = {"b": "", "k": "Ki", "m": "Mi", "g": "Gi", "t": "Ti"}
 _MEANT_CORES = {"": "", "m": "m", "milli": "m", "millicore": "m", "cpu": "", "core": "", "vcpu": ""}
-
-
-class Finding(NamedTuple):
-    """One thing to change. `place`: `requests.cpu`; `error`: Kubernetes refuses it, else it takes it and means less."""
-
-    error: bool
-    rule: str
-    place: str
-    problem: str
 
 
 def resource_findings(resources: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Finding]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from k8s_tuning import kubernetes_names as names
+from k8s_tuning.stages.api_values import as_mapping, mapping
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, NAME_PREFIX, spec_hash
+from k8s_tuning.stages.validate.finding import Finding
 from k8s_tuning.stages.validate.resources import PARTS, resource_findings
 from k8s_tuning.stages.validate.schema import schema_problems
 from k8s_tuning.stages.validate.values import filled_in, nulls, odd_values
@@ -34,16 +36,6 @@ _PARTIAL = {
 _POD = "spec.template.spec"
 # From one check of the health monitor to the next: the schedule of dags/k8s_health_monitor.py.
 CHECK_SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to mend. `error`: Kubernetes would refuse the Job, or nobody should run it; else a warning."""
-
-    error: bool
-    rule: str
-    path: str
-    message: str
 
 
 def check_job(job: dict[str, Any]) -> list[Finding]:
@@ -81,7 +73,7 @@ def _type(job: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _metadata(job: dict[str, Any]) -> Iterator[Finding]:
-    metadata = mapping(job.get("metadata"))
+    metadata = mapping(job, "metadata")
     name, namespace = metadata.get("name"), metadata.get("namespace")
     if name is not None and not isinstance(name, str):
         yield _error("name", "metadata.name", "must be a text; put the value in quotes")
@@ -99,7 +91,7 @@ def _metadata(job: dict[str, Any]) -> Iterator[Finding]:
         yield _warning("namespace", "metadata.namespace", "is missing; the Job would go to `default`")
     elif isinstance(namespace, str) and (problem := names.dns_label_problem(namespace)) is not None:
         yield _error("namespace", "metadata.namespace", f"{namespace!r} {problem}")
-    labels = mapping(metadata.get("labels"))
+    labels = mapping(metadata, "labels")
     missing = [label for label in RECOMMENDED_LABELS if label not in labels]
     if missing:
         yield _warning("labels", "metadata.labels", f"{', '.join(missing)} missing; selectors and reports rely on them")
@@ -107,13 +99,13 @@ def _metadata(job: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _keys_and_values(place: str, metadata: dict[str, Any]) -> Iterator[Finding]:
-    for key, value in mapping(metadata.get("labels")).items():
+    for key, value in mapping(metadata, "labels").items():
         path = f"{place}.labels.{key}"
         if (problem := names.label_key_problem(str(key))) is not None:
             yield _error("label", path, f"the key {problem}")
         if isinstance(value, str) and (problem := names.label_value_problem(value)) is not None:
             yield _error("label", path, f"the value {value!r} {problem}")
-    for key in mapping(metadata.get("annotations")):
+    for key in mapping(metadata, "annotations"):
         if (problem := names.annotation_key_problem(str(key))) is not None:
             yield _error("annotation", f"{place}.annotations.{key}", f"the key {problem}")
 
@@ -126,7 +118,7 @@ def _values(job: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _spec(job: dict[str, Any]) -> Iterator[Finding]:
-    spec = mapping(job.get("spec"))
+    spec = mapping(job, "spec")
     for field, least in _LEAST.items():
         value = spec.get(field)
         if isinstance(value, int) and not least <= value < 2**31:
@@ -142,9 +134,9 @@ def _spec(job: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _pod(job: dict[str, Any]) -> Iterator[Finding]:
-    template = mapping(mapping(job.get("spec")).get("template"))
-    pod = mapping(template.get("spec"))
-    yield from _keys_and_values("spec.template.metadata", mapping(template.get("metadata")))
+    template = mapping(mapping(job, "spec"), "template")
+    pod = mapping(template, "spec")
+    yield from _keys_and_values("spec.template.metadata", mapping(template, "metadata"))
     if pod.get("restartPolicy") not in ("Never", "OnFailure"):
         shown = _shown(pod.get("restartPolicy"))
         yield _error("restart-policy", f"{_POD}.restartPolicy", f"is {shown}; a Job needs Never or OnFailure")
@@ -176,12 +168,12 @@ def _containers(job: dict[str, Any]) -> Iterator[Finding]:
 def _container(container: dict[str, Any], path: str, main: bool) -> Iterator[Finding]:
     yield from _image(container.get("image"), f"{path}.image")
     for found in resource_findings(_resources(container)):
-        yield Finding(found.error, found.rule, f"{path}.resources.{found.place}", found.problem)
-    if mapping(container.get("securityContext")).get("privileged") is True:
+        yield replace(found, path=f"{path}.resources.{found.path}")
+    if mapping(container, "securityContext").get("privileged") is True:
         yield _error("privileged", f"{path}.securityContext.privileged", "gives the pod the node's rights; remove it")
     env = container.get("env")
     for index, variable in enumerate(env if isinstance(env, list) else []):
-        name = mapping(variable).get("name")
+        name = as_mapping(variable).get("name")
         if isinstance(name, str) and (wrong := names.env_name_problem(name)) is not None:
             yield _error("env-name", f"{path}.env[{index}].name", f"{name!r} {wrong}")
     if main:
@@ -213,7 +205,7 @@ def _image(image: Any, path: str) -> Iterator[Finding]:
 def _volumes(job: dict[str, Any]) -> Iterator[Finding]:
     volumes = pod_spec(job).get("volumes")
     for index, volume in enumerate(volumes if isinstance(volumes, list) else []):
-        if "hostPath" in mapping(volume):
+        if "hostPath" in as_mapping(volume):
             yield _error("host-path", f"{_POD}.volumes[{index}].hostPath", "opens the node's files; use another volume")
 
 
@@ -222,8 +214,8 @@ def _schema(job: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _hash(job: dict[str, Any]) -> Iterator[Finding]:
-    metadata = mapping(job.get("metadata"))
-    said = mapping(metadata.get("annotations")).get(HASH_ANNOTATION)
+    metadata = mapping(job, "metadata")
+    said = mapping(metadata, "annotations").get(HASH_ANNOTATION)
     if said is not None and isinstance(metadata.get("name"), str) and said != spec_hash(job):
         yield _warning(
             "edited",
@@ -234,17 +226,12 @@ def _hash(job: dict[str, Any]) -> Iterator[Finding]:
 
 def pod_spec(job: dict[str, Any]) -> dict[str, Any]:
     """`spec.template.spec`, empty where anything on the way is missing."""
-    return mapping(mapping(mapping(job.get("spec")).get("template")).get("spec"))
-
-
-def mapping(value: Any) -> dict[str, Any]:
-    """The value where it is a mapping, else an empty one: manifests are written by people."""
-    return value if isinstance(value, dict) else {}
+    return mapping(mapping(mapping(job, "spec"), "template"), "spec")
 
 
 def _resources(container: dict[str, Any]) -> dict[str, dict[str, object]]:
-    resources = mapping(container.get("resources"))
-    return {part: mapping(resources.get(part)) for part in PARTS}
+    resources = mapping(container, "resources")
+    return {part: mapping(resources, part) for part in PARTS}
 
 
 def _shown(value: Any) -> str:

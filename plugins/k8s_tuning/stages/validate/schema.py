@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from k8s_tuning import yamlfile
+
 # The newest schema that the pinned kubernetes-validate has. An older cluster knows fewer fields; the API server's dry
 # run, which asks that cluster, says which.
 _SCHEMA = "kubernetes-json-schema/v1.37.0-local-strict/{}.json"
@@ -64,7 +66,7 @@ def _once_by_key(_: Any, keys: list[str], items: Any, __: Any) -> Iterator[Any]:
     from jsonschema import ValidationError
 
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return  # its type is wrong, which is told
+        return  # the rule of its type says so
     seen: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(items):
         # As texts: not all that YAML knows can be looked up.
@@ -90,22 +92,22 @@ _KEY_DEFAULTS = {"protocol": "TCP"}
 _LIST_RULES = {"x-kubernetes-list-map-keys": _once_by_key, "x-kubernetes-list-type": _once}
 
 
-_WORDS = {"string": "a text", "integer": "a whole number", "boolean": "true or false", "array": "a list"}
+_WORDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
 
 
 def _type_problem(value: Any, wanted: Any) -> str:
     kinds = [kind for kind in ([wanted] if isinstance(wanted, str) else wanted) if kind != "null"]
-    expected = " or ".join(
-        _WORDS.get(kind, {"object": "a mapping", "number": "a number"}.get(kind, kind)) for kind in kinds
-    )
+    expected = " or ".join(_WORDS.get(kind, kind) for kind in kinds)
     if kinds == ["string"] and isinstance(value, (bool, int, float)):
         return "must be a text; put the value in quotes"
-    return f"must be {expected}, not {_kind(value)}"
-
-
-def _kind(value: Any) -> str:
-    names = {"str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "list": "a list"}
-    return names.get(type(value).__name__, "a mapping" if isinstance(value, dict) else "a " + type(value).__name__)
+    return f"must be {expected}, not {yamlfile.kind(value)}"
 
 
 def _nearest(name: str, known: dict[str, Any]) -> str:

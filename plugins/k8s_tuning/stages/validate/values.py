@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from k8s_tuning.stages.api_values import mapping
 from k8s_tuning.stages.validate.schema import field_path
 
 # Mappings of texts (or amounts), where a null is no absent field but an entry without a value.
@@ -58,17 +59,13 @@ def _is_variables_value(path: list[Any]) -> bool:
 
 def filled_in(job: dict[str, Any]) -> list[str]:
     """The paths of what a cluster has filled in, as in a Job exported from one; null and empty fields are fine."""
-    metadata, spec = _mapping(job.get("metadata")), _mapping(job.get("spec"))
+    metadata, spec = mapping(job, "metadata"), mapping(job, "spec")
     found = [f"metadata.{field}" for field in _FILLED_IN if metadata.get(field)]
     chosen_by_hand = spec.get("manualSelector") is True
     if not chosen_by_hand:
-        template = _mapping(_mapping(spec.get("template")).get("metadata"))
+        template = mapping(mapping(spec, "template"), "metadata")
         for place, owner in (("metadata", metadata), ("spec.template.metadata", template)):
-            labels = _mapping(owner.get("labels"))
+            labels = mapping(owner, "labels")
             found += [f"{place}.labels.{label}" for label in _FILLED_IN_LABELS if label in labels]
         found += ["spec.selector"] if spec.get("selector") else []
     return [*found, *(["status"] if job.get("status") else [])]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -18,14 +18,12 @@ from typing import Any
 import yaml
 
 from k8s_tuning.alerts.decision import duration
-from k8s_tuning.stages.targets import load_targets
+from k8s_tuning.stages.targets import VERY_STALE, load_targets
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE / "source"
 COMPOSE = HERE.parent / "compose"
 CONFIGS = HERE.parent / "configs"
-# How many times as stale as targets.yaml says a target must be to page somebody.
-VERY_STALE = 4
 HEADER = "# Written by include/kubernetes/generate.py from include/kubernetes/source/: change it there.\n"
 SECRET_KEYS = ("slack-alerts-url", "slack-low-url", "pagerduty-routing-key")
 

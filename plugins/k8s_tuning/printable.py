@@ -45,7 +45,12 @@ def log_line(line: str) -> str:
 def one_line(text: str, widest: int | None = None) -> str:
     """The text in one line, printable, cut at its end where it is longer than `widest` characters."""
     line = " ".join(printable(text).split())
-    return line if widest is None or len(line) <= widest else f"{line[: widest - 1]}…"
+    return line if widest is None else start_of(line, widest)
+
+
+def start_of(text: str, widest: int) -> str:
+    """A text's first `widest` characters."""
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"
 
 
 def end_of(line: str, widest: int) -> str:

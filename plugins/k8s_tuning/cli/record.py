@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
     LookStore(history.with_name(LOOKS)).keep(make_look(health, snapshot, None, args.run_id, args.target))
     sessions.looked(snapshot, selectors.parse(snapshot.selector).matches, args.run_id, health)
     flags.show(args, record, generate_record_text(record, args.history_file))
-    return health_exit_code(record.overall_health, args.strict, jobs_listed=record.jobs_ok is not None)
+    return health_exit_code(record.overall_health, args.strict, jobs_listed=record.jobs_listed)

@@ -15,6 +15,7 @@ from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
 from k8s_tuning.stages.alert.incident import incident_id_of, severity_of
 from k8s_tuning.stages.health.evaluate import HealthLevel
 from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
+from k8s_tuning.stages.targets import FORGET_AFTER_SECONDS
 from k8s_tuning.storage.jsonl import decode
 from k8s_tuning.storage.tail import Fold, by_line
 
@@ -29,10 +30,6 @@ log = logging.getLogger(__name__)
 
 # The text format that every Prometheus version reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-# A target that nothing was recorded of for so long is no longer known: it was removed, or its alert about stale history
-# has been heard for a week.
-FORGET_AFTER_SECONDS = 7 * 86_400
 
 State = TypeVar("State")
 

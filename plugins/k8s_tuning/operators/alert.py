@@ -15,7 +15,7 @@ from k8s_tuning.hooks.channels import ROUTES, Channel, channel_of_params, resolv
 from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
 from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.targets import Target, TargetsConfig, is_stale
+from k8s_tuning.stages.targets import TargetsConfig, WatchedTarget, is_stale
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import Situation
@@ -125,7 +125,7 @@ class PlanAlertsOperator(StageOperator):
         for situation in self._left(watched, context["dag"].dag_id, now):
             yield next(iter(channels.values())), situation
 
-    def _stale(self, store: K8sHealthHistoryStore, one: Target, watched: TargetsConfig, now: str) -> Situation:
+    def _stale(self, store: K8sHealthHistoryStore, one: WatchedTarget, watched: TargetsConfig, now: str) -> Situation:
         from k8s_tuning.alerts import own_failure
 
         found = store.find(one.namespace, one.label_selector, target=one.name, cluster=one.cluster)

@@ -16,9 +16,9 @@ from k8s_tuning.queries.columns import UNKNOWN, Ints, Rows
 from k8s_tuning.queries.history_rows import LEVELS, HistoryRows, add_block, run_hash
 from k8s_tuning.queries.runs import run_ref
 from k8s_tuning.queries.view_models import Level, Record, Records, Series, StripCell
-from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
+from k8s_tuning.stages.targets import STALE_AFTER_MINUTES
 from k8s_tuning.storage.append_log import Journal
 from k8s_tuning.storage.tail import Fold
 
@@ -135,7 +135,7 @@ class HistoryIndex:
         since: float,
         until: float,
         points: int = 600,
-        stale_seconds: float = 1800,
+        stale_seconds: float = STALE_AFTER_MINUTES * 60,
         *,
         cluster: str | None = None,
     ) -> Series:
@@ -335,5 +335,5 @@ def _record(record: K8sHealthHistoryRecord, at: int) -> Record:
         reasons=record.reasons,
         monitor_errors=record.monitor_errors,
         run=run_ref(record.run_id),
-        idle=record.overall_health == HealthLevel.OK and record.jobs_ok == record.jobs_warn == record.jobs_error == 0,
+        idle=record.idle,
     )

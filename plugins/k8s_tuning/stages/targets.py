@@ -12,9 +12,14 @@ from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.target_identity import TargetIdentity
 
 STALE_AFTER_MINUTES = 30.0
+# How many times as stale a target must be to page somebody.
+VERY_STALE = 4
+# A target that nothing was recorded of for so long is no longer known: it was removed, or its alert about stale history
+# has lasted for a week.
+FORGET_AFTER_SECONDS = 7 * 86_400
 
 
-class Target(BaseModel):
+class WatchedTarget(BaseModel):
     """One selection of Jobs on one cluster.
 
     `channel_type`: one channel by its type, with its Airflow connection `channel_conn_id`; `routes` for alerting.yaml.
@@ -53,7 +58,7 @@ class TargetsConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    targets: Annotated[list[Target], Field(min_length=1)]
+    targets: Annotated[list[WatchedTarget], Field(min_length=1)]
     retention: Retention = Retention()
     stale_after_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = STALE_AFTER_MINUTES
 

@@ -24,6 +24,11 @@ class IncidentSeverity(StrEnum):
     WARN = "WARN"
     CRITICAL = "CRITICAL"
 
+    @property
+    def rank(self) -> int:
+        """0 for INFO to 2 for CRITICAL."""
+        return list(IncidentSeverity).index(self)
+
 
 @dataclass
 class K8sIncident:
@@ -211,7 +216,7 @@ def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, event
         sentences = [f"Health remains {now}."]
     else:
         sentences = [f"Health transitioned from {previous} to {now}."]
-    sentences += ["The Jobs could not be listed, so their health is not known."] if newest.jobs_ok is None else []
+    sentences += ["The Jobs could not be listed, so their health is not known."] if not newest.jobs_listed else []
     sentences += [f"{newest.jobs_error} job(s) in ERROR state."] if newest.jobs_error else []
     sentences += [f"{newest.jobs_warn} job(s) in WARN state."] if newest.jobs_warn else []
     if newest.reasons:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from k8s_tuning.choices import chosen, fill
+from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen, ttl_is_over
 from k8s_tuning.stages.health.level import HealthLevel, worst
 from k8s_tuning.stages.health.policy import HealthPolicy
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 MISSING = "MISSING"
+_LONGEST_CAUSE = 200
 
 
 @dataclass
@@ -123,18 +125,17 @@ class K8sHealthEvaluator:
             errors.append(f"not known whether these Jobs are still there: {', '.join(absent)}")
         elif absent:
             jobs += [self._absent(name, snapshot, known.get(name)) for name in absent]
-        unread = [HealthLevel.WARN] if errors else []
+        overall, idle = _overall(jobs, errors)
         return K8sHealthSnapshot(
             namespace=snapshot.namespace,
             selector=snapshot.selector,
             jobs_health=jobs,
             errors=errors,
-            overall_health=worst([job.health for job in jobs] + unread),
+            overall_health=overall,
             timestamp=snapshot.timestamp,
-            # A snapshot that was made by hand may have Jobs and say nothing of how they were listed.
-            jobs_listed=snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors,
+            jobs_listed=snapshot.jobs_known,
             cluster=snapshot.cluster,
-            idle=not jobs and not errors,
+            idle=idle,
         )
 
     def _judge(self, job: K8sJobStatus, at: str, whose_clock: str) -> K8sJobHealth:
@@ -223,9 +224,14 @@ def of_run(health: K8sHealthSnapshot, session_ids: Collection[str], job_names: C
     own = [
         job for job in health.jobs_health if job.labels.get(SESSION_LABEL) in session_ids or job.job_name in job_names
     ]
-    unread = [HealthLevel.WARN] if health.errors else []
-    level = worst([job.health for job in own] + unread)
-    return replace(health, jobs_health=own, overall_health=level, idle=not own and not health.errors)
+    overall, idle = _overall(own, health.errors)
+    return replace(health, jobs_health=own, overall_health=overall, idle=idle)
+
+
+def _overall(jobs: Collection[K8sJobHealth], errors: Collection[str]) -> tuple[HealthLevel, bool]:
+    """The worst Job's level, WARN at best where something could not be read; and whether there are simply no Jobs."""
+    unread = [HealthLevel.WARN] if errors else []
+    return worst([*(job.health for job in jobs), *unread]), not jobs and not errors
 
 
 def count_levels(jobs: Iterable[K8sJobHealth]) -> dict[str, int]:
@@ -250,7 +256,7 @@ def not_ok(jobs: Iterable[K8sJobHealth]) -> list[str]:
 def failing_jobs(jobs: Iterable[K8sJobHealth], most: int = 5) -> dict[str, str]:
     """The first Jobs that are not OK, ERROR before WARN, each with its cause (cut to 200 characters)."""
     failing = sorted((job for job in jobs if job.health != HealthLevel.OK), key=lambda job: -job.health.rank)
-    return {job.job_name: _cut(job.cause or ", ".join(job.reasons)) for job in failing[:most]}
+    return {job.job_name: start_of(job.cause or ", ".join(job.reasons), _LONGEST_CAUSE) for job in failing[:most]}
 
 
 def generate_health_report_text(health: K8sHealthSnapshot) -> str:
@@ -277,7 +283,3 @@ def generate_health_report_text(health: K8sHealthSnapshot) -> str:
         if job.cause:
             lines.append(f"       {job.cause}")
     return "\n".join(lines) + "\n"
-
-
-def _cut(cause: str, longest: int = 200) -> str:
-    return cause if len(cause) <= longest else f"{cause[: longest - 1]}…"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from k8s_tuning.printable import end_of
+from k8s_tuning.printable import end_of, start_of
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.monitor.job_reading import job_times
@@ -235,7 +235,7 @@ def _put_events(looks: list[JobLook], facts: dict[str, K8sJobStatus], events: li
             JobEvent(
                 type=event.type,
                 reason=event.reason,
-                message=_cut(event.message, LONGEST_MESSAGE),
+                message=start_of(event.message, LONGEST_MESSAGE),
                 kind=event.involved_kind,
                 name=event.involved_name,
                 count=event.count,
@@ -251,10 +251,6 @@ def _job_of(event: K8sEvent, owners: dict[str, str]) -> str:
         return event.involved_name
     # A pod that is gone already still tells by its name: the Job's, with a suffix of the Job controller's.
     return owners.get(event.involved_name) or event.involved_name.rpartition("-")[0]
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _name(namespace: str, selector: str, cluster: str | None) -> str:

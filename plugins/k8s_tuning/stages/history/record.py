@@ -23,7 +23,7 @@ class K8sHealthHistoryRecord:
     `reasons`: how many Jobs have each probable cause (`image_pull`: 3).
     `target`: the name of the target in the configuration, where there is one. `cluster`: which cluster it is on, as
     K8sMonitorSnapshot has it; None in records of versions before it.
-    `monitor_errors`: what could not be read, so that a WARN without an ill Job explains itself.
+    `monitor_errors`: what could not be read, so that a WARN without a failing Job explains itself.
     `look`: a short digest of what was found, by which a repeated run knows whether it found anything new; None in
     records of versions before it.
     `failing_jobs`: the first Jobs that are not OK, ERROR before WARN, each with its probable cause in a sentence.
@@ -50,6 +50,16 @@ class K8sHealthHistoryRecord:
         """Take plain strings, and None for nothing; InputError where one is no level."""
         fill(self, reasons={}, monitor_errors=[], failing_jobs={})
         self.overall_health = chosen(HealthLevel, self.overall_health)
+
+    @property
+    def jobs_listed(self) -> bool:
+        """Whether the Jobs could be listed: else nothing is known of their number or health."""
+        return self.jobs_ok is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is OK because there are no Jobs."""
+        return self.overall_health == HealthLevel.OK and self.jobs_ok == self.jobs_warn == self.jobs_error == 0
 
 
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly

@@ -24,13 +24,12 @@ def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:
     known = [phase for phase in _ORDER if phases[phase]]
     told = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
     counts = f" ({told})" if told else ""
-    is_known = snapshot.jobs_listed or bool(snapshot.jobs) or not snapshot.errors
     lines = [
         "=== Kubernetes Jobs ===",
         f"Namespace:  {snapshot.namespace}",
         f"Selector:   {snapshot.selector or '(every Job)'}",
         f"Read at:    {snapshot.timestamp}",
-        f"Jobs:       {f'{len(snapshot.jobs)}{counts}' if is_known else 'not known'}",
+        f"Jobs:       {f'{len(snapshot.jobs)}{counts}' if snapshot.jobs_known else 'not known'}",
     ]
     if snapshot.errors:
         lines += ["", f"ERRORS: {len(snapshot.errors)}; this snapshot is NOT whole"]

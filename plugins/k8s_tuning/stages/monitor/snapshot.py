@@ -166,3 +166,8 @@ class K8sMonitorSnapshot:
     def __post_init__(self) -> None:
         """Take None for nothing."""
         fill(self, jobs=[], pods_logs=[], errors=[])
+
+    @property
+    def jobs_known(self) -> bool:
+        """Whether the Jobs were listed; a snapshot made by hand may have Jobs and say nothing of how they were."""
+        return self.jobs_listed or bool(self.jobs) or not self.errors

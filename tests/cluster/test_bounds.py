@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 import pytest
 from tests.cluster.api_double import Answer, ApiDouble, Request, page
 
-from k8s_tuning.cluster import connection, listing, pages, reader, transport
+from k8s_tuning import http_client
+from k8s_tuning.cluster import exchange, listing, pages, reader
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import BadAnswer, ClusterError, Unreachable
@@ -48,7 +50,8 @@ def listed(access: ClusterAccess) -> list[Any]:
 def got(access: ClusterAccess) -> Any:
     async def go() -> Any:
         async with connect(access) as there:
-            return await there.get_json("/apis/batch/v1/namespaces/n/jobs/a", CALL)
+            asked = ApiRequest("GET", "/apis/batch/v1/namespaces/n/jobs/a", CALL)
+            return there.json(await there.request(asked, WholeBody), CALL)
 
     return run(go())
 
@@ -77,8 +80,8 @@ def test_a_body_without_an_end_is_not_read_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An endless body took 3.9 GB."""
-    monkeypatch.setattr(connection, "MOST_BYTES", 4 * MIB)
-    monkeypatch.setattr(connection, "MOST_LIST_BYTES", 8 * MIB)
+    monkeypatch.setattr(exchange, "MOST_BYTES", 4 * MIB)
+    monkeypatch.setattr(pages, "MOST_LIST_BYTES", 8 * MIB)
     monkeypatch.setattr(listing, "MOST_ITEM_BYTES", MIB)
     filling = b',{"metadata":{"name":"a"}}' * 4096 if start.endswith(b"[{}") else b" " * 65_536
     api.answer = lambda request: Answer(pieces=endless(filling, start.replace(b"[{}", b'[{"metadata":{"name":"a"}}')))
@@ -131,7 +134,7 @@ def test_a_gzip_bomb_is_bounded_as_what_it_unpacks_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It took 3.6 GB and ended in a traceback."""
-    monkeypatch.setattr(connection, "MOST_LIST_BYTES", 8 * MIB)
+    monkeypatch.setattr(pages, "MOST_LIST_BYTES", 8 * MIB)
     api.answer = lambda request: Answer(status=status, headers={"Content-Encoding": "gzip"}, pieces=bomb())
     with pytest.raises(BadAnswer):
         ask(access)
@@ -154,7 +157,7 @@ def test_a_piece_of_a_bomb_is_unpacked_bit_by_bit(
     packed = gzip.compress(b'{"items": [' + b" " * 30 * MIB + b"]}")
     api.script(Answer(packed, headers={"Content-Encoding": "gzip"}))
     assert listed(access) == []
-    assert largest <= transport._PIECE
+    assert largest <= http_client._PIECE
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "identity", ""])

@@ -18,6 +18,7 @@ from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
 from tests.profiles import examples
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call, from_answer
 from k8s_tuning.cluster.retries import MOST_TRIES
 from k8s_tuning.errors import (
@@ -50,7 +51,7 @@ class Sleeps(list[float]):
 def ask(access: ClusterAccess, method: str = "GET", *, writable: bool = False, sleep: Any = None, **more: Any) -> Any:
     async def go() -> Any:
         async with connect(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
-            answer = await connection.request(method, PATH, CALL, **more)
+            answer = await connection.request(ApiRequest(method, PATH, CALL, **more), WholeBody)
             return connection.json(answer, CALL)
 
     return run(go())

@@ -11,6 +11,7 @@ import pytest
 from tests.cluster.api_double import Answer, ApiDouble, certificate, refusal, serving
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import (
     ClusterError,
@@ -32,7 +33,7 @@ class Sleeps(list[float]):
 def ask(access: ClusterAccess, method: str = "GET", *, writable: bool = False, sleep: Any = None, **more: Any) -> Any:
     async def go() -> Any:
         async with connect(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
-            answer = await connection.request(method, PATH, CALL, **more)
+            answer = await connection.request(ApiRequest(method, PATH, CALL, **more), WholeBody)
             return connection.json(answer, CALL)
 
     return run(go())
@@ -137,5 +138,5 @@ def test_a_token_file_that_is_gone_is_named(api: ApiDouble, tmp_path: Path) -> N
 
 
 def test_ssl_contexts_verify_by_default(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    client = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._link.client
-    assert client._transport._tls.verify_mode is ssl.CERT_REQUIRED  # type: ignore[attr-defined]
+    link = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._link
+    assert link.tls.verify_mode is ssl.CERT_REQUIRED

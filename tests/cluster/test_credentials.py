@@ -11,6 +11,7 @@ from tests.authorities import Authority
 from tests.cluster.api_double import ApiDouble, serving
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import ConfigError, InputError, Unreachable
 
@@ -20,7 +21,8 @@ def ask(double: ApiDouble, folder: Path, user: dict[str, Any] | None = None, **c
 
     async def go() -> Any:
         async with connect(access) as connection:
-            return await connection.get_json("/x", Call("list", "jobs", "batch", "x"))
+            call = Call("list", "jobs", "batch", "x")
+            return connection.json(await connection.request(ApiRequest("GET", "/x", call), WholeBody), call)
 
     return run(go())
 

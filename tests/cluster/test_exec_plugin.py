@@ -14,6 +14,7 @@ from tests.servers import wait_until
 
 from k8s_tuning.cluster import exec_plugin
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import ConfigError, Unauthorized
 
@@ -41,7 +42,9 @@ def ask(api: ApiDouble, tmp_path: Path, requests: int = 1, **plugin: Any) -> Non
 
     async def go() -> None:
         async with connect(access) as connection:
-            await asyncio.gather(*(connection.get_json("/x", CALL) for _ in range(requests)))
+            await asyncio.gather(
+                *(connection.request(ApiRequest("GET", "/x", CALL), WholeBody) for _ in range(requests))
+            )
 
     run(go())
 
@@ -86,7 +89,7 @@ def test_requests_that_waited_for_a_plugin_that_failed_do_not_start_it_again(
 
     async def go() -> list[Any]:
         async with connect(access) as connection:
-            asked = (connection.get_json("/x", CALL) for _ in range(20))
+            asked = (connection.request(ApiRequest("GET", "/x", CALL), WholeBody) for _ in range(20))
             return await asyncio.gather(*asked, return_exceptions=True)
 
     assert all(isinstance(answer, Unauthorized) for answer in run(go()))

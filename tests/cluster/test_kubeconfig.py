@@ -51,8 +51,8 @@ def user(**fields: Any) -> dict[str, Any]:
 
 def test_the_current_context_is_the_default_and_a_named_one_wins(tmp_path: Path) -> None:
     path = write(tmp_path / "config")
-    assert ClusterAccess(kubeconfig=path).target().context == "prod"
-    assert ClusterAccess(kubeconfig=path, context="stage").target().context == "stage"
+    assert ClusterAccess(kubeconfig=path).target().name == "prod"
+    assert ClusterAccess(kubeconfig=path, context="stage").target().name == "stage"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_broken_neighbour_does_not_stand_in_the_way(tmp_path: Path) -> None:
     neighbours = {
         "users": [*GOOD["users"], {"name": "old", "user": {"token": ["odd"]}}, {"name": "empty", "user": None}]
     }
-    assert ClusterAccess(kubeconfig=write(tmp_path / "config", **neighbours)).target().context == "prod"
+    assert ClusterAccess(kubeconfig=write(tmp_path / "config", **neighbours)).target().name == "prod"
 
 
 def test_kubeconfig_in_the_environment_may_be_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_kubeconfig_in_the_environment_may_be_a_list(tmp_path: Path, monkeypatch
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'gone'}:{one}:{two}:")
     target = ClusterAccess().target()
     assert target.server == "https://10.9.9.9"
-    assert target.context == "prod"
+    assert target.name == "prod"
 
 
 def test_kubeconfig_in_the_environment_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_certificates_may_stand_in_the_file(tmp_path: Path) -> None:
 
 def test_content_is_taken_as_it_is() -> None:
     target = ClusterAccess(content=GOOD, context="stage").target()
-    assert (target.server, target.context) == ("https://10.0.0.1:6443", "stage")
+    assert (target.server, target.name) == ("https://10.0.0.1:6443", "stage")
 
 
 def test_content_has_no_folder_for_relative_paths() -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal, serving
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import Unauthorized
@@ -86,7 +87,8 @@ def test_an_apply_goes_on_with_a_renewed_token(api: ApiDouble, access: ClusterAc
 
     async def go() -> Any:
         async with connect(access, writable=True) as there:
-            return await there.request("PATCH", "/apis/x", Call("patch", "jobs"), content=b"{}")
+            asked = ApiRequest("PATCH", "/apis/x", Call("patch", "jobs"), content=b"{}")
+            return await there.request(asked, WholeBody)
 
     assert run(go()).status == 200
 

@@ -106,7 +106,7 @@ def test_parsing_the_dags_imports_no_client():
     code += ["print(*{name.split('.')[0] for name in set(sys.modules) - before})"]
     imported = set(python("\n".join(code)).split())
     assert "k8s_tuning" in imported
-    assert not imported & {"lightkube", "aiohttp", "kubernetes", "kubernetes_asyncio", "duckdb", "kubernetes_validate"}
+    assert not imported & {"aiohttp", "kubernetes", "kubernetes_asyncio", "duckdb", "kubernetes_validate"}
 
 
 @pytest.mark.slow

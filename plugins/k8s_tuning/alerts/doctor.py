@@ -12,14 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import httpx2
+import orjson
 
-from k8s_tuning import timestamps
+from k8s_tuning import proxies, timestamps
+from k8s_tuning.alerts.credentials import place_of
 from k8s_tuning.errors import InputError
+from k8s_tuning.http_client import Fault, Request, exchange
 
 ALERT = "K8sTuningTargetUnhealthy"
 SMOKE = "K8sTuningSmoke"
 METRIC = "k8s_tuning_source_readable"
+_SECONDS = 10.0
+_MOST_ANSWER_BYTES = 32 * 1024 * 1024
 _TEST_ALERT_LASTS = timedelta(minutes=5)
 
 
@@ -66,16 +70,16 @@ class _UnansweredError(Exception):
     """The other side did not answer as it should; the message says how, without a secret."""
 
 
-def diagnose(chain: Chain, client: httpx2.Client, trial: Trial | None = None) -> Iterator[Link]:
+def diagnose(chain: Chain, trial: Trial | None = None) -> Iterator[Link]:
     """The links in the order an alert takes them, each as soon as it is known."""
     if chain.metrics:
-        yield _metrics(chain.metrics, chain.metrics_token, client)
-    yield from _prometheus(chain, client)
-    yield from _alertmanager(chain, client)
+        yield _metrics(chain.metrics, chain.metrics_token)
+    yield from _prometheus(chain)
+    yield from _alertmanager(chain)
     if trial is None:
         yield Link("delivery", "unknown", "no test alert was sent", "add --send to post one and see it delivered")
     else:
-        yield from _deliver(chain.alertmanager, client, trial)
+        yield from _deliver(chain.alertmanager, trial)
 
 
 def broken(links: list[Link]) -> Link | None:
@@ -83,10 +87,10 @@ def broken(links: list[Link]) -> Link | None:
     return next((link for link in links if link.state == "broken"), None)
 
 
-def _metrics(url: str, token: str | None, client: httpx2.Client) -> Link:
+def _metrics(url: str, token: str | None) -> Link:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        text = _ask(client, url, headers).text
+        text = _ask(url, headers)
     except _UnansweredError as error:
         cure = "401 and 403 want the token in K8S_TUNING_METRICS_TOKEN; else see that Airflow's API server is up"
         return Link("metrics", "broken", str(error), cure)
@@ -97,12 +101,12 @@ def _metrics(url: str, token: str | None, client: httpx2.Client) -> Link:
     return Link("metrics", "ok", f"{_shown(url)} tells the health")
 
 
-def _prometheus(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
+def _prometheus(chain: Chain) -> Iterator[Link]:
     base = chain.prometheus.rstrip("/")
     try:
-        up = _json(client, f"{base}/api/v1/query?query=max({METRIC})")["data"]["result"]
-        groups = _json(client, f"{base}/api/v1/rules?type=alert")["data"]["groups"]
-        found = _json(client, f"{base}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+        up = _json(f"{base}/api/v1/query?query=max({METRIC})")["data"]["result"]
+        groups = _json(f"{base}/api/v1/rules?type=alert")["data"]["groups"]
+        found = _json(f"{base}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     except _UnansweredError as error:
         yield Link("prometheus", "broken", str(error), "see that it runs, and that --prometheus is its address")
         return
@@ -127,12 +131,12 @@ def _prometheus(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
         yield Link("discovery", "broken", "it knows no Alertmanager", "set `alerting` in its configuration")
 
 
-def _alertmanager(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
+def _alertmanager(chain: Chain) -> Iterator[Link]:
     base = chain.alertmanager.rstrip("/")
     try:
-        config = _json(client, f"{base}/api/v2/status")["config"]["original"]
-        alerts = _json(client, f"{base}/api/v2/alerts?active=true")
-        metrics = _samples(client, base)
+        config = _json(f"{base}/api/v2/status")["config"]["original"]
+        alerts = _json(f"{base}/api/v2/alerts?active=true")
+        metrics = _samples(base)
     except _UnansweredError as error:
         yield Link("alertmanager", "broken", str(error), "see that it runs, and that --alertmanager is its address")
         return
@@ -161,10 +165,10 @@ def _alertmanager(chain: Chain, client: httpx2.Client) -> Iterator[Link]:
 _SENT, _FAILED = "alertmanager_notifications_total", "alertmanager_notifications_failed_total"
 
 
-def _deliver(alertmanager: str, client: httpx2.Client, trial: Trial) -> Iterator[Link]:
+def _deliver(alertmanager: str, trial: Trial) -> Iterator[Link]:
     base = alertmanager.rstrip("/")
     try:
-        before = _samples(client, base)
+        before = _samples(base)
         now = trial.now()
         alert = {
             "labels": dict(trial.labels),
@@ -172,17 +176,17 @@ def _deliver(alertmanager: str, client: httpx2.Client, trial: Trial) -> Iterator
             "startsAt": timestamps.to_text(now),
             "endsAt": timestamps.to_text(now + _TEST_ALERT_LASTS),
         }
-        _ask(client, f"{base}/api/v2/alerts", json=[alert])
+        _ask(f"{base}/api/v2/alerts", json=[alert])
         query = f"{base}/api/v2/alerts?filter=alertname%3D{trial.labels['alertname']}"
-        known = [found for found in _json(client, query) if found["labels"] == dict(trial.labels)]
+        known = [found for found in _json(query) if found["labels"] == dict(trial.labels)]
         receivers = sorted({receiver["name"] for found in known for receiver in found["receivers"]})
         waited = 0.0
         sent: dict[str, float] = {}
         while set(receivers) - {"null"} and not sent and waited < trial.wait_seconds:
             trial.sleep(1)
             waited += 1
-            sent = _grown(before, _samples(client, base), _SENT)
-        failed = _grown(before, _samples(client, base), _FAILED)
+            sent = _grown(before, _samples(base), _SENT)
+        failed = _grown(before, _samples(base), _FAILED)
     except _UnansweredError as error:
         yield Link("route", "broken", str(error), "see Alertmanager's log")
         return
@@ -214,11 +218,11 @@ def _grown(before: dict[tuple[str, str], float], after: dict[tuple[str, str], fl
     }
 
 
-def _samples(client: httpx2.Client, base: str) -> dict[tuple[str, str], float]:
+def _samples(base: str) -> dict[tuple[str, str], float]:
     """Alertmanager's own metrics, summed by name and integration."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    text = _ask(client, f"{base}/metrics").text
+    text = _ask(f"{base}/metrics")
     found: dict[tuple[str, str], float] = {}
     try:
         for family in text_string_to_metric_families(text):
@@ -230,25 +234,27 @@ def _samples(client: httpx2.Client, base: str) -> dict[tuple[str, str], float]:
     return found
 
 
-def _json(client: httpx2.Client, url: str) -> Any:
-    answer = _ask(client, url)
+def _json(url: str) -> Any:
     try:
-        return answer.json()
+        return orjson.loads(_ask(url))
     except ValueError as error:
         raise _UnansweredError(f"{_shown(url)} answers something that is not JSON") from error
 
 
-def _ask(
-    client: httpx2.Client, url: str, headers: Mapping[str, str] | None = None, json: Any = None
-) -> httpx2.Response:
+def _ask(url: str, headers: Mapping[str, str] | None = None, json: Any = None) -> str:
+    """The text of a whole answer."""
+    proxy = proxies.proxy_for(url, None, place_of(url))
+    if json is None:
+        request = Request("GET", url, headers or {})
+    else:
+        request = Request("POST", url, {"Content-Type": "application/json"}, orjson.dumps(json))
     try:
-        answer = client.request("GET" if json is None else "POST", url, headers=headers, json=json)
-    except httpx2.HTTPError as error:
-        # The class alone: the message may hold the whole URL.
-        raise _UnansweredError(f"{_shown(url)} does not answer ({type(error).__name__})") from None
-    if answer.status_code != 200:
-        raise _UnansweredError(f"{_shown(url)} answers {answer.status_code}")
-    return answer
+        answer = exchange(request, _SECONDS, _MOST_ANSWER_BYTES, proxy)
+    except Fault as fault:
+        raise _UnansweredError(f"{_shown(url)} does not answer ({fault.problem})") from None
+    if answer.status != 200:
+        raise _UnansweredError(f"{_shown(url)} answers {answer.status}")
+    return answer.text
 
 
 def _shown(url: str) -> str:

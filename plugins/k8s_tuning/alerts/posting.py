@@ -1,19 +1,15 @@
-"""One HTTP request and its answer, bounded in time and size; faults become DeliveryError without the URL's secrets.
-
-aiohttp rather than httpx2: it has a limit on the whole exchange (a receiver that sends a byte a second is cut off too),
-and it logs no URL.
-"""
+"""One POST to a receiver, bounded in time and size; faults become DeliveryError, without the URL's secrets."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from k8s_tuning import certificates, proxies, timestamps
+from k8s_tuning import http_client, proxies, timestamps
 from k8s_tuning.alerts.credentials import ChannelSecret, check_url, mask_answer, place_of
 from k8s_tuning.errors import DeliveryError
+from k8s_tuning.http_client import Answer, Fault, Problem
 from k8s_tuning.printable import one_line
 
 _MOST_ANSWER_BYTES = 64 * 1024
@@ -30,84 +26,46 @@ class Request:
     proxy: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A receiver's answer: the status, the header names in lower case, and the body's first 64 kB as text."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-
 def post(request: Request, timeout_seconds: float) -> Answer:
     """Send one POST, once; its answer, whatever its status. Redirects are not followed.
 
     DeliveryError, retryable, where no whole answer came within `timeout_seconds`.
     """
     check_url(request.url, "the connection's URL")
-    return asyncio.run(_post(request, timeout_seconds))
-
-
-async def _post(request: Request, timeout_seconds: float) -> Answer:
-    import aiohttp
-
     place = place_of(request.url)
-    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     proxy = proxies.proxy_for(request.url, request.proxy, place)
-    # Without trust_env aiohttp reads no ~/.netrc, which would send another system's credentials to the receiver.
+    posted = http_client.Request("POST", request.url, request.headers, request.body)
     try:
-        tls = certificates.trusting_system() if request.url.lower().startswith("https:") else True
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.post(
-                request.url,
-                data=request.body,
-                headers=dict(request.headers),
-                allow_redirects=False,
-                proxy=proxy,
-                ssl=tls,
-            ) as response,
-        ):
-            body = b""
-            async for chunk in response.content.iter_chunked(8192):
-                body += chunk
-                if len(body) >= _MOST_ANSWER_BYTES:
-                    break
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, headers, body[:_MOST_ANSWER_BYTES].decode("utf-8", "replace"))
-    # `from None`, all of them: aiohttp's errors may hold the whole URL, and a log shows the chain.
-    except TimeoutError:
-        raise DeliveryError(f"{place}: no answer within {timeout_seconds:g} s", retryable=True) from None
-    except aiohttp.ClientConnectorCertificateError:
-        raise DeliveryError(
-            f"{place}: its certificate is not trusted here; add its CA to this machine's (SSL_CERT_FILE)",
-            retryable=False,
-        ) from None
-    except aiohttp.ClientSSLError:
-        raise DeliveryError(f"{place}: no TLS connection; is it an http address?", retryable=True) from None
-    except aiohttp.ClientProxyConnectionError as error:
-        cause = error.os_error.strerror or type(error.os_error).__name__
-        raise DeliveryError(
-            f"{place}: its proxy {proxies.place_of(proxy or '')} cannot be connected to: {one_line(cause)}",
-            retryable=True,
-        ) from None
-    except aiohttp.ClientHttpProxyError as error:
-        raise DeliveryError(
-            f"{place}: its proxy {proxies.place_of(proxy or '')} answered {error.status}", retryable=error.status >= 500
-        ) from None
-    except aiohttp.ClientConnectorError as error:
-        cause = error.os_error.strerror or type(error.os_error).__name__
-        raise DeliveryError(f"{place}: cannot be connected to: {one_line(cause)}", retryable=True) from None
-    except aiohttp.ServerDisconnectedError:
-        raise DeliveryError(f"{place}: closed the connection without an answer", retryable=True) from None
-    except aiohttp.InvalidURL:
-        raise DeliveryError("the connection's URL cannot be used; copy it again", retryable=False) from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise DeliveryError(f"{place}: the exchange broke off: {type(error).__name__}", retryable=True) from None
-    except ValueError as error:  # a header with a line break in it
-        raise DeliveryError(
-            f"{place}: the request cannot be written: {type(error).__name__}", retryable=False
-        ) from None
+        return http_client.exchange(posted, timeout_seconds, _MOST_ANSWER_BYTES, proxy)
+    except Fault as fault:
+        raise _undelivered(fault, place, proxies.place_of(proxy or ""), timeout_seconds) from None
+
+
+def _undelivered(fault: Fault, place: str, proxy: str, timeout_seconds: float) -> DeliveryError:
+    kind = type(fault.cause).__name__
+    reason = one_line(fault.reason or kind)
+    match fault.problem:
+        case Problem.NO_CONNECTION_IN_TIME | Problem.NO_ANSWER_IN_TIME:
+            return DeliveryError(f"{place}: no answer within {timeout_seconds:g} s", retryable=True)
+        case Problem.CERTIFICATE:
+            cure = "add its CA to this machine's (SSL_CERT_FILE)"
+            return DeliveryError(f"{place}: its certificate is not trusted here; {cure}", retryable=False)
+        case Problem.TLS:
+            return DeliveryError(f"{place}: no TLS connection; is it an http address?", retryable=True)
+        case Problem.PROXY_AWAY:
+            return DeliveryError(f"{place}: its proxy {proxy} cannot be connected to: {reason}", retryable=True)
+        case Problem.PROXY_REFUSED:
+            status = int(getattr(fault.cause, "status", 0))
+            return DeliveryError(f"{place}: its proxy {proxy} answered {status}", retryable=status >= 500)
+        case Problem.NO_CONNECTION:
+            return DeliveryError(f"{place}: cannot be connected to: {reason}", retryable=True)
+        case Problem.CLOSED:
+            return DeliveryError(f"{place}: closed the connection without an answer", retryable=True)
+        case Problem.BAD_URL:
+            return DeliveryError("the connection's URL cannot be used; copy it again", retryable=False)
+        case Problem.BAD_REQUEST:  # a header with a line break in it
+            return DeliveryError(f"{place}: the request cannot be written: {kind}", retryable=False)
+    return DeliveryError(f"{place}: the exchange broke off: {kind}", retryable=True)
 
 
 def check(answer: Answer, url: str, secret: ChannelSecret, now: datetime | None = None) -> Answer:

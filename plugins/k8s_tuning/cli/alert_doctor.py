@@ -13,10 +13,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx2
-
-from k8s_tuning import certificates, proxies
-from k8s_tuning.alerts.credentials import place_of
 from k8s_tuning.alerts.doctor import SMOKE, Chain, Link, Trial, broken, diagnose
 from k8s_tuning.cli import flags
 
@@ -50,27 +46,18 @@ def run(args: argparse.Namespace) -> int:
     labels = {"alertname": SMOKE, "service": service, "severity": args.severity, "namespace": args.namespace}
     trial = Trial(labels, args.wait, time.sleep, lambda: datetime.now(UTC)) if args.send else None
     links: list[Link] = []
-    with _client(chain) as client:
-        for link in diagnose(chain, client, trial):
-            links.append(link)
-            if not args.json:
-                # As it is found: delivery may take a minute.
-                sys.stdout.write(_line(link))
-                sys.stdout.flush()
+    for link in diagnose(chain, trial):
+        links.append(link)
+        if not args.json:
+            # As it is found: delivery may take a minute.
+            sys.stdout.write(_line(link))
+            sys.stdout.flush()
     worst = broken(links)
     if args.json:
         flags.show(args, links, "")
     else:
         print(f"\nThe broken link: {worst.name}." if worst else "\nEvery link that was tried holds.")
     return 1 if worst else 0
-
-
-def _client(chain: Chain) -> httpx2.Client:
-    tls, mounts = certificates.trusting_system(), {}
-    for url in filter(None, (chain.prometheus, chain.alertmanager, chain.metrics)):
-        if proxy := proxies.proxy_for(url, None, place_of(url)):
-            mounts[place_of(url)] = httpx2.HTTPTransport(verify=tls, proxy=proxy, trust_env=False)
-    return httpx2.Client(timeout=10, follow_redirects=False, trust_env=False, verify=tls, mounts=mounts)
 
 
 def _line(link: Link) -> str:

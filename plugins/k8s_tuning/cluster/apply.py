@@ -146,7 +146,7 @@ class K8sApplyExecutor:
         return self._result(plan, list(outcomes), server, [])
 
     def _connect(self) -> Connection:
-        self.policy.check_context(self.access.target().context)
+        self.policy.check_context(self.access.target().name)
         return connect(self.access, writable=True)
 
     def _names_a_cluster(self) -> bool:

@@ -1,86 +1,77 @@
-"""From a target (who and where) to an HTTP client that speaks to it: TLS, credentials, proxy, the server's address."""
+"""From a context (who and where) to an HTTP session that speaks to it: TLS, credentials, proxy, address."""
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx2
-from lightkube.config.models import User
+from yarl import URL
 
-from k8s_tuning import proxies
-from k8s_tuning.cluster.credentials import authentication, tls_context
-from k8s_tuning.cluster.exec_plugin import ExecPluginAuth
-from k8s_tuning.cluster.kubeconfig import Target
-from k8s_tuning.cluster.transport import ClusterTransport
+from k8s_tuning import http_client, proxies
+from k8s_tuning.cluster.credentials import credential, tls_context
+from k8s_tuning.cluster.kubeconfig import KubeContext
 from k8s_tuning.errors import ConfigError
 
+if TYPE_CHECKING:
+    import aiohttp
+
 CONNECTIONS = 40
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "k8s-tuning"}
 
 
-@dataclass(frozen=True)
 class Link:
-    """A client for one target. `credentials`: what it signs in with, to tell whether a newly read target has others."""
+    """A session for one context; nothing is sent yet. ConfigError where its certificates or user cannot be used.
 
-    target: Target
-    client: httpx2.AsyncClient
-    credentials: tuple[Any, ...] = field(repr=False)
+    `identity`: what it signs in with, to tell whether a newly read context has other credentials.
+    """
 
-    @property
-    def base(self) -> str:
-        """The server's address, without a slash at its end."""
-        return self.target.server.rstrip("/")
+    def __init__(self, context: KubeContext, timeouts: http_client.Timeouts, *, skip_tls_verify: bool) -> None:
+        where = f"{context.source}: context {context.name!r}"
+        address = URL(context.server)
+        login = (address.user or "", address.password or "") if address.user else None
+        self.context = context
+        self.credential = credential(context.user, login, where)
+        try:
+            self.tls = tls_context(context.cluster, context.user, where)
+            self.identity = identity_of(context)
+        except (OSError, ssl.SSLError, ValueError, TypeError) as error:
+            # No text of `error`: a broken base64 or PEM is quoted in some of them.
+            reason = type(error).__name__
+            raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({reason})") from error
+        if skip_tls_verify:
+            self.tls.check_hostname = False
+            self.tls.verify_mode = ssl.CERT_NONE
+        self.base = str(address.with_user(None)).rstrip("/")
+        self._headers = {**_HEADERS, **context.impersonate}
+        self._proxy = proxies.proxy_for(context.server, context.cluster.proxy_url, where)
+        self._timeouts = timeouts
 
-    @property
-    def extensions(self) -> dict[str, Any]:
-        """What each request has to say to the transport."""
-        return {"sni_hostname": self.target.tls_server_name} if self.target.tls_server_name else {}
+    @cached_property
+    def session(self) -> aiohttp.ClientSession:
+        """Its connections, of the event loop that first asks for them."""
+        return http_client.open_session(
+            self.tls, self._timeouts, proxy=self._proxy, connections=CONNECTIONS, unpack=False
+        )
 
+    def headers(self, authorization: str | None) -> dict[str, str]:
+        """Of every request."""
+        return self._headers if authorization is None else {**self._headers, "Authorization": authorization}
 
-def open_link(target: Target, timeout: httpx2.Timeout, *, writable: bool, skip_tls_verify: bool) -> Link:
-    """A client for the target; nothing is sent yet. ConfigError where its certificates or user cannot be used."""
-    where = f"{target.source}: context {target.context!r}"
-    config = target.config
-    user = config.user or User()
-    auth = authentication(user, where)
-    try:
-        tls = tls_context(config.cluster, user, where)
-        credentials = credentials_of(target)
-    except (OSError, ssl.SSLError, ValueError, TypeError) as error:
-        # No text of `error`: a broken base64 or PEM is quoted in some of them.
-        raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({type(error).__name__})") from error
-    if skip_tls_verify:
-        tls.check_hostname = False
-        tls.verify_mode = ssl.CERT_NONE
-    if target.exec_plugin is not None and auth is None:
-        auth = ExecPluginAuth(target.exec_plugin, where)
-    proxy = proxies.proxy_for(target.server, target.proxy_url, where)
-    client = httpx2.AsyncClient(
-        auth=auth,
-        transport=ClusterTransport(tls, CONNECTIONS, proxy, writable=writable),
-        headers={
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": "k8s-tuning",
-            **target.impersonate,
-        },
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-    )
-    return Link(target, client, credentials)
+    async def close(self) -> None:
+        """Close every connection."""
+        if "session" in self.__dict__:
+            await self.session.close()
 
 
-def credentials_of(target: Target) -> tuple[Any, ...]:
-    """What a target signs in with, files by their content. OSError where one cannot be read."""
-    user = target.config.user or User()
-    files = (user.client_cert, user.client_key)
-    return (user, target.exec_plugin, *(Path(file).read_bytes() if file else None for file in files))
+def identity_of(context: KubeContext) -> tuple[Any, ...]:
+    """What a context signs in with, files by their content. OSError where one cannot be read."""
+    files = (context.user.client_certificate, context.user.client_key)
+    return (context.user, *(Path(file).read_bytes() if file else None for file in files))
 
 
 def host_of(server: str) -> str:
     """Host and port without a user, a password or a path, which may be secret."""
-    url = httpx2.URL(server)
-    return f"{url.host}:{url.port}" if url.port else url.host
+    url = URL(server)
+    return f"{url.host}:{url.port}" if url.port and not url.is_default_port() else str(url.host)

@@ -2,10 +2,11 @@
 
     access = ClusterAccess(kubeconfig="/path/to/kubeconfig", context="prod")
     async with connect(access) as connection:              # read-only: anything but GET is refused before it is sent
-        job = await connection.get_json("/apis/batch/v1/namespaces/x/jobs/y", Call("get", "jobs", "batch", "x", "y"))
+        call = Call("get", "jobs", "batch", "x", "y")
+        job = connection.json(await connection.request(ApiRequest("GET", "/apis/…/jobs/y", call), WholeBody), call)
 
-`connect(access, writable=True)` is the applying face's. No exception of the HTTP client or of lightkube leaves here:
-everything is one of k8s_tuning.errors, and none of them holds a token.
+`connect(access, writable=True)` is the applying face's. No exception of the HTTP client leaves here: everything is one
+of k8s_tuning.errors, and none of them holds a token.
 """
 
 from __future__ import annotations
@@ -13,32 +14,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import httpx2
 import orjson
-from lightkube.core.exceptions import ConfigError as LightkubeConfigError
 
-from k8s_tuning import timestamps
+from k8s_tuning import http_client, timestamps
 from k8s_tuning.cluster import faults
-from k8s_tuning.cluster.client import Link, credentials_of, host_of, open_link
-from k8s_tuning.cluster.exchange import MOST_BYTES, MOST_LIST_BYTES, Answer, Asked, Body, Params, WholeBody
+from k8s_tuning.cluster.client import Link, host_of, identity_of
+from k8s_tuning.cluster.exchange import ApiAnswer, ApiRequest, Body
 from k8s_tuning.cluster.faults import Call
-from k8s_tuning.cluster.kubeconfig import Target, from_content, from_files, in_cluster
-from k8s_tuning.cluster.listing import ListReader, NotAList, Page
-from k8s_tuning.cluster.retries import SILENT_TRIES, Again, Sleep, patiently
-from k8s_tuning.cluster.transport import TooLarge
+from k8s_tuning.cluster.kubeconfig import KubeContext, from_content, from_files, in_cluster
+from k8s_tuning.cluster.listing import NotAList
+from k8s_tuning.cluster.retries import MOST_TRIES, SILENT_TRIES, Again, Retries, Sleep
 from k8s_tuning.cluster.warning_headers import read_warnings
-from k8s_tuning.errors import BadAnswer, ConfigError, TuningError, Unauthorized
+from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError, RefusedError, TuningError, Unauthorized
+
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger(__name__)
-# It logs a line a request at INFO: hundreds a snapshot, in every Airflow task's log.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
 
+# Of an answer that is a failure, this much is read; the message is at its beginning.
+MOST_FAILURE_BYTES = 1024 * 1024
 T = TypeVar("T")
 
 
@@ -66,7 +66,7 @@ class ClusterAccess:
         """Host and port of its API server. ConfigError as `target`."""
         return host_of(self.target().server)
 
-    def target(self) -> Target:
+    def target(self) -> KubeContext:
         """The context, server and user that this names; ConfigError where it names none. Nothing is sent."""
         if (self.kubeconfig is not None) + (self.content is not None) + self.in_cluster > 1:
             raise ConfigError("give one of a kubeconfig file, a kubeconfig's content, or in-cluster, not several")
@@ -106,8 +106,8 @@ class Connection:
         self._link = self._open(access.target())
         self._links = [self._link]
         self._renewing = asyncio.Lock()
-        self.context = self._link.target.context
-        self.server = host_of(self._link.target.server)
+        self.context = self._link.context.name
+        self.server = host_of(self._link.context.server)
         self.server_time: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -115,73 +115,53 @@ class Connection:
 
     async def __aexit__(self, *_: object) -> None:
         for link in self._links:
-            await link.client.aclose()
+            await link.close()
 
-    async def get_json(self, path: str, call: Call, params: Params | None = None) -> dict[str, Any]:
-        """GET, retried; the answer as a JSON object. BadAnswer where it is none."""
-        return self.json(await self.request("GET", path, call, params=params), call)
+    async def request(self, asked: ApiRequest, body: Callable[[], Body[T]]) -> ApiAnswer[T]:
+        """One request and its whole answer, read by a new one of `body` a try.
 
-    async def get_page(
-        self,
-        path: str,
-        call: Call,
-        keep: Callable[[dict[str, Any]], T],
-        *,
-        params: Params | None = None,
-        headers: Mapping[str, str] | None = None,
-        retry_seconds: float | None = None,
-    ) -> Page[T]:
-        """One page of a list, retried; every item goes to `keep` as it arrives. BadAnswer where it is no list."""
-        asked = Asked("GET", path, call, params, headers=headers, most_bytes=MOST_LIST_BYTES)
-        found = await self._answered(asked, lambda: ListReader(keep), retry_seconds)
-        return found.body
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        call: Call,
-        *,
-        params: Params | None = None,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        retry_seconds: float | None = None,
-        cut_bytes: int | None = None,
-    ) -> Answer[bytes]:
-        """One request and its whole answer, of which no more than `cut_bytes` is read where that is given.
-
-        429, 5xx and broken connections are tried again (Retry-After honoured) within `retry_seconds` (default: the
-        access's); 0 for what must not be sent twice. After a 401 the credentials are read once more.
-        ClusterError says what the server refused, or that it did not answer; RefusedError where a read-only connection
-        was asked to write.
+        429, 5xx and broken connections are tried again (Retry-After honoured) within the request's `retry_seconds`.
+        After a 401 the credentials are read once more. ClusterError says what the server refused, or that it did not
+        answer; RefusedError where a read-only connection was asked to write.
         """
-        most, cut = (MOST_BYTES, False) if cut_bytes is None else (cut_bytes, True)
-        asked = Asked(method, path, call, params, content, headers, most, cut)
-        return await self._answered(asked, WholeBody, retry_seconds)
+        patience = self._access.retry_seconds if asked.retry_seconds is None else asked.retry_seconds
+        link, refused, retries = self._link, set[Link](), Retries(patience)
+        while True:
+            authorization = None
+            try:
+                authorization = await link.credential.header()
+                return await self._once(link, authorization, asked, body())
+            except Again as again:
+                if (wait := retries.wait(again)) is None:
+                    raise again.fault from again.__cause__
+            except Unauthorized:
+                if (other := await self._other(link, authorization, refused)) is None:
+                    raise
+                link, retries = other, Retries(patience)
+                continue
+            await self._sleep(wait)
 
     @contextlib.asynccontextmanager
-    async def stream(
-        self, path: str, call: Call, params: Params, read_seconds: float
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """GET without a retry, its answer in pieces as they come: for watches. Faults, mid-way too, as ClusterError."""
-        asked = Asked("GET", path, call, params, most_bytes=None, timeout=self._timeout(read_seconds))
-        link = self._link
+    async def stream(self, asked: ApiRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        """An answer in pieces as they come, for watches: not tried again. Faults, mid-way too, as ClusterError."""
+        link, refused = self._link, set[Link]()
         try:
-            async with self._sent(link, asked) as response:
-                if response.is_success:
-                    yield response.aiter_raw()
-                    return
-                said = await response.aread()
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ssl.SSLError) as error:
-            raise faults.from_silence(error, call, self.server) from error
-        except (LightkubeConfigError, OSError) as error:
-            raise ConfigError(f"the credentials cannot be read: {error}") from error
-        fault = faults.from_answer(response.status_code, response.headers, said, call, self.server)
-        if isinstance(fault, Unauthorized):
-            await self._renewed(link)  # for the watch that follows this one
-        raise fault
+            while True:
+                authorization = await link.credential.header()
+                with http_client.faults():
+                    response = await self._send(link, authorization, asked)
+                with contextlib.closing(response):
+                    if response.status < 300:
+                        yield http_client.pieces(response, None, cut=False)
+                        return
+                    fault, _ = await self._refusal(response, asked)
+                other = await self._other(link, authorization, refused) if isinstance(fault, Unauthorized) else None
+                if other is not link:
+                    raise fault
+        except http_client.Fault as error:
+            raise faults.from_silence(error, asked.call, self.server) from error
 
-    def json(self, answer: Answer[bytes], call: Call) -> dict[str, Any]:
+    def json(self, answer: ApiAnswer[bytes], call: Call) -> dict[str, Any]:
         """An answer's body as a JSON object; BadAnswer where it is none."""
         try:
             data = orjson.loads(answer.body)
@@ -191,60 +171,64 @@ class Connection:
             raise faults.not_json(call, self.server, answer.body, answer.status)
         return data
 
-    async def _answered(self, asked: Asked, body: Callable[[], Body[T]], retry_seconds: float | None) -> Answer[T]:
-        patience = self._access.retry_seconds if retry_seconds is None else retry_seconds
-        link = self._link
-        try:
-            return await self._tried(link, asked, body, patience)
-        except Unauthorized:
-            if not await self._renewed(link):
-                raise
-        return await self._tried(self._link, asked, body, patience)
-
-    async def _tried(self, link: Link, asked: Asked, body: Callable[[], Body[T]], patience: float) -> Answer[T]:
-        return await patiently(lambda number: self._once(link, asked, body, number), patience, self._sleep)
-
-    async def _once(self, link: Link, asked: Asked, body: Callable[[], Body[T]], number: int) -> Answer[T]:
-        """One request. The body is read by a new one of `body`, so that a broken answer leaves nothing behind."""
-        taking = body()
+    async def _once(self, link: Link, authorization: str | None, asked: ApiRequest, body: Body[T]) -> ApiAnswer[T]:
         try:
             # The read limit starts anew with every byte; a server that drips is stopped by the whole one.
-            async with asyncio.timeout(4 * self._access.read_seconds), self._sent(link, asked) as response:
-                if response.is_success:
-                    async for piece in response.aiter_raw():
-                        taking.feed(piece)
-                    self._see_time(response.headers)
-                    warnings = read_warnings(response.headers.get_list("Warning"))
-                    return Answer(response.status_code, response.headers, taking.finish(), warnings)
-                said = await response.aread()
-        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ssl.SSLError) as error:
-            fault = faults.from_silence(error, asked.call, self.server)
-            if number < SILENT_TRIES and faults.may_pass(error):
-                raise Again(fault, None) from error
+            async with asyncio.timeout(4 * self._access.read_seconds):
+                with http_client.faults():
+                    response = await self._send(link, authorization, asked)
+                # A body read to its end has given its connection back; another one's connection is of no more use.
+                with contextlib.closing(response):
+                    if response.status >= 300:
+                        fault, again = await self._refusal(response, asked)
+                        raise again or fault
+                    async for piece in http_client.pieces(response, asked.most_bytes, cut=asked.cut):
+                        body.feed(piece)
+                    whole = body.finish()
+        except (http_client.Fault, TimeoutError) as error:
+            problem = http_client.fault_of(error)
+            fault = faults.from_silence(problem, asked.call, self.server)
+            if faults.may_pass(problem):
+                raise Again(fault, SILENT_TRIES) from error
             raise fault from error
-        except TooLarge as error:
+        except http_client.TooLargeError as error:
             raise faults.too_large(asked.call, self.server, asked.most_bytes) from error
         except NotAList as error:
             raise faults.not_a_list(asked.call, self.server, error) from error
-        except (LightkubeConfigError, OSError) as error:
-            raise ConfigError(f"the credentials cannot be read: {error}") from error
-        fault = faults.from_answer(response.status_code, response.headers, said, asked.call, self.server)
-        fault.warnings = read_warnings(response.headers.get_list("Warning"))
-        overloaded = response.status_code == 429 or (response.status_code >= 500 and isinstance(fault, BadAnswer))
-        if overloaded or faults.is_collision(response.status_code, said, asked.call):
-            logger.info("%s answered %d to '%s'; trying again", self.server, response.status_code, asked.call)
-            raise Again(fault, timestamps.retry_after(response.headers.get("retry-after")))
-        raise fault
+        said = timestamps.http_date(response.headers.get("Date"))
+        if said is not None:
+            # The replicas of an API server have a clock each: by the latest one no object is of the future.
+            self.server_time = max(self.server_time or "", timestamps.to_text(said))
+        return ApiAnswer(response.status, whole, read_warnings(response.headers.getall("Warning", [])))
 
-    def _sent(self, link: Link, asked: Asked) -> contextlib.AbstractAsyncContextManager[httpx2.Response]:
-        return link.client.stream(
-            asked.method,
-            f"{link.base}{asked.target}",
-            content=asked.content,
-            headers=asked.headers,
-            extensions={**link.extensions, **asked.extensions},
-            timeout=asked.timeout or self._timeout(self._access.read_seconds),
-        )
+    async def _refusal(self, response: aiohttp.ClientResponse, asked: ApiRequest) -> tuple[ClusterError, Again | None]:
+        """What an answer other than 2xx says, and how it is tried again where that may help."""
+        said = b"".join([piece async for piece in http_client.pieces(response, MOST_FAILURE_BYTES, cut=True)])
+        status, headers = response.status, response.headers
+        fault = faults.from_answer(status, headers, said, asked.call, self.server)
+        fault.warnings = read_warnings(headers.getall("Warning", []))
+        overloaded = status == 429 or (status >= 500 and isinstance(fault, BadAnswer))
+        if not overloaded and not faults.is_collision(status, said, asked.call):
+            return fault, None
+        logger.info("%s answered %d to '%s'; trying again", self.server, status, asked.call)
+        return fault, Again(fault, MOST_TRIES, timestamps.retry_after(headers.get("Retry-After")))
+
+    def _send(self, link: Link, authorization: str | None, asked: ApiRequest) -> Awaitable[aiohttp.ClientResponse]:
+        if not self._writable and asked.method != "GET":  # monitoring cannot change a cluster, not even by a slip
+            raise RefusedError(f"{asked.method} refused: this connection to the cluster is read-only")
+        name = link.context.cluster.tls_server_name
+        return http_client.send(link.session, asked.prepared(link.base, link.headers(authorization), name))
+
+    async def _other(self, link: Link, authorization: str | None, refused: set[Link]) -> Link | None:
+        """By which link to ask once more after a 401, each once: the same with a new token, or one of new credentials.
+
+        `refused`: the links that the server answered 401 to before, of this request.
+        """
+        if link not in refused:
+            refused.add(link)
+            if authorization is not None and link.credential.refused(authorization):
+                return link
+        return self._link if len(refused) == 1 and await self._renewed(link) else None
 
     async def _renewed(self, refused: Link) -> bool:
         """Read the kubeconfig, or the connection, once more after a 401; whether other credentials are in use now.
@@ -256,12 +240,11 @@ class Connection:
                 return True
             try:
                 access = self._access if self._access.reread is None else await self._access.reread()
-                target = access.target()
-                found = credentials_of(target)
-                place = (refused.target.context, refused.target.server)
-                if found == refused.credentials or (target.context, target.server) != place:
+                context = access.target()
+                known = (refused.context.name, refused.context.server)
+                if identity_of(context) == refused.identity or (context.name, context.server) != known:
                     return False
-                self._link = self._open(target)
+                self._link = self._open(context)
             except (TuningError, OSError) as error:  # half-written, or gone: the 401 is what there is to say
                 logger.info("%s answered 401, and its credentials cannot be read once more: %s", self.server, error)
                 return False
@@ -269,19 +252,6 @@ class Connection:
             logger.info("%s answered 401; its credentials were read once more and differ", self.server)
             return True
 
-    def _open(self, target: Target) -> Link:
-        return open_link(
-            target,
-            self._timeout(self._access.read_seconds),
-            writable=self._writable,
-            skip_tls_verify=self._access.skip_tls_verify,
-        )
-
-    def _timeout(self, read_seconds: float) -> httpx2.Timeout:
-        return httpx2.Timeout(read_seconds, connect=self._access.connect_seconds, pool=None)
-
-    def _see_time(self, headers: Mapping[str, str]) -> None:
-        # The replicas of an API server have a clock each: by the latest one no object is of the future.
-        said = timestamps.http_date(headers.get("Date"))
-        if said is not None:
-            self.server_time = max(self.server_time or "", timestamps.to_text(said))
+    def _open(self, context: KubeContext) -> Link:
+        timeouts = http_client.Timeouts(connect=self._access.connect_seconds, read=self._access.read_seconds)
+        return Link(context, timeouts, skip_tls_verify=self._access.skip_tls_verify)

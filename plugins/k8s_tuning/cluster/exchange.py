@@ -1,15 +1,16 @@
-"""One request to the API server and its answer, as data; and how an answer's body is taken in, piece by piece."""
+"""One request to the API server and its answer, as data; how the answer's body is read, piece by piece. Pure."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
-import httpx2
+from yarl import URL
 
+from k8s_tuning import http_client
 from k8s_tuning.cluster.faults import Call
 
 # Objects are bounded by etcd (1.5 MiB), logs by their request. Lists are never held as a whole: theirs is a bound on
@@ -22,10 +23,11 @@ R = TypeVar("R", covariant=True)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ApiRequest:
     """One request. `most_bytes`: of the unpacked answer, None for one without an end (a watch).
 
-    `cut`: what goes on behind `most_bytes` is not read; else it is a fault.
+    `cut`: what goes on behind `most_bytes` is not read; else it is a fault. `retry_seconds`: how long it is tried again
+    (default: the connection's), 0 for what must not be sent twice.
     """
 
     method: str
@@ -33,35 +35,32 @@ class Asked:
     call: Call
     params: Params | None = None
     content: bytes | None = None
-    headers: Mapping[str, str] | None = None
-    most_bytes: int | None = MOST_BYTES
+    headers: Mapping[str, str] = field(default_factory=dict)
+    most_bytes: int | None = field(default_factory=lambda: MOST_BYTES)
     cut: bool = False
-    timeout: httpx2.Timeout | None = None
+    retry_seconds: float | None = None
+    read_seconds: float | None = None
 
-    @property
-    def target(self) -> str:
-        """Path and query."""
-        # httpx2 would take the URL apart and put it together four times a request, hundreds of times a snapshot.
-        return f"{self.path}?{urlencode(self.params)}" if self.params else self.path
-
-    @property
-    def extensions(self) -> dict[str, Any]:
-        """The bounds, for the transport."""
-        return {"most_bytes": self.most_bytes, "cut": self.cut}
+    def prepared(self, base: str, headers: Mapping[str, str], server_name: str | None) -> http_client.Request:
+        """The HTTP request. `base`: the server's address without a slash at its end; `headers`: of every request."""
+        target = f"{self.path}?{urlencode(self.params)}" if self.params else self.path
+        # Encoded already: yarl would take the URL apart and put it together, hundreds of times a snapshot.
+        url = URL(f"{base}{target}", encoded=True)
+        all_headers = {**headers, **self.headers}
+        return http_client.Request(self.method, url, all_headers, self.content, server_name, self.read_seconds)
 
 
 @dataclass(frozen=True)
-class Answer(Generic[T]):
+class ApiAnswer(Generic[T]):
     """A whole 2xx answer. `warnings`: what the server remarked beside it."""
 
     status: int
-    headers: Mapping[str, str]
     body: T
     warnings: Sequence[str] = ()
 
 
 class Body(Protocol[R]):
-    """Takes an answer's body piece by piece, and says at its end what it was."""
+    """Reads an answer's body piece by piece, and says at its end what it was."""
 
     def feed(self, piece: bytes) -> None:
         """The next piece."""

@@ -1,6 +1,5 @@
 """Credential plugins: a command that prints a token, as EKS, GKE and AKS kubeconfigs have it.
 
-lightkube runs them too, but only for v1alpha1 and v1beta1, without KUBERNETES_EXEC_INFO, and again for every client.
 Rules: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """
 
@@ -11,11 +10,10 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx2
 import orjson
 
 from k8s_tuning.errors import ConfigError, Unauthorized
@@ -29,7 +27,7 @@ _PIECE = 64 * 1024
 _SECRET = re.compile(r"[A-Za-z0-9_\-+/=.]{40,}")
 
 
-class ExecPluginAuth(httpx2.Auth):
+class ExecPlugin:
     """Bearer tokens from a kubeconfig's `exec` entry: kept until they expire, fetched anew once after a 401.
 
     ConfigError where the plugin cannot be used, Unauthorized where it ran and gave no token.
@@ -39,37 +37,36 @@ class ExecPluginAuth(httpx2.Auth):
         self._where = where
         self._argv, self._environment, self._hint = _prepared(plugin, where)
         self._api_version = str(plugin.get("apiVersion"))
-        self._token: str | None = None
+        self._header: str | None = None
         self._expires: datetime | None = None
         self._turn = asyncio.Lock()
         self._runs = 0  # that have ended
         self._failure: Unauthorized | ConfigError | None = None
 
-    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Add the header; after a 401 once more with a new token."""
-        token = await self._current(refused=None)
-        request.headers["Authorization"] = f"Bearer {token}"
-        response = yield request
-        if response.status_code == 401:
-            request.headers["Authorization"] = f"Bearer {await self._current(refused=token)}"
-            yield request
-
-    async def _current(self, refused: str | None) -> str:
+    async def header(self) -> str:
+        """The header with the plugin's token; the plugin runs where there is none, or it has expired."""
         runs = self._runs
         async with self._turn:  # thirty-two requests at once must not start thirty-two plugins
             if self._failure is not None and self._runs > runs:
                 raise self._failure  # of the run that this request waited for: another would take as long
             expired = self._expires is not None and datetime.now(UTC) >= self._expires
-            if self._token is None or expired or self._token == refused:
+            if self._header is None or expired:
                 try:
-                    self._token, self._expires = _credential(await self._run(), self._where, self._api_version)
+                    token, self._expires = _credential(await self._run(), self._where, self._api_version)
                 except (Unauthorized, ConfigError) as error:
                     self._failure = error
                     raise
                 finally:
                     self._runs += 1
                 self._failure = None
-            return self._token
+                self._header = f"Bearer {token}"
+            return self._header
+
+    def refused(self, header: str) -> bool:
+        """The plugin runs once more for the next request."""
+        if self._header == header:
+            self._header = None
+        return True
 
     async def _run(self) -> bytes:
         command = self._argv[0]

@@ -5,13 +5,10 @@ Sources: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apimac
 
 from __future__ import annotations
 
-import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 import orjson
 
 from k8s_tuning.cluster import refusals
@@ -27,6 +24,7 @@ from k8s_tuning.errors import (
     Unauthorized,
     Unreachable,
 )
+from k8s_tuning.http_client import Fault, Problem
 
 _EXCERPT = 500
 _LONGEST_MESSAGE = 4_000
@@ -98,37 +96,44 @@ def is_collision(status: int, body: bytes, call: Call) -> bool:
     return status in (403, 409) and refusals.is_collision(status, _message(_status_object(body)), call.resource)
 
 
-def from_silence(error: Exception, call: Call, server: str) -> ClusterError:
-    """The error for a request that got no whole answer: what the client raised, in plain words."""
-    certificate = _find(error, ssl.SSLCertVerificationError)
-    if certificate is not None:
-        reason = getattr(certificate, "verify_message", "") or "not trusted"
-        return Unreachable(
-            f"{server}: the server's certificate is not accepted: {reason}; the kubeconfig's certificate-authority "
-            "must be the one that signed it, and the address one that it names"
-        )
-    tls = _find(error, ssl.SSLError)
-    if tls is not None:
-        reason = getattr(tls, "reason", None) or "no TLS spoken there"
-        return Unreachable(f"{server}: TLS failed ({reason}); is it an https port, and the client certificate right?")
-    if isinstance(error, httpx2.ConnectTimeout):
-        return Unreachable(f"{server}: no connection within the time limit; is there a route (VPN, firewall)?")
-    if isinstance(error, (httpx2.TimeoutException, TimeoutError)):
-        return Unreachable(f"{server}: connected, but no answer to '{call}' in time; the API server hangs")
-    if isinstance(error, httpx2.ProxyError):
-        return Unreachable(f"{server}: the proxy refused the connection; check proxy-url or HTTPS_PROXY")
-    if isinstance(error, httpx2.ConnectError):
-        return Unreachable(f"{server}: cannot connect: {_os_reason(error)}; is it up, and the address right?")
-    if isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError | httpx2.CloseError):
-        return Unreachable(f"{server}: the connection broke during '{call}'")
+def from_silence(fault: Fault, call: Call, server: str) -> ClusterError:
+    """The error for a request that got no whole answer."""
+    match fault.problem:
+        case Problem.CERTIFICATE:
+            reason = getattr(fault.cause, "verify_message", "") or "not trusted"
+            return Unreachable(
+                f"{server}: the server's certificate is not accepted: {reason}; the kubeconfig's certificate-authority "
+                "must be the one that signed it, and the address one that it names"
+            )
+        case Problem.TLS:
+            reason = getattr(fault.cause, "reason", None) or "no TLS spoken there"
+            return Unreachable(
+                f"{server}: TLS failed ({reason}); is it an https port, and the client certificate right?"
+            )
+        case Problem.NO_CONNECTION_IN_TIME:
+            return Unreachable(f"{server}: no connection within the time limit; is there a route (VPN, firewall)?")
+        case Problem.NO_ANSWER_IN_TIME:
+            return Unreachable(f"{server}: connected, but no answer to '{call}' in time; the API server hangs")
+        case Problem.PROXY_AWAY | Problem.PROXY_REFUSED:
+            return Unreachable(f"{server}: the proxy refused the connection; check proxy-url or HTTPS_PROXY")
+        case Problem.NO_CONNECTION:
+            reason = fault.reason or "no route"
+            return Unreachable(f"{server}: cannot connect: {reason}; is it up, and the address right?")
+        case Problem.CLOSED | Problem.BROKEN:
+            return Unreachable(f"{server}: the connection broke during '{call}'")
     return BadAnswer(f"{server}: '{call}' got an answer that is not HTTP as the Kubernetes API speaks it")
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether a silence may be a passing one. TLS never mends itself, and a server that hangs has had its time."""
-    if isinstance(error, httpx2.ReadTimeout | TimeoutError) or _find(error, ssl.SSLError) is not None:
-        return False
-    return isinstance(error, httpx2.TransportError)
+def may_pass(fault: Fault) -> bool:
+    """Whether a silence may be a passing one. TLS never repairs itself, and a server that hangs has had its time."""
+    return fault.problem not in (
+        Problem.CERTIFICATE,
+        Problem.TLS,
+        Problem.NO_ANSWER_IN_TIME,
+        Problem.NOT_UNPACKED,
+        Problem.BAD_URL,
+        Problem.BAD_REQUEST,
+    )
 
 
 def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:
@@ -193,23 +198,3 @@ def _excerpt(body: bytes) -> str:
 
 def _told(text: str) -> str:
     return f": {text}" if text else ""
-
-
-def _find(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """The deepest of `kind` in the chain of causes: the one that the library wraps, with the facts."""
-    found = None
-    while error is not None:
-        if isinstance(error, kind):
-            found = error
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _os_reason(error: BaseException) -> str:
-    """The operating system's words (`Connection refused`, `Name or service not known`)."""
-    cause = _find(error, OSError)
-    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
-        return os.strerror(cause.errno)
-    if isinstance(cause, OSError) and cause.strerror:  # the resolver's errors have numbers of their own
-        return cause.strerror
-    return str(error) or "no route"

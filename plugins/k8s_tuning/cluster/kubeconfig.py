@@ -1,7 +1,5 @@
 """Which cluster, and as whom: kubeconfig files found, merged and read as kubectl does, with errors that name the file.
 
-lightkube's models hold the result. What lightkube leaves out is mended here: a $KUBECONFIG of several files, paths
-relative to the file that holds them, `tls-server-name`, `proxy-url`, impersonation, and plain words for a broken file.
 Rules: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 """
 
@@ -14,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
-from lightkube.config.models import User
-from lightkube.core.exceptions import ConfigError as LightkubeConfigError
-from lightkube.core.exceptions import LoadResourceError
+from yarl import URL
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.printable import one_line
 
 DEFAULT_PATH = "~/.kube/config"
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 MAX_BYTES = 5_000_000
 _PATHS = {
     "clusters": ("cluster", ("certificate-authority",)),
@@ -31,50 +27,83 @@ _PATHS = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """One cluster and one user. `config` holds credentials: it is kept out of the repr, and must stay out of logs."""
+class ClusterEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """A kubeconfig's `cluster`, as far as it is used."""
 
-    context: str
-    source: str
     server: str
-    config: SingleConfig = field(repr=False)
+    certificate_authority: str | None = None
+    certificate_authority_data: str | None = None
+    insecure_skip_tls_verify: bool = False
     tls_server_name: str | None = None
-    proxy_url: str | None = field(default=None, repr=False)
+    proxy_url: str | None = None
+
+
+class UserEntry(msgspec.Struct, frozen=True, rename="kebab"):
+    """A kubeconfig's `user`, as far as it is used."""
+
+    token: str | None = None
+    token_file: str | None = msgspec.field(name="tokenFile", default=None)
+    username: str | None = None
+    password: str | None = None
+    client_certificate: str | None = None
+    client_certificate_data: str | None = None
+    client_key: str | None = None
+    client_key_data: str | None = None
+    exec: Any = None
+
+
+@dataclass(frozen=True)
+class KubeContext:
+    """One cluster and one user. Both may hold secrets: they are kept out of the repr, and must stay out of logs."""
+
+    name: str
+    source: str
+    cluster: ClusterEntry = field(repr=False)
+    user: UserEntry = field(default_factory=UserEntry, repr=False)
     impersonate: Mapping[str, str] = field(default_factory=dict)
-    exec_plugin: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def server(self) -> str:
+        """The API server's address, as it was written: a user and a password may be in it."""
+        return self.cluster.server
 
 
-def from_files(kubeconfig: str | None, context: str | None) -> Target:
-    """The target that a kubeconfig names; without one, what $KUBECONFIG, ~/.kube/config or the pod itself gives.
+def from_files(kubeconfig: str | None, context: str | None) -> KubeContext:
+    """The context that a kubeconfig names; without one, what $KUBECONFIG, ~/.kube/config or the pod itself gives.
 
     ConfigError where nothing is found or what is found cannot be used.
     """
     paths = _paths(kubeconfig)
     if paths is None:
         return in_cluster(context)
-    return _target(_merge([_read(path) for path in paths]), context, " and ".join(str(path) for path in paths))
+    return _chosen(_merge([_read(path) for path in paths]), context, " and ".join(str(path) for path in paths))
 
 
-def from_content(content: Mapping[str, Any], context: str | None) -> Target:
-    """The target in a kubeconfig's content, as a connection's extra holds it. Relative paths in it are refused."""
+def from_content(content: Mapping[str, Any], context: str | None) -> KubeContext:
+    """The context in a kubeconfig's content, as a connection's extra holds it. Relative paths in it are refused."""
     if not isinstance(content, Mapping):
         raise ConfigError("the kubeconfig content is not a mapping with clusters, users and contexts")
-    return _target(_checked(dict(content), "the kubeconfig content", None), context, "the kubeconfig content")
+    return _chosen(_checked(dict(content), "the kubeconfig content", None), context, "the kubeconfig content")
 
 
-def in_cluster(context: str | None = None) -> Target:
+def in_cluster(context: str | None = None) -> KubeContext:
     """The API server that a pod sees, by its service account."""
     if context is not None:
         raise ConfigError(f"context {context!r} needs a kubeconfig: give one, or leave the context out inside a pod")
+    account = Path(SERVICE_ACCOUNT)
     try:
-        config = _single(KubeConfig.from_service_account(SERVICE_ACCOUNT), "default")
-    except (LightkubeConfigError, KeyError, OSError) as error:
+        user = UserEntry(token=(account / "token").read_text(), token_file=str(account / "token"))
+        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    except (KeyError, OSError, UnicodeError) as error:
         raise ConfigError(
             "no cluster to talk to: $KUBECONFIG is not set, ~/.kube/config does not exist, and this is not a pod with "
             f"a service account ({SERVICE_ACCOUNT}); name a kubeconfig"
         ) from error
-    return Target("in-cluster", "the pod's service account", config.cluster.server, config)
+    server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    if not _is_address(server):
+        raise ConfigError("$KUBERNETES_SERVICE_HOST and $KUBERNETES_SERVICE_PORT make no address; name a kubeconfig")
+    cluster = ClusterEntry(server, certificate_authority=str(account / "ca.crt"))
+    return KubeContext("in-cluster", "the pod's service account", cluster, user)
 
 
 def is_inside_pod() -> bool:
@@ -151,7 +180,7 @@ def _merge(files: list[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _target(content: dict[str, Any], context: str | None, source: str) -> Target:
+def _chosen(content: dict[str, Any], context: str | None, source: str) -> KubeContext:
     contexts = {entry["name"]: entry["context"] for entry in content["contexts"]}
     clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
     users = {entry["name"]: entry["user"] for entry in content["users"]}
@@ -171,7 +200,7 @@ def _target(content: dict[str, Any], context: str | None, source: str) -> Target
         raise ConfigError(f"{source}: context {chosen!r} names user {user_name!r}, which is not in it")
     cluster, user = clusters[cluster_name], users.get(user_name, {}) if user_name else {}
     server = cluster.get("server")
-    if not isinstance(server, str) or not server.startswith(("http://", "https://")):
+    if not isinstance(server, str) or not _is_address(server):
         raise ConfigError(f"{source}: cluster {cluster_name!r} needs server: https://HOST:PORT")
     if cluster.get("insecure-skip-tls-verify") and (
         cluster.get("certificate-authority") or cluster.get("certificate-authority-data")
@@ -183,47 +212,28 @@ def _target(content: dict[str, Any], context: str | None, source: str) -> Target
         raise ConfigError(
             f"{source}: user {user_name!r} uses auth-provider, removed in 1.26; use an exec plugin or a token"
         )
-    return Target(
-        context=chosen,
-        source=source,
-        server=server,
-        config=_single_config(content, chosen, source, user_name, cluster_name),
-        tls_server_name=cluster.get("tls-server-name"),
-        proxy_url=cluster.get("proxy-url"),
-        impersonate=_impersonation(user, f"{source}: user {user_name!r}"),
-        exec_plugin=user.get("exec"),
-    )
+    try:
+        return KubeContext(
+            chosen,
+            source,
+            msgspec.convert(cluster, ClusterEntry),
+            msgspec.convert(user, UserEntry),
+            _impersonation(user, f"{source}: user {user_name!r}"),
+        )
+    except msgspec.ValidationError as error:  # it names the field and the type it found, never the value
+        raise ConfigError(f"{source}: context {chosen!r} cannot be used: {error}") from error
+
+
+def _is_address(server: str) -> bool:
+    try:
+        return server.startswith(("http://", "https://")) and bool(URL(server).host)
+    except ValueError:  # a port that is none
+        return False
 
 
 def _refuse_other_than_text(source: str, what: str, value: Any) -> None:
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"{source}: {what} is {yamlfile.kind(value)}; write a text, in quotes")
-
-
-def _single_config(content: dict[str, Any], context: str, source: str, user: Any, cluster: str) -> SingleConfig:
-    # Only the chosen entries are converted: a neighbour that lightkube does not understand must not stand in the way.
-    # `exec` goes beside it, with the fields that lightkube drops.
-    only = {
-        "contexts": [entry for entry in content["contexts"] if entry["name"] == context],
-        "clusters": [entry for entry in content["clusters"] if entry["name"] == cluster],
-        "users": [
-            {"name": entry["name"], "user": {key: value for key, value in entry["user"].items() if key != "exec"}}
-            for entry in content["users"]
-            if entry["name"] == user
-        ],
-        "current-context": context,
-    }
-    try:
-        return _single(KubeConfig.from_dict(only), context)
-    except (msgspec.ValidationError, LightkubeConfigError, LoadResourceError) as error:
-        # msgspec names the field and the type it found, never the value.
-        raise ConfigError(f"{source}: context {context!r} cannot be used: {error}") from error
-
-
-def _single(config: KubeConfig, name: str) -> SingleConfig:
-    context = config.contexts[name]
-    user = config.users[context.user] if context.user else User()
-    return SingleConfig(name, context, config.clusters[context.cluster], user)
 
 
 def _impersonation(user: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -15,7 +15,9 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from k8s_tuning.cluster.connection import ClusterAccess, connect
+from k8s_tuning.cluster.exchange import MOST_LIST_BYTES, ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
+from k8s_tuning.cluster.listing import ListReader
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.cluster.retries import Sleep
 from k8s_tuning.errors import (
@@ -66,18 +68,20 @@ class ClusterReader:
 
     async def jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every Job that the label selector selects ("" selects all)."""
-        return await self._list(_jobs_path(namespace), _jobs_call("list", namespace), {"labelSelector": selector}, keep)
+        call, path = _jobs_call("list", namespace), _jobs_path(namespace)
+        return (await read_pages(self._connection, path, call, keep, {"labelSelector": selector})).kept
 
     async def pods(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every pod that the label selector selects."""
         call = Call("list", "pods", "", namespace)
-        return await self._list(f"{_core(namespace)}/pods", call, {"labelSelector": selector}, keep)
+        path = f"{_core(namespace)}/pods"
+        return (await read_pages(self._connection, path, call, keep, {"labelSelector": selector})).kept
 
     async def events(self, namespace: str, kind: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every event whose involved object is of `kind` (Job, Pod), as core/v1 Events."""
         call = Call("list", "events", "", namespace)
         fields = {"fieldSelector": f"involvedObject.kind={kind}"}
-        return await self._list(f"{_core(namespace)}/events", call, fields, keep)
+        return (await read_pages(self._connection, f"{_core(namespace)}/events", call, keep, fields)).kept
 
     async def missing_namespace(self, namespace: str) -> str | None:
         """The sentence for a namespace that does not exist, None where it does, or where the server does not say.
@@ -86,7 +90,7 @@ class ClusterReader:
         """
         call = Call("get", "namespaces", "", namespace, namespace)
         try:
-            await self._connection.request("GET", _core(namespace), call, retry_seconds=0)
+            await self._connection.request(ApiRequest("GET", _core(namespace), call, retry_seconds=0), WholeBody)
         except ClusterError as error:
             # Not any 404: what stands before a server, and what is none, answers so to whatever it does not know.
             if isinstance(error, NotFound) and f'namespaces "{namespace}" not found' in str(error):
@@ -108,20 +112,17 @@ class ClusterReader:
         # RBAC's name of the sub-resource, so that a 403 tells which rule is missing.
         call = Call("get", "pods/log", "", namespace, pod)
         path = f"{_core(namespace)}/pods/{_name(pod)}/log"
-        answer = await self._connection.request(
-            "GET", path, call, params=params, retry_seconds=LOG_PATIENCE, cut_bytes=limit_bytes
-        )
-        return answer.body
+        asked = ApiRequest("GET", path, call, params, most_bytes=limit_bytes, cut=True, retry_seconds=LOG_PATIENCE)
+        return (await self._connection.request(asked, WholeBody)).body
 
     async def pod_metrics(self, namespace: str, selector: str) -> list[Json] | None:
         """PodMetrics of the selected pods; None where the cluster has no metrics.k8s.io, or it is out of order."""
         path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{_namespace(namespace)}/pods"
         call = Call("list", "pods", "metrics.k8s.io", namespace)
+        params = {"labelSelector": selector}
+        asked = ApiRequest("GET", path, call, params, most_bytes=MOST_LIST_BYTES, retry_seconds=0)
         try:
-            page = await self._connection.get_page(
-                path, call, lambda item: item, params={"labelSelector": selector}, retry_seconds=0
-            )
-            return page.kept
+            return (await self._connection.request(asked, lambda: ListReader[Json](dict))).body.kept
         except NotFound:
             return None
         except BadAnswer as error:
@@ -145,13 +146,13 @@ class ClusterReader:
         very first list.
         """
         version: str | None
-        known, version = await self._listed_jobs(namespace, selector, keep)
+        known, version = await self._jobs_by_name(namespace, selector, keep)
         yield known
         silence = 0
         while True:
             try:
                 if version is None:
-                    known, version = await self._listed_jobs(namespace, selector, keep)
+                    known, version = await self._jobs_by_name(namespace, selector, keep)
                     yield known
                 async for changes in self._changes(namespace, selector, version):
                     silence = 0
@@ -175,15 +176,15 @@ class ClusterReader:
                 version = None
                 await self._sleep(random.uniform(0.1, min(10.0, 0.5 * 2 ** min(silence, 8))))  # noqa: S311
 
-    async def _listed_jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
-        found, version = await read_pages(
+    async def _jobs_by_name(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
+        listed = await read_pages(
             self._connection,
             _jobs_path(namespace),
             _jobs_call("list", namespace),
             lambda job: (str(_metadata(job).get("name")), keep(job)),
             {"labelSelector": selector},
         )
-        return dict(found), version
+        return dict(listed.kept), listed.version
 
     async def _changes(self, namespace: str, selector: str, version: str) -> AsyncIterator[list[Json]]:
         """A watch's events, as many at a time as one read brings; ends when the server ends the watch."""
@@ -197,7 +198,8 @@ class ClusterReader:
         }
         end = asyncio.get_running_loop().time() + WATCH_SECONDS + WATCH_GRACE
         rest, pieces, size = b"", list[bytes](), 0
-        async with self._connection.stream(_jobs_path(namespace), call, params, WATCH_SECONDS + WATCH_GRACE) as chunks:
+        asked = ApiRequest("GET", _jobs_path(namespace), call, params, read_seconds=WATCH_SECONDS + WATCH_GRACE)
+        async with self._connection.stream(asked) as chunks:
             async for chunk in chunks:
                 pieces.append(chunk)
                 size += len(chunk)
@@ -210,10 +212,6 @@ class ClusterReader:
                         yield events
                 if asyncio.get_running_loop().time() > end:
                     raise Unreachable(f"{self.server}: '{call}' did not end when it was to")
-
-    async def _list(self, path: str, call: Call, params: Mapping[str, str], keep: Callable[[Json], T]) -> list[T]:
-        found, _ = await read_pages(self._connection, path, call, keep, params)
-        return found
 
 
 def check_namespace(namespace: str) -> None:

@@ -1,64 +1,44 @@
-"""Trying again: what may pass is asked for again after a while, within a bound of time and of tries."""
+"""Trying again: when, and how often, one request is sent once more. Pure but for the clock."""
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_random_exponential,
-)
 
 from k8s_tuning.errors import ClusterError
 
 # A server that answers 5xx or 429 is given its time; where none answers at all, three tries settle it.
 SILENT_TRIES, MOST_TRIES = 3, 20
-T = TypeVar("T")
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 8.0
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Again(Exception):  # noqa: N818 - a signal, not an error
-    """A fault that a retry may end, and how long the server asked to wait."""
+    """A fault that a retry may end: within how many tries, and how long the server asked to wait."""
 
-    def __init__(self, fault: ClusterError, after: float | None) -> None:
+    def __init__(self, fault: ClusterError, most_tries: int, after: float | None = None) -> None:
         super().__init__(str(fault))
         self.fault = fault
+        self.most_tries = most_tries
         self.after = after
 
 
-async def patiently(attempt: Callable[[int], Awaitable[T]], seconds: float, sleep: Sleep) -> T:
-    """The result of `attempt(number)`, tried again for `seconds` while it raises Again; then its fault is raised."""
-    try:
-        return await attempt(1)
-    except Again as again:
-        first = again
-    backoff = wait_random_exponential(multiplier=0.25, max=8)
+class Retries:
+    """The tries of one request, for `seconds` from the end of the first one."""
 
-    def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.after if isinstance(error, Again) else None
-        return max(asked or 0.0, backoff(state))
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._tries = 0
+        self._since: float | None = None
 
-    attempts = AsyncRetrying(
-        wait=wait,
-        stop=stop_before_delay(seconds) | stop_after_attempt(MOST_TRIES),
-        sleep=sleep,
-        retry=retry_if_exception_type(Again),
-        reraise=True,
-    )
-    number = 0
-    try:
-        async for one in attempts:
-            with one:
-                number += 1
-                if number == 1:
-                    raise first
-                return await attempt(number)
-    except Again as again:
-        raise again.fault from again.__cause__
-    raise AssertionError("tenacity ends with an answer or an exception")
+    def wait(self, again: Again) -> float | None:
+        """Seconds until the next try, random so that many callers do not come at once; None where none is left."""
+        self._tries += 1
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (self._tries - 1))
+        seconds = max(again.after or 0.0, random.uniform(0, longest))  # noqa: S311
+        if self._tries >= again.most_tries or now - self._since + seconds >= self._seconds:
+            return None
+        return seconds

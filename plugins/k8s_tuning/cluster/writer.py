@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from k8s_tuning.cluster.connection import Connection
+from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.errors import BadAnswer, NotFound
@@ -33,15 +34,15 @@ class ClusterWriter:
         """The Job as the cluster has it, None where there is none."""
         call = Call("get", "jobs", _GROUP, namespace, name)
         try:
-            return self._that_job(await self._connection.get_json(_path(namespace, name), call), call)
+            answer = await self._connection.request(ApiRequest("GET", _path(namespace, name), call), WholeBody)
+            return self._that_job(self._connection.json(answer, call), call)
         except NotFound:
             return None
 
     async def names(self, namespace: str) -> set[str]:
         """The names of all Jobs in a namespace: one cheap question instead of one a Job."""
         call = Call("list", "jobs", _GROUP, namespace)
-        names, _ = await read_pages(self._connection, _path(namespace), call, _name, headers=_NAMES_ONLY)
-        return set(names)
+        return set((await read_pages(self._connection, _path(namespace), call, _name, headers=_NAMES_ONLY)).kept)
 
     async def apply(self, job: dict[str, Any], *, dry_run: bool) -> list[str]:
         """Apply one manifest as field manager `k8s-tuning`, never by force; what the server remarks about it.
@@ -51,17 +52,12 @@ class ClusterWriter:
         """
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
         call = Call("patch", "jobs", _GROUP, namespace, name)
-        params = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        params: dict[str, str | int] = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         if dry_run:
             params["dryRun"] = "All"
-        answer = await self._connection.request(
-            "PATCH",
-            _path(namespace, name),
-            call,
-            params=params,
-            content=_body(as_sent(job)),
-            headers={"Content-Type": "application/apply-patch+yaml"},
-        )
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        asked = ApiRequest("PATCH", _path(namespace, name), call, params, _body(as_sent(job)), headers)
+        answer = await self._connection.request(asked, WholeBody)
         self._that_job(self._connection.json(answer, call), call)
         return list(answer.warnings)
 

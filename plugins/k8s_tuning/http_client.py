@@ -35,7 +35,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """One request, ready to be sent. Its URL, headers and body may hold secrets.
+    """One request, ready to be sent. Its URL, headers, body and proxy may hold secrets.
 
     `server_name`: the host that the certificate must name, where that is not the URL's.
     """
@@ -44,6 +44,7 @@ class Request:
     url: str | URL = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
     server_name: str | None = None
     read_seconds: float | None = None
 
@@ -150,7 +151,6 @@ def open_session(
     tls: ssl.SSLContext | bool,
     timeouts: Timeouts,
     *,
-    proxy: str | None = None,
     connections: int = 1,
     unpack: bool = True,
 ) -> aiohttp.ClientSession:
@@ -163,7 +163,6 @@ def open_session(
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=tls, limit=connections),
         timeout=aiohttp.ClientTimeout(total=timeouts.total, sock_connect=timeouts.connect, sock_read=timeouts.read),
-        proxy=proxy,
         auto_decompress=unpack,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -186,6 +185,7 @@ def send(session: aiohttp.ClientSession, request: Request) -> Awaitable[aiohttp.
         headers=request.headers,
         data=request.body,
         allow_redirects=False,
+        proxy=request.proxy,
         server_hostname=request.server_name,
         **more,
     )
@@ -230,18 +230,18 @@ def _unpacked(chunk: bytes, unpacking: zlib._Decompress | None) -> Iterator[byte
         chunk = unpacking.unconsumed_tail
 
 
-def exchange(request: Request, seconds: float, most_bytes: int, proxy: str | None) -> Answer:
+def exchange(request: Request, seconds: float, most_bytes: int) -> Answer:
     """One request and the beginning of its answer, whatever its status, for callers without an event loop.
 
     Fault where no whole answer came within `seconds`.
     """
-    return asyncio.run(_exchange(request, seconds, most_bytes, proxy))
+    return asyncio.run(_exchange(request, seconds, most_bytes))
 
 
-async def _exchange(request: Request, seconds: float, most_bytes: int, proxy: str | None) -> Answer:
+async def _exchange(request: Request, seconds: float, most_bytes: int) -> Answer:
     with faults():
         tls = certificates.trusting_system() if str(request.url).lower().startswith("https:") else True
-        async with open_session(tls, Timeouts(total=seconds), proxy=proxy) as session:
+        async with open_session(tls, Timeouts(total=seconds)) as session:
             response = await send(session, request)
             body = b""
             async for chunk in response.content.iter_any():

@@ -245,11 +245,11 @@ def _ask(url: str, headers: Mapping[str, str] | None = None, json: Any = None) -
     """The text of a whole answer."""
     proxy = proxies.proxy_for(url, None, place_of(url))
     if json is None:
-        request = Request("GET", url, headers or {})
+        request = Request("GET", url, headers or {}, proxy=proxy)
     else:
-        request = Request("POST", url, {"Content-Type": "application/json"}, orjson.dumps(json))
+        request = Request("POST", url, {"Content-Type": "application/json"}, orjson.dumps(json), proxy)
     try:
-        answer = exchange(request, _SECONDS, _MOST_ANSWER_BYTES, proxy)
+        answer = exchange(request, _SECONDS, _MOST_ANSWER_BYTES)
     except Fault as fault:
         raise _UnansweredError(f"{_shown(url)} does not answer ({fault.problem})") from None
     if answer.status != 200:

@@ -34,9 +34,9 @@ def post(request: Request, timeout_seconds: float) -> Answer:
     check_url(request.url, "the connection's URL")
     place = place_of(request.url)
     proxy = proxies.proxy_for(request.url, request.proxy, place)
-    posted = http_client.Request("POST", request.url, request.headers, request.body)
+    posted = http_client.Request("POST", request.url, request.headers, request.body, proxy)
     try:
-        return http_client.exchange(posted, timeout_seconds, _MOST_ANSWER_BYTES, proxy)
+        return http_client.exchange(posted, timeout_seconds, _MOST_ANSWER_BYTES)
     except Fault as fault:
         raise _undelivered(fault, place, proxies.place_of(proxy or ""), timeout_seconds) from None
 

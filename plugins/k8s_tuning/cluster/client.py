@@ -6,11 +6,13 @@ import ssl
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from yarl import URL
 
 from k8s_tuning import http_client, proxies
 from k8s_tuning.cluster.credentials import credential, tls_context
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.kubeconfig import KubeContext
 from k8s_tuning.errors import ConfigError
 
@@ -43,7 +45,7 @@ class Link:
         if skip_tls_verify:
             self.tls.check_hostname = False
             self.tls.verify_mode = ssl.CERT_NONE
-        self.base = str(address.with_user(None)).rstrip("/")
+        self._base = str(address.with_user(None)).rstrip("/")
         self._headers = {**_HEADERS, **context.impersonate}
         self._proxy = proxies.proxy_for(context.server, context.cluster.proxy_url, where)
         self._timeouts = timeouts
@@ -51,13 +53,24 @@ class Link:
     @cached_property
     def session(self) -> aiohttp.ClientSession:
         """Its connections, of the event loop that first asks for them."""
-        return http_client.open_session(
-            self.tls, self._timeouts, proxy=self._proxy, connections=CONNECTIONS, unpack=False
-        )
+        return http_client.open_session(self.tls, self._timeouts, connections=CONNECTIONS, unpack=False)
 
-    def headers(self, authorization: str | None) -> dict[str, str]:
-        """Of every request."""
-        return self._headers if authorization is None else {**self._headers, "Authorization": authorization}
+    def prepare(self, asked: ApiRequest, authorization: str | None) -> http_client.Request:
+        """The HTTP request for a request of the API. Pure."""
+        target = f"{asked.path}?{urlencode(asked.params)}" if asked.params else asked.path
+        headers = {**self._headers, **asked.headers}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return http_client.Request(
+            asked.method,
+            # Encoded already: yarl would take the URL apart and put it together, hundreds of times a snapshot.
+            URL(f"{self._base}{target}", encoded=True),
+            headers,
+            asked.content,
+            self._proxy,
+            self.context.cluster.tls_server_name,
+            asked.read_seconds,
+        )
 
     async def close(self) -> None:
         """Close every connection."""

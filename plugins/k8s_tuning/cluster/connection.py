@@ -216,8 +216,7 @@ class Connection:
     def _send(self, link: Link, authorization: str | None, asked: ApiRequest) -> Awaitable[aiohttp.ClientResponse]:
         if not self._writable and asked.method != "GET":  # monitoring cannot change a cluster, not even by a slip
             raise RefusedError(f"{asked.method} refused: this connection to the cluster is read-only")
-        name = link.context.cluster.tls_server_name
-        return http_client.send(link.session, asked.prepared(link.base, link.headers(authorization), name))
+        return http_client.send(link.session, link.prepare(asked, authorization))
 
     async def _other(self, link: Link, authorization: str | None, refused: set[Link]) -> Link | None:
         """By which link to ask once more after a 401, each once: the same with a new token, or one of new credentials.

@@ -6,11 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
-from urllib.parse import urlencode
 
-from yarl import URL
-
-from k8s_tuning import http_client
 from k8s_tuning.cluster.faults import Call
 
 # Objects are bounded by etcd (1.5 MiB), logs by their request. Lists are never held as a whole: theirs is a bound on
@@ -40,14 +36,6 @@ class ApiRequest:
     cut: bool = False
     retry_seconds: float | None = None
     read_seconds: float | None = None
-
-    def prepared(self, base: str, headers: Mapping[str, str], server_name: str | None) -> http_client.Request:
-        """The HTTP request. `base`: the server's address without a slash at its end; `headers`: of every request."""
-        target = f"{self.path}?{urlencode(self.params)}" if self.params else self.path
-        # Encoded already: yarl would take the URL apart and put it together, hundreds of times a snapshot.
-        url = URL(f"{base}{target}", encoded=True)
-        all_headers = {**headers, **self.headers}
-        return http_client.Request(self.method, url, all_headers, self.content, server_name, self.read_seconds)
 
 
 @dataclass(frozen=True)

@@ -373,7 +373,7 @@ def test_a_rule_says_whose_it_is_how_urgent_and_what_to_do(rule: dict[str, Any])
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     page = rule["annotations"]["runbook_url"].split("/docs/")[1]
     text = (ROOT / "docs" / page).read_text()
-    for heading in ("## What it means", "## How to look", "## What to do"):
+    for heading in ("## What it means", "## How to check", "## What to do"):
         assert heading in text, f"docs/{page} lacks {heading!r}"
 
 

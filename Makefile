@@ -41,16 +41,20 @@ $(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml s
 	fi; \
 	touch $(STAMP)
 
-lint: $(STAMP)  ## ruff, mypy, the import contracts, and the generated manifests
+lint: $(STAMP)  ## ruff, mypy, the import contracts, spelling, and the generated manifests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 	$(BIN)/python include/kubernetes/generate.py --check
 
 format: $(STAMP)  ## let ruff fix and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## the docs as a site in build/site; a dead link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 test-fast: $(STAMP)  ## what to run on each change, under a minute: no servers, no Airflow, a quarter of the examples
 	$(BIN)/pytest -m "not (slow or airflow or browser or servers or cluster)" -n $(JOBS) --dist loadfile

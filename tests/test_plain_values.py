@@ -42,14 +42,14 @@ def test_an_alert_from_plain_strings(channel: str, health: Any, severity: str | 
         assert NAMESPACE in shown[0]
 
 
-def test_an_incident_by_hand_is_told() -> None:
+def test_an_incident_by_hand_is_sent() -> None:
     by_hand: Any = ("i-1", "CRITICAL", NAMESPACE, SELECTOR, "ERROR", None, AT, AT, "summary", {"ERROR": 1}, EVENTS)
     incident = k.K8sIncident(*by_hand)
-    told = K8sAlertManager().build_alert_payload(incident)
-    assert told.severity == "CRITICAL"
-    assert told.metadata["incident_id"] == "i-1"
-    assert json.loads(json.dumps(told.raw_incident))["current_health"] == "ERROR"
-    assert K8sAlertManager(out=lambda _: None).dispatch(told) is True
+    payload = K8sAlertManager().build_alert_payload(incident)
+    assert payload.severity == "CRITICAL"
+    assert payload.metadata["incident_id"] == "i-1"
+    assert json.loads(json.dumps(payload.raw_incident))["current_health"] == "ERROR"
+    assert K8sAlertManager(out=lambda _: None).dispatch(payload) is True
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def plain(texts):
     ]
 
 
-def told_apart(ours, theirs):
+def differ(ours, theirs):
     """Kubectl prints its numbers from float64 where they are beyond 64 bits."""
     if isinstance(ours, (int, float)) and not isinstance(ours, bool):
         return isinstance(theirs, bool) or not isinstance(theirs, (int, float)) or float(ours) != float(theirs)
@@ -144,7 +144,7 @@ def test_kubectls_reading_is_known_word_by_word(tmp_path):
     wrong = [
         (text, yamlscalars.kubectl(text), one)
         for text, one in zip(texts, read, strict=True)
-        if told_apart(yamlscalars.kubectl(text), one)
+        if differ(yamlscalars.kubectl(text), one)
     ]
     assert wrong == []
 
@@ -157,7 +157,7 @@ def test_kubectls_reading_is_known_for_whatever_resembles_a_number(texts, tmp_pa
     wrong = [
         (text, yamlscalars.kubectl(text), one)
         for text, one in zip(texts, read, strict=True)
-        if told_apart(yamlscalars.kubectl(text), one)
+        if differ(yamlscalars.kubectl(text), one)
     ]
     assert wrong == []
 

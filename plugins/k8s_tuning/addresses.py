@@ -1,7 +1,7 @@
 """Addresses of the health page: paths that Airflow serves, without its host and its base path.
 
 `embedded` (the default) is the page inside Airflow's UI: the route of its external view, then the path that the frame
-in it shows, as the UI itself writes it while one looks around. Else it is the bare page.
+in it shows, as the UI itself writes it. Else it is the bare page.
 """
 
 from __future__ import annotations

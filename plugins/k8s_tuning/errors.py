@@ -19,7 +19,7 @@
     ├── DeliveryError         a notice could not be handed to its receiver
     └── UnforeseenError       any other exception, at the edge of a command or a task (`unforeseen`)
 
-    OutputError               standard output takes nothing any more: an OSError, as Python has it
+    OutputError               standard output cannot be written: an OSError, as Python has it
 
 Each message names the thing, what was wrong and what to do. None ever holds a URL, a token or a password.
 """
@@ -38,7 +38,7 @@ class TuningError(Exception):
 
 
 class InputError(TuningError):
-    """What the user gave cannot be used; the message says what to mend."""
+    """What the user gave cannot be used; the message says what to correct."""
 
 
 class ConfigError(InputError):
@@ -132,4 +132,4 @@ class UnforeseenError(TuningError):
 
 
 class OutputError(OSError):
-    """Standard output takes nothing any more: it is full, or its reader is gone."""
+    """Standard output cannot be written: it is full, or its reader is gone."""

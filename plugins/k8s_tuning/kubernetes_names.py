@@ -15,7 +15,7 @@ SUBDOMAIN_LENGTH = 253
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-# Servers before 1.32 refuse the wider set (any printable ASCII but `=`) that newer ones take.
+# Servers before 1.32 refuse the wider set (any printable ASCII but `=`) that newer ones accept.
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
@@ -64,7 +64,7 @@ def label_value_problem(text: str) -> str | None:
 
 
 def annotation_key_problem(text: str) -> str | None:
-    """An annotation key: a label key whose prefix may hold capitals (the API server lowers it before it looks)."""
+    """An annotation key: a label key whose prefix may hold capitals (the API server lowers it first)."""
     return label_key_problem(text.lower())
 
 

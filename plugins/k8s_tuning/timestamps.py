@@ -1,4 +1,4 @@
-"""Instants as text: RFC 3339 in UTC with a trailing `Z`, to the second, as Kubernetes writes `metav1.Time`.
+"""Times as text: RFC 3339 in UTC with a trailing `Z`, to the second, as Kubernetes writes `metav1.Time`.
 
 Every timestamp in this package is such a string; two of them compare as text in the order of time.
 """
@@ -14,28 +14,28 @@ LONGEST_RETRY_AFTER = 7 * 24 * 3600.0
 
 
 def now() -> str:
-    """The present instant."""
+    """The present time."""
     return to_text(datetime.now(UTC))
 
 
-def to_text(instant: datetime) -> str:
+def to_text(moment: datetime) -> str:
     """An aware datetime as text. A naive one is refused with ValueError: its zone would be a guess."""
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant!r} has no time zone")
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
     # Not strftime: its %Y writes the year 999 in three digits.
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def to_datetime(text: str) -> datetime:
     """Text (any RFC 3339 offset, with or without fractions) as an aware datetime in UTC; InputError where it is not."""
     try:
-        instant = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         raise InputError(f"{text!r} is not a timestamp; write one as 2025-11-16T10:00:00Z") from None
-    if instant.tzinfo is None:
+    if moment.tzinfo is None:
         raise InputError(f"{text!r} has no time zone; write one as 2025-11-16T10:00:00Z")
     try:
-        return instant.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError:
         raise InputError(f"{text!r} lies outside the years 1 to 9999") from None
 
@@ -56,8 +56,8 @@ def seconds_known(earlier: str | None, later: str | None) -> float | None:
 def http_date(value: str | None) -> datetime | None:
     """A date as HTTP's headers have it (RFC 9110), in UTC where it names no zone; None where it is none."""
     try:
-        instant = parsedate_to_datetime(value or "")
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        moment = parsedate_to_datetime(value or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, IndexError, OverflowError):  # a year, a day or a zone that no calendar has
         return None
 
@@ -70,7 +70,7 @@ def retry_after(value: str | None, at: datetime | None = None) -> float | None:
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_RETRY_AFTER)
-    instant = http_date(text)
-    if instant is None:
+    moment = http_date(text)
+    if moment is None:
         return None
-    return min(max(0.0, (instant - (at or datetime.now(UTC))).total_seconds()), LONGEST_RETRY_AFTER)
+    return min(max(0.0, (moment - (at or datetime.now(UTC))).total_seconds()), LONGEST_RETRY_AFTER)

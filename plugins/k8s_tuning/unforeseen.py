@@ -45,7 +45,7 @@ def net(*foreseen: type[Exception]) -> Iterator[None]:
     except known:
         raise
     except Exception as error:  # noqa: BLE001 - the one net: what was not foreseen may be anything
-        raise UnforeseenError(told(error)) from None
+        raise UnforeseenError(report(error)) from None
 
 
 def without_addresses(text: str) -> str:
@@ -62,7 +62,7 @@ def traceback_text(error: BaseException) -> str:
     return printable(text)
 
 
-def told(error: BaseException) -> str:
+def report(error: BaseException) -> str:
     """One sentence on a fault that nobody foresaw; its traceback is kept in a file (0600) that the sentence names."""
     sentence = f"{type(error).__name__} in {_place(error)}, which k8s-tuning did not foresee"
     try:

@@ -132,14 +132,14 @@ def test_targets_are_the_same_however_they_are_counted(
     chance = random.Random(seed)
     who = [{}, {"target": "east"}, EAST, WEST, {"cluster": "conn-east"}]
     lines = [line(chance.choice(["OK", "WARN"]), at(minute), **chance.choice(who)) for minute in range(20)]
-    told = []
+    found_each = []
     for worth in (0, 2**60):
         monkeypatch.setattr(history_count, "WORTH_BYTES", worth)
         path = tmp_path / f"{worth}.jsonl"
         path.write_bytes(b"".join(lines))
         found = K8sHealthHistoryStore(path).targets()
-        told.append([(one.cluster, one.ok, one.warn, one.last, one.previous, one.open_since) for one in found])
-    assert told[0] == told[1]
+        found_each.append([(one.cluster, one.ok, one.warn, one.last, one.previous, one.open_since) for one in found])
+    assert found_each[0] == found_each[1]
 
 
 def test_each_cluster_has_its_snapshot_and_an_older_one_stays_its_targets(tmp_path: Path) -> None:

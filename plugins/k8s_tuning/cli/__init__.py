@@ -94,6 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         if args is None:  # argparse's, which has said all
             raise SystemExit(streams.finish(int(end.code or 0), name)) from None
-        streams.say(f"{name}: {unforeseen.told(end)}")
+        streams.say(f"{name}: {unforeseen.report(end)}")
         code = CANNOT
     return streams.finish(code, name)

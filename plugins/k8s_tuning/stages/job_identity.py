@@ -31,10 +31,10 @@ def job_name(session_id: str, worker_id: str, index: int) -> str:
 def short_name(text: str, length: int) -> str:
     """`text` where it is a DNS-1123 label that fits; else a readable start of it and a digest, apart for each text.
 
-    A text that looks like such a short name itself is shortened too: it must not take the name of the text behind it.
+    A text that has the form of such a short name is shortened too: it must not get the name of another text.
     """
-    looks_shortened = re.search(rf"-[0-9a-f]{{{_DIGEST_LENGTH}}}$", text) is not None
-    if len(text) <= length and not looks_shortened and names.dns_label_problem(text) is None and "--" not in text:
+    has_that_form = re.search(rf"-[0-9a-f]{{{_DIGEST_LENGTH}}}$", text) is not None
+    if len(text) <= length and not has_that_form and names.dns_label_problem(text) is None and "--" not in text:
         return text
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[: length - _DIGEST_LENGTH - 1].strip("-")
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

@@ -53,7 +53,7 @@ def to_yaml(manifest: dict[str, Any]) -> str:
 def write_manifests(texts: Mapping[str, str], folder: Path) -> tuple[list[str], list[str]]:
     """Write the files (name to text) and remove those of an earlier generation; others are left alone.
 
-    Gives (removed, others that stay), by name. All texts are on disk before the first takes its place. StoreError
+    Returns (removed, others that stay), by name. All texts are on disk before the first takes its place. StoreError
     where the directory can't be written.
     """
     try:

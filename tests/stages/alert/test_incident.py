@@ -94,10 +94,10 @@ def test_other_targets_in_the_history_do_not_mix_in() -> None:
     assert build_incident(mixed, [], NOW) == build_incident(own, [], NOW)
 
 
-def test_three_events_of_its_namespace_are_told_warnings_first_and_the_newest_of_each_reason() -> None:
+def test_three_events_of_its_namespace_are_shown_warnings_first_and_the_newest_of_each_reason() -> None:
     events = (event("A"), event("B", name="old"), event("X", namespace="other"), event("C", "Normal"), event("B"))
     built = incident("OE", events)
-    assert [(told.reason, told.involved_name) for told in built.recent_events] == [
+    assert [(shown.reason, shown.involved_name) for shown in built.recent_events] == [
         ("B", "arb-tuning-1"),
         ("A", "arb-tuning-1"),
         ("C", "arb-tuning-1"),
@@ -113,7 +113,7 @@ CAUSE = "container tuning cannot pull its image: unauthorized"
 
 
 @pytest.mark.parametrize(
-    ("events", "told"),
+    ("events", "shown"),
     [
         pytest.param([event("Failed", name="arb-tuning-1-abcde", of="Pod")], ["Failed"], id="its pod's"),
         pytest.param([event("Failed", name="arb-tuning-1-0-abcde", of="Pod")], ["Failed"], id="its indexed pod's"),
@@ -123,10 +123,10 @@ CAUSE = "container tuning cannot pull its image: unauthorized"
         pytest.param([*(event(of, "Normal") for of in "abc"), event("Failed")], ["Failed", "c", "b"], id="Normal ones"),
     ],
 )  # fmt: skip
-def test_where_the_failing_jobs_are_known_only_their_events_are_told(events: list[K8sEvent], told: list[str]) -> None:
+def test_where_the_failing_jobs_are_known_only_their_events_are_shown(events: list[K8sEvent], shown: list[str]) -> None:
     noise = [pulled(number) for number in range(50)]
     built = incident("OE", (*events, *noise), failing_jobs={"arb-tuning-1": CAUSE})
-    assert [one.reason for one in built.recent_events] == told
+    assert [one.reason for one in built.recent_events] == shown
     text = build_alert_payload(built).text
     assert f"**Failing Jobs:**\n- arb-tuning-1: {CAUSE}\n" in text
     assert "Pulled" not in text

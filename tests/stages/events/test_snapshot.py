@@ -168,7 +168,7 @@ def test_no_events_and_unread_events_read_differently() -> None:
     assert "No events" not in unread
 
 
-def test_a_snapshot_survives_the_wire() -> None:
+def test_a_snapshot_survives_as_plain_values() -> None:
     snapshot = K8sEventSnapshot("n", "s", select_events([event()], SELECTED), "2025-11-16T10:00:00Z")
     assert plain_values.load(K8sEventSnapshot, plain_values.dump(snapshot)) == snapshot
 

@@ -50,7 +50,7 @@ class TestAContainerThatEndedWhileThePodRunsOn:
         assert said(judge({"active": 1}, restarted)) == ("OK", [], None)
 
     def test_one_in_a_pod_that_is_being_deleted_ends_with_it(self) -> None:
-        """A drained node's sidecars may take their grace period after the main container heard SIGTERM."""
+        """A drained node's sidecars may take their grace period after the main container received SIGTERM."""
         metadata = {"deletionTimestamp": "2026-11-25T09:10:00Z", "deletionGracePeriodSeconds": 3600}
         for code in (1, 143):
             ending = pod("Running", {"tuning": ended(code), "istio-proxy": RUNNING}, metadata=metadata)

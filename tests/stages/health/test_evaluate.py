@@ -344,8 +344,8 @@ class TestClocks:
         assert result.cause is not None
         assert f"2025-11-16T10:30:00Z is ahead of {whose} clock, so a clock is wrong" in result.cause
 
-    def test_a_starting_pod_of_the_future_is_told(self) -> None:
-        """Within its grace nobody would hear of it, for as long as the clock is wrong."""
+    def test_a_starting_pod_of_the_future_is_a_warning(self) -> None:
+        """Within its grace nobody would see it, for as long as the clock is wrong."""
         starting = make_job("RUNNING", make_pod("Pending", created_at="2025-11-16T11:00:00Z"))
         result = judge(starting)
         assert (result.health, result.reasons) == ("WARN", ["not_starting"])
@@ -451,7 +451,7 @@ def test_another_job_never_improves_the_overall_health(
         assert plain_values.load(K8sHealthSnapshot, plain_values.dump(health)) == health
         assert f"Health: {health.overall_health}" in generate_health_report_text(health)
     for job in after.jobs_health:
-        assert (job.health is HealthLevel.OK) or (job.reasons and job.cause), "an ill Job says why"
+        assert (job.health is HealthLevel.OK) or (job.reasons and job.cause), "a failing Job says why"
         assert job.phase != "FAILED" or job.health is HealthLevel.ERROR
 
 
@@ -462,7 +462,7 @@ def test_a_cluster_that_could_not_be_read_is_never_ok(jobs: list[K8sJobStatus], 
     assert K8sHealthEvaluator().evaluate(look(*jobs, errors=errors)).overall_health is not HealthLevel.OK
 
 
-def test_a_job_counts_once_by_its_probable_cause_and_only_where_it_is_ill() -> None:
+def test_a_job_counts_once_by_its_probable_cause_and_only_where_it_is_not_ok() -> None:
     jobs = [judge(SIGNS[name][0]) for name in SIGNS] + [judge(make_job("PENDING"), warn_on_pending=False)]
     counts = count_reasons(jobs)
     assert counts["oom_killed"] == 2, "a crash loop and a limit that was exceeded follow from it"

@@ -103,7 +103,7 @@ def test_a_job_some_of_whose_pods_run_is_a_warning() -> None:
     assert QUOTA in (health.cause or "")
 
 
-def test_a_deadline_that_passed_without_a_pod_is_told_by_the_refusal() -> None:
+def test_a_deadline_that_passed_without_a_pod_is_explained_by_the_refusal() -> None:
     health = judge(job(event(10, "FailedCreate", QUOTA), phase="FAILED", condition_reason="DeadlineExceeded"))
     assert health.health == "ERROR"
     assert "pods_refused" in health.reasons
@@ -122,7 +122,7 @@ def test_a_deadline_that_passed_without_a_pod_is_told_by_the_refusal() -> None:
         ("HostPortConflict", "not_starting"),
     ],
 )
-def test_a_pod_that_does_not_start_is_told_by_its_newest_warning(reason: str, expected: str) -> None:
+def test_a_pod_that_does_not_start_is_explained_by_its_newest_warning(reason: str, expected: str) -> None:
     older = event(20, "FailedScheduling", "0/1 nodes are available", POD)
     waiting = job(older, event(30, reason, 'secret "키" not found', POD), phase="RUNNING", active=1, pods=(creating(),))
     early, late = judge(waiting, 40), judge(waiting)

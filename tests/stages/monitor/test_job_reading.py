@@ -166,7 +166,7 @@ END = "2025-11-16T10:05:00Z"
         ),
     ],
 )
-def test_a_jobs_times_are_told_whether_it_ended_well_or_not(
+def test_a_jobs_times_are_known_whether_it_ended_well_or_not(
     raw: dict[str, Any], times: tuple[str | None, str | None]
 ) -> None:
     assert job_times(job_status(raw)) == times

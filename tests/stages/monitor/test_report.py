@@ -140,5 +140,5 @@ def test_every_phase_has_its_line(phase: str) -> None:
     assert f"1 {phase}" in text
 
 
-def test_a_snapshot_survives_the_wire() -> None:
+def test_a_snapshot_survives_as_plain_values() -> None:
     assert plain_values.load(K8sMonitorSnapshot, plain_values.dump(snapshot())) == snapshot()

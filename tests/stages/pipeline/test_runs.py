@@ -24,7 +24,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert store.recent(2) == runs[2:]
 
 
-def test_a_retried_report_adds_no_second_line_and_a_mended_run_adds_its_new_outcome(tmp_path: Path) -> None:
+def test_a_retried_report_adds_no_second_line_and_a_repaired_run_adds_its_new_outcome(tmp_path: Path) -> None:
     """The same run with the same exit code is written once; with another one it is news."""
     store = K8sPipelineRunStore(tmp_path / "runs.jsonl")
     failed = store.append(_run(1, code=3))

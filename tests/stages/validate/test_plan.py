@@ -223,7 +223,7 @@ TWICE = {
 
 @pytest.mark.parametrize(("field", "path", "entry", "said"), TWICE.values(), ids=TWICE)
 def test_an_entry_that_server_side_apply_refuses_as_a_duplicate_is_an_error(field, path, entry, said):
-    """The server answers it with a 500 that looks like a fault of its own."""
+    """The server answers it with a 500 as if it were a fault of its own."""
     job = good_job()
     place = job["spec"]["template"]["spec"]
     for step in (field, *path[:-1]):
@@ -418,7 +418,7 @@ status: {succeeded: 1}
 
 
 @pytest.mark.parametrize("prefix", ["", "batch.kubernetes.io/"], ids=["before 1.27", "today"])
-def test_an_exported_manifest_is_told_which_fields_to_remove(prefix):
+def test_an_exported_manifest_says_which_fields_to_remove(prefix):
     text = EXPORTED.replace("NEW-", prefix).replace("MANUAL", "")
     (error,) = validate(text).errors
     names = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences")
@@ -456,7 +456,7 @@ def test_a_selector_that_was_chosen_by_hand_stays():
 
 
 @pytest.mark.parametrize("kind", ["List", "JobList"])
-def test_a_list_of_jobs_is_told_to_be_a_file_each(kind):
+def test_a_list_of_jobs_has_to_be_a_file_each(kind):
     text = f"apiVersion: v1\nkind: {kind}\nitems: [{{apiVersion: batch/v1, kind: Job}}]\n"
     assert any("put each item into a file of its own" in error for error in validate(text).errors)
 

@@ -1,1 +1,1 @@
-"""D35 alert: the incident that a person should hear of."""
+"""D35 alert: the incident that a person is notified of."""

@@ -1,4 +1,4 @@
-"""D35 incident: the unbroken run of non-OK records that a person should hear of, and what to tell them."""
+"""D35 incident: the unbroken run of non-OK records that a person is notified of, and what the notice says."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class K8sIncident:
 
 @dataclass
 class K8sAlertPayload:
-    """What a channel is given to say. `text` is Markdown; `raw_incident` is the incident as JSON values."""
+    """What a channel sends. `text` is Markdown; `raw_incident` is the incident as JSON values."""
 
     title: str
     text: str
@@ -83,7 +83,7 @@ class K8sAlertPayload:
 
 RECENT_EVENTS = 3
 _SEVERITIES = {HealthLevel.ERROR: IncidentSeverity.CRITICAL, HealthLevel.WARN: IncidentSeverity.WARN}
-_SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
+_EMOJI = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_MESSAGE = 300
 
 
@@ -116,7 +116,7 @@ def build_incident(
 
     Records of other targets than the newest's, and events of other namespaces, are left out: one incident is of one
     target. `history` must reach back to the first record of the non-OK run for the id to stay the same;
-    `K8sHealthHistoryStore.open_run` gives just that.
+    `K8sHealthHistoryStore.open_run` returns just that.
     """
     if not history:
         return None
@@ -167,7 +167,7 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
     for event in raw["recent_events"]:
         del event["raw"]
     return K8sAlertPayload(
-        title=f"{_SIGNS[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
+        title=f"{_EMOJI[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
         text=_markdown(incident),
         severity=incident.severity,
         namespace=incident.namespace,

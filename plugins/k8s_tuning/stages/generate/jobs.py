@@ -63,7 +63,7 @@ class K8sJobSpec:
 
 @dataclass
 class K8sGenerateResult:
-    """What one generation wrote. `files` and `removed`: file names in `output_dir`; `notes`: worth a reader's look."""
+    """What one generation wrote. `files` and `removed`: file names in `output_dir`; `notes`: for the reader."""
 
     session_id: str
     namespace: str

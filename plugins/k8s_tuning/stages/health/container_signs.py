@@ -61,7 +61,7 @@ def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, 
 def _is_crash_looping(container: K8sContainerStatus, pod: K8sPodStatus, at: str) -> bool:
     if container.waiting_reason == _CRASH_LOOP:
         return True
-    # Between two back-offs it runs for a moment, and would look well.
+    # Between two back-offs it runs for a moment, and would pass for healthy.
     since_crash = age(container.finished_at, at)
     recently = lies_ahead(container.finished_at, at) or (
         since_crash is not None and since_crash < _CRASH_MEMORY_SECONDS

@@ -87,7 +87,7 @@ class K8sHealthSnapshot:
 
 
 class K8sHealthEvaluator:
-    """D33's table, and what the pods tell beyond it.
+    """D33's table, and what the pods add to it.
 
     `warn_on_pending=False`: a pending Job is OK. `treat_unknown_as_error=False`: an unknown phase is WARN. `policy`:
     the level of every other reason.
@@ -171,7 +171,7 @@ class K8sHealthEvaluator:
         return text
 
     def _sign_level(self, sign: Sign, at: str) -> HealthLevel | None:
-        """The sign's level; None where it is not worth telling: a start within its grace, a retry's plain failure."""
+        """The sign's level; None where it is not worth a word: a start within its grace, a retry's plain failure."""
         if sign.reason is None:
             return None
         if sign.reason == "pending" and not self.warn_on_pending:
@@ -260,7 +260,7 @@ def failing_jobs(jobs: Iterable[K8sJobHealth], most: int = 5) -> dict[str, str]:
 
 
 def generate_health_report_text(health: K8sHealthSnapshot) -> str:
-    """The report that a person reads: what is wrong first, then the Jobs that are well."""
+    """The report that a person reads: what is wrong first, then the Jobs that are OK."""
     counts = count_levels(health.jobs_health)
     number = f"{len(health.jobs_health)} ({', '.join(f'{level} {count}' for level, count in counts.items())})"
     said = "" if health.jobs_listed else " (not known: the Jobs could not be listed)"

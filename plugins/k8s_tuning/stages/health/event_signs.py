@@ -1,4 +1,4 @@
-"""Why a Job has no pods, or a pod does not start, as their events tell.
+"""Why a Job has no pods, or a pod does not start, by their events.
 
 The events' reasons are the Job controller's, the scheduler's, the attach-detach and volume controllers' and the
 kubelet's own words (kubernetes pkg/controller/controller_utils.go, pkg/kubelet/events/event.go, pkg/controller/volume).
@@ -106,8 +106,8 @@ def pull_failure(job: K8sJobStatus, pod: K8sPodStatus, waiting_message: str | No
     """Why the kubelet could not pull an image, where the container's own message only says that it waits."""
     image = _QUOTED.search(waiting_message or "")
     for event in reversed(_events(job, POD, {pod.pod_name})):
-        told = event.reason in ("Failed", "InspectFailed") and not event.message.startswith("Error: ")
-        if told and (image is None or image.group() in event.message):
+        says_why = event.reason in ("Failed", "InspectFailed") and not event.message.startswith("Error: ")
+        if says_why and (image is None or image.group() in event.message):
             return event.message.removeprefix(_COMBINED)
     return None
 

@@ -1,4 +1,4 @@
-"""What is remembered of a Job that the cluster does not have any more, and what that makes of it."""
+"""What is remembered of a Job that the cluster no longer has."""
 
 from __future__ import annotations
 

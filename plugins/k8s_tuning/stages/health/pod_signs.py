@@ -1,4 +1,4 @@
-"""What a pod tells of its Job's health: its disruption, its node, what it waits for.
+"""What a pod says of its Job's health: its disruption, its node, what it waits for.
 
 Reasons of pods are the kubelet's and the controllers' own words: DisruptionTarget's are core/v1's
 (https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions), those of evicted and
@@ -29,7 +29,7 @@ _TURNED_AWAY = re.compile(
 )
 # The pod used more than it was allowed itself; under a node's pressure the message speaks of its request.
 _OWN_LIMIT = re.compile(r"\bexceed(?:s|ed)\b.*\blimit\b", re.DOTALL)
-# Who says a pod is not ready. A node controller that no longer hears from a node says it without any of these.
+# Who says a pod is not ready. A node controller that the node has stopped reporting to says it without any of these.
 _KUBELETS_UNREADY = {
     "ContainersNotReady",
     "ContainersNotInitialized",
@@ -88,7 +88,7 @@ def _lost(pod: K8sPodStatus, at: str) -> Sign | None:
         cause = f"{where} does not answer: pod {pod.pod_name} should have been gone by {due or pod.deleted_at}{why}"
         return Sign("node_lost", cause, since=due)
     ready = _condition(pod, "Ready")
-    if ready is not None and _is_unheard_of(pod, ready):
+    if ready is not None and _stopped_reporting(pod, ready):
         since = f" since {ready.last_transition_time}" if ready.last_transition_time else ""
         cause = f"{where} does not answer{since}: pod {pod.pod_name} is not Ready, and its containers stand as running"
         return Sign("node_lost", cause, since=ready.last_transition_time)
@@ -105,7 +105,7 @@ def _deletion_due(pod: K8sPodStatus) -> str | None:
         return None
 
 
-def _is_unheard_of(pod: K8sPodStatus, ready: K8sPodCondition) -> bool:
+def _stopped_reporting(pod: K8sPodStatus, ready: K8sPodCondition) -> bool:
     running = [container for container in pod.containers if container.state == "running"]
     if pod.phase != "Running" or not running or ready.status == "True":
         return False
@@ -150,7 +150,7 @@ def _disruption(pod: K8sPodStatus, past: bool) -> Sign | None:
 
 
 def _came_before(sign: Sign, disruption: Sign) -> bool:
-    """What a container's end tells beside a disruption: something only where it surely came first, on its own."""
+    """What a container's end means beside a disruption: something only where it surely came first, on its own."""
     killed = sign.exit_code in (137, 143) and sign.reason != "oom_killed"
     return not killed and bool(sign.at and disruption.at and sign.at < disruption.at)
 

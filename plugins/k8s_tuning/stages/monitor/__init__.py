@@ -1,1 +1,1 @@
-"""D32 monitor: the Jobs and pods that the API gives, as one snapshot."""
+"""D32 monitor: the Jobs and pods of the API, as one snapshot."""

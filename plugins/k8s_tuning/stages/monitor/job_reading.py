@@ -1,6 +1,6 @@
 """Jobs as the API gives them, read into D32's facts: the phase, and what its counts and conditions say.
 
-Pure, and patient with odd objects (`api_values`). Source: the batch/v1 Job reference
+Pure; odd objects are no error (`api_values`). Source: the batch/v1 Job reference
 (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/); pods are read by `pod_reading`.
 """
 

@@ -1,6 +1,6 @@
-"""Pods as the API gives them, read into D32's facts: conditions, deletion, the containers' fates, which logs there are.
+"""Pods as the API gives them, read into D32's facts: conditions, deletion, how containers ended, which logs there are.
 
-Pure, and patient with odd objects (`api_values`). Source: the core/v1 Pod reference
+Pure; odd objects are no error (`api_values`). Source: the core/v1 Pod reference
 (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/).
 """
 
@@ -19,7 +19,7 @@ from k8s_tuning.stages.quantities import parse_quantity
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
-# A pod's conditions are the kubelet's, the scheduler's and a few controllers'; more is nobody's honest work.
+# A pod's conditions are the kubelet's, the scheduler's and a few controllers'; more is none of theirs.
 _MOST_CONDITIONS, _LONGEST_MESSAGE = 16, 1_000
 
 

@@ -22,8 +22,8 @@ def generate_monitor_report_text(snapshot: K8sMonitorSnapshot) -> str:
     """The snapshot for a person: errors on top, then the Jobs, troubled ones first, with pods and last log lines."""
     phases = Counter(job.phase for job in snapshot.jobs)
     known = [phase for phase in _ORDER if phases[phase]]
-    told = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
-    counts = f" ({told})" if told else ""
+    counted = ", ".join(f"{phases[phase]} {phase}" for phase in [*known, *sorted(set(phases) - set(_ORDER))])
+    counts = f" ({counted})" if counted else ""
     lines = [
         "=== Kubernetes Jobs ===",
         f"Namespace:  {snapshot.namespace}",
@@ -56,9 +56,9 @@ def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
             f"{job.phase:<9}  {job.job_name:<{width}}  {done:>6}  {job.active:>6}  {job.failed:>6}  {started}{ended}"
         )
         if job.condition_reason or job.condition_message:
-            told = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
-            lines.append(f"           {one_line(told, _WIDEST_LINE)}")
-        lines += [f"           {one_line(told, _WIDEST_LINE)}" for told in [*_held(job), *_warnings(job)]]
+            condition = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
+            lines.append(f"           {one_line(condition, _WIDEST_LINE)}")
+        lines += [f"           {one_line(remark, _WIDEST_LINE)}" for remark in [*_held(job), *_warnings(job)]]
         for pod in job.pods:
             lines += _pod(pod, job, logs.get(pod.pod_name, []))
     return lines
@@ -84,8 +84,8 @@ def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[st
         f"{pod.cpu_millicores}m CPU" if pod.cpu_millicores is not None else "",
         f"{pod.memory_bytes / 2**20:.0f}Mi memory" if pod.memory_bytes is not None else "",
     ]
-    told = "; ".join([pod.phase, *(part for part in used if part), *troubles])
-    lines = [f"           pod {pod.pod_name}: {one_line(told, 500)}"]
+    state = "; ".join([pod.phase, *(part for part in used if part), *troubles])
+    lines = [f"           pod {pod.pod_name}: {one_line(state, 500)}"]
     tail = _TAIL_OF_TROUBLE if troubles or job.phase in ("FAILED", "UNKNOWN") else _TAIL
     for log in sorted(logs, key=lambda log: (log.container_name, not log.previous)):
         if not log.lines:
@@ -107,8 +107,8 @@ def _troubles(pod: K8sPodStatus) -> list[str]:
     troubles += [": ".join(part for part in ("disrupted", one.reason, one.message) if part) for one in disruptions]
     if pod.deleted_at is not None:
         troubles.append(f"to be gone by {pod.deleted_at}")
-    told = [(container.name, _container_trouble(container)) for container in pod.containers]
-    return troubles + [f"container {name} {trouble}" for name, trouble in told if trouble]
+    found = [(container.name, _container_trouble(container)) for container in pod.containers]
+    return troubles + [f"container {name} {trouble}" for name, trouble in found if trouble]
 
 
 def _container_trouble(container: K8sContainerStatus) -> str:
@@ -125,7 +125,7 @@ def _container_trouble(container: K8sContainerStatus) -> str:
 
 
 def _urgency(job: K8sJobStatus) -> tuple[int, bool, str]:
-    ill = any(_troubles(pod) for pod in job.pods)
+    has_trouble = any(_troubles(pod) for pod in job.pods)
     # A "running" Job whose pod can't start is nearer to the failed ones than to the running ones.
-    phase = "UNKNOWN" if ill and job.phase in ("PENDING", "RUNNING") else job.phase
-    return (_ORDER.index(phase) if phase in _ORDER else 1, not ill, job.job_name)
+    phase = "UNKNOWN" if has_trouble and job.phase in ("PENDING", "RUNNING") else job.phase
+    return (_ORDER.index(phase) if phase in _ORDER else 1, not has_trouble, job.job_name)

@@ -145,10 +145,10 @@ class K8sPodLog:
 
 @dataclass
 class K8sMonitorSnapshot:
-    """Everything read in one look. `errors` is not empty where anything could not be read: then it is not whole.
+    """Everything that one check read. `errors` is not empty where anything could not be read: then it is not whole.
 
     `jobs_listed`: the list of Jobs itself was read, so that a Job that is not in `jobs` is not in the cluster; what the
-    errors tell of then is pods or logs. `timestamp`: this machine's clock; `server_time`: the API server's at that
+    errors are about then is pods or logs. `timestamp`: this machine's clock; `server_time`: the API server's at that
     moment (its answers' Date), against which ages count; None where it did not say. `cluster`: what the reader calls
     the cluster (in Airflow the connection's id), else host and port of its API server.
     """

@@ -11,7 +11,7 @@ from k8s_tuning.stages.monitor.snapshot import ENDED
 class WaitProgress:
     """What has been seen of the Jobs that were applied.
 
-    A Job that was seen to end and is gone by the next look (ttlSecondsAfterFinished) has ended as it was seen; for one
+    A Job that was seen to end and is gone by the next check (ttlSecondsAfterFinished) has ended as it was seen; for one
     that is gone and was never seen to end there is no use in waiting. `remembered`: phases by name, as an earlier watch
     wrote them down; a Job that is there counts as it is now.
     """

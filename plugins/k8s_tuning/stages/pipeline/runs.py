@@ -1,4 +1,4 @@
-"""The journal of pipeline runs: one line a finished run, so that metrics can tell how the pipeline itself fares."""
+"""The journal of pipeline runs: one line a finished run, so that metrics show the pipeline's own state."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from k8s_tuning.stages.validate.secrets import masked
 
 @dataclass
 class K8sJobValidation:
-    """One manifest. `errors` and `warnings` say file, field path, what is wrong, how to mend it, and [the rule].
+    """One manifest. `errors` and `warnings` say file, field path, what is wrong, how to correct it, and [the rule].
 
     `job_name` is empty where there is none; `job_data`: the manifest as parsed, None where it is no YAML mapping;
     `digest`: SHA-256 of the text.

@@ -131,7 +131,7 @@ def _given(resources: Mapping[str, Mapping[str, Any] | None], part: str, name: s
 
 
 def _cure(name: str, text: str) -> str:
-    """What was meant by `512MB` or `2 cores`, where that can be told; else how this resource is written."""
+    """What was meant by `512MB` or `2 cores`, where that can be known; else how this resource is written."""
     match = _CLOSE_MISS.fullmatch(text)
     number, unit = (match[1].replace(",", "."), match[2].lower()) if match else ("", "")
     if name == "cpu":

@@ -44,7 +44,7 @@ def check_job(job: dict[str, Any]) -> list[Finding]:
     if job.get("kind") == "Job":
         findings += [*_spec(job), *_pod(job), *_containers(job), *_volumes(job), *_values(job)]
         odd = [_error("schema", path, message) for path, message in odd_values(job, [])]
-        # What JSON can't hold, neither the schema nor the hash can look at.
+        # What JSON can't hold, neither the schema nor the hash can read.
         findings += odd or [*_schema(job), *_hash(job)]
     return _one_a_field(findings)
 
@@ -198,8 +198,8 @@ def _image(image: Any, path: str) -> Iterator[Finding]:
     elif "@" not in image:
         tag = image.rpartition("/")[2].partition(":")[2]
         if tag in ("", "latest"):
-            told = "has no tag, which means `latest`" if not tag else "is `latest`"
-            yield _warning("image-latest", path, f"{image!r} {told}: another image tomorrow; name a version or digest")
+            which = "has no tag, which means `latest`" if not tag else "is `latest`"
+            yield _warning("image-latest", path, f"{image!r} {which}: another image tomorrow; name a version or digest")
 
 
 def _volumes(job: dict[str, Any]) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ _VERSION = "1.37"
 
 
 def schema_problems(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(field path, what is wrong and how to mend it), in the order of the schema. Values of `env` are not repeated."""
+    """(field path, what is wrong and the cure), in the order of the schema. Values of `env` are not repeated."""
     for error in _validator().iter_errors(job):
         path = field_path(error.absolute_path)
         if error.validator == "additionalProperties":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
+from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record
 
 from k8s_tuning.alerts.config import parse_config
-from k8s_tuning.alerts.decision import CLAIM_SECONDS
-from k8s_tuning.alerts.episodes import own_failure, situation_of
+from k8s_tuning.alerts.judge import CLAIM_SECONDS
 from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.alerts.observation import observe_records, own_failure
 from k8s_tuning.alerts.plan import group
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import IncidentSeverity
@@ -300,7 +300,7 @@ def test_what_was_only_shown_has_been_told_to_nobody() -> None:
     dry = [replace(line, outcome="dry_run") if line.outcome == "sent" else line for line in dry]
     assert LedgerState.of(dry).incidents == {}
     (facts,) = LedgerState.of(dry, dry_run=True).incidents.values()
-    assert facts.channels["team", "console"].told_at == at(0)
+    assert facts.channels["team", "console"].notified_at == at(0)
 
 
 def test_incidents_of_one_group_are_one_message() -> None:
@@ -323,10 +323,10 @@ def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so()
     world = World("route: {receiver: team}\nreceivers: [{name: team, channels: [{type: console}]}]")
     state = LedgerState()
 
-    def run(number: int, *situations: object) -> list[str]:
+    def run(number: int, *observations: object) -> list[str]:
         from k8s_tuning.alerts.decide import decide
 
-        found = decide(world.config, list(situations), state, at(number), f"run-{number}")  # type: ignore[arg-type]
+        found = decide(world.config, list(observations), state, at(number), f"run-{number}")  # type: ignore[arg-type]
         notices, lines = group(found, at(number), f"run-{number}", dry_run=False)
         for line in lines:
             state.add(line)
@@ -334,7 +334,7 @@ def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so()
                 state.add(replace(line, outcome="sent"))
         for notice in notices:
             world.sent.append((at(number), notice))
-        return [one.decision for one in found]
+        return [one.reason for one in found]
 
     broke = own_failure("stage_broke", "k8s_tuning_pipeline", "apply_jobs failed", at(0))
     assert run(0, broke) == ["first"]
@@ -351,8 +351,8 @@ def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so()
         own_failure("bored", "dag", "", at(0))
 
 
-def test_a_situation_is_of_the_newest_record_with_the_incidents_first() -> None:
-    one = situation([record("O", 0), record("W", 5), record("E", 10)])
+def test_a_observation_is_of_the_newest_record_with_the_incidents_first() -> None:
+    one = observation([record("O", 0), record("W", 5), record("E", 10)])
     assert one.incident is not None
     assert (one.incident.started_at, one.incident.severity, one.at) == (at(5), "CRITICAL", at(10))
-    assert situation_of([record("O", 0)], [], [], at(1)).incident is None
+    assert observe_records([record("O", 0)], [], [], at(1)).incident is None

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import AuthResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.alerts.channels.conftest import KINDS, Rig
-from tests.alerts.situations import at, notice, record, situation
+from tests.alerts.observations import at, notice, observation, record
 from tests.profiles import examples
 from tests.servers import free_port, mail_server
 
@@ -159,7 +159,7 @@ def planned(tmp_path: Path, rig: Rig) -> tuple[Ledger, Notice]:
         "route: {receiver: team}\nreceivers: [{name: team, channels: [{type: console, name: channel}]}]"
     )
     config = replace(base, receivers={"team": Receiver("team", (rig.channel,))})
-    (first,) = plan_notices(config, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    (first,) = plan_notices(config, [observation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
     return ledger, first
 
 
@@ -191,7 +191,7 @@ def test_the_ledger_has_the_attempt_of_a_process_that_was_interrupted_while_it_s
     assert (last.outcome, last.attempts) == ("failed", 1)
     assert "may have arrived" in last.answer
     (facts,) = ledger.state().incidents.values()
-    assert facts.channels["team", "channel"].owed is not None
+    assert facts.channels["team", "channel"].pending is not None
 
 
 @pytest.mark.parametrize("reader", ["gone", "ascii"])

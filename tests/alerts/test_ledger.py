@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.alerts.situations import ONE_CHANNEL, World, at, record, situation
+from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record
 from tests.profiles import examples
 
 from k8s_tuning.alerts import ledger_retention
@@ -30,8 +30,8 @@ CONFIG = parse_config(ONE_CHANNEL)
 
 def test_every_decision_is_a_line_and_comes_back(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    (notice,) = plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
-    assert plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(1), "run-2", dry_run=False) == []
+    (notice,) = plan_notices(CONFIG, [observation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    assert plan_notices(CONFIG, [observation([record("E", 0)])], ledger, at(1), "run-2", dry_run=False) == []
     first, second = ledger.lines()
     assert (first.decision, first.outcome, first.notice_id) == ("first", "owed", notice.id)
     assert (second.decision, second.outcome, second.why) == (
@@ -45,10 +45,10 @@ def test_every_decision_is_a_line_and_comes_back(tmp_path: Path) -> None:
 def test_torn_and_foreign_lines_cost_only_themselves(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger(path)
-    plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    plan_notices(CONFIG, [observation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
     with path.open("ab") as handle:
         handle.write(b'{"at": "2025\n\0\0\n{"other": 1}\n[1]\n{"at": "2025-11-16T10')
-    plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(10), "run-2", dry_run=False)
+    plan_notices(CONFIG, [observation([record("E", 0)])], ledger, at(10), "run-2", dry_run=False)
     assert [line.decision for line in ledger.lines()] == ["first", "owed"]
     assert "skipped the line at byte" in caplog.text
 
@@ -71,11 +71,11 @@ BAD = {
 def test_one_bad_line_costs_no_other_target_its_alert(tmp_path: Path, change: dict[str, object], course: str) -> None:
     """What a target's damaged line said is lost, or poorer; whoever looks at the others hears of them."""
     path = tmp_path / "ledger.jsonl"
-    plan_notices(CONFIG, [situation([record("E", 0, selector="a")])], Ledger(path), at(0), "run-1", dry_run=False)
+    plan_notices(CONFIG, [observation([record("E", 0, selector="a")])], Ledger(path), at(0), "run-1", dry_run=False)
     path.write_text(json.dumps(json.loads(path.read_text()) | change) + "\n")
-    situations = [situation([record("E", 0, selector="a"), record(course, 30, selector="a")])]
-    situations.append(situation([record("E", 30, selector="b")]))
-    notices = plan_notices(CONFIG, situations, Ledger(path), at(30), "run-2", dry_run=False)
+    observations = [observation([record("E", 0, selector="a"), record(course, 30, selector="a")])]
+    observations.append(observation([record("E", 30, selector="b")]))
+    notices = plan_notices(CONFIG, observations, Ledger(path), at(30), "run-2", dry_run=False)
     assert "b" in {item.payload.selector for notice in notices for item in notice.items}
 
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_ledger_gets_no_line(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text("import os\n")
     with pytest.raises(InputError, match=r"x\.py: is no ledger of alerts"):
-        plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(path), at(0), "run-1", dry_run=False)
+        plan_notices(CONFIG, [observation([record("E", 0)])], Ledger(path), at(0), "run-1", dry_run=False)
     assert path.read_text() == "import os\n"
 
 
@@ -91,7 +91,7 @@ def test_the_ledger_is_for_its_owner_and_group_alone(tmp_path: Path) -> None:
     """It holds the messages: log lines and causes of Jobs."""
     umask = os.umask(0o022)
     try:
-        plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(tmp_path / "l.jsonl"), at(0), "r", dry_run=False)
+        plan_notices(CONFIG, [observation([record("E", 0)])], Ledger(tmp_path / "l.jsonl"), at(0), "r", dry_run=False)
     finally:
         os.umask(umask)
     assert (tmp_path / "l.jsonl").stat().st_mode & 0o777 == 0o640
@@ -119,7 +119,7 @@ def test_the_state_is_that_of_all_lines_however_it_is_reached(
             checks = [record(level, number * 20, selector=target)]
             run = f"run-{number}"
             for notice in plan_notices(
-                CONFIG, [situation(checks)], Ledger(path), at(number * 20), run, dry_run=number % 5 == 4
+                CONFIG, [observation(checks)], Ledger(path), at(number * 20), run, dry_run=number % 5 == 4
             ):
                 planned = [line for line in lasting.lines() if line.notice_id == notice.id]
                 lasting.append(replace(line, outcome="sent" if event == "sent" else "failed") for line in planned)
@@ -160,13 +160,14 @@ def test_planning_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert Ledger(path).prune(1, at(300 * 20)) > 100
     monkeypatch.setattr(Journal, "blocks", watched)
-    plan_notices(CONFIG, [situation([record("E", 6001)])], Ledger(path), at(6001), "run-1", dry_run=False)
+    plan_notices(CONFIG, [observation([record("E", 6001)])], Ledger(path), at(6001), "run-1", dry_run=False)
     assert sum(read) == 0
 
 
 def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that begins and ends while retention reads the ledger waits for nothing, and what it wrote is kept."""
-    ledger = Ledger(tmp_path / "ledger.jsonl")
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
     world = World()
     for step in ("E0", "O60"):
         world.check(step[0], int(step[1:]))
@@ -179,7 +180,7 @@ def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch
     def slow(*args: Any) -> Iterator[tuple[int, int]]:
         spans = list(past(*args))
         planned.extend(
-            plan_notices(CONFIG, [situation([record("E", 4000)])], Ledger(ledger.path), at(4000), "run", dry_run=False)
+            plan_notices(CONFIG, [observation([record("E", 4000)])], Ledger(path), at(4000), "run", dry_run=False)
         )
         yield from spans
 
@@ -191,7 +192,7 @@ def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch
 
 def test_a_later_versions_unknown_fields_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
-    plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(path), at(0), "run-1", dry_run=False)
+    plan_notices(CONFIG, [observation([record("E", 0)])], Ledger(path), at(0), "run-1", dry_run=False)
     line = json.loads(path.read_text())
     path.write_text(json.dumps(line | {"new": True}) + "\n")
     assert len(list(Ledger(path).lines())) == 1
@@ -201,7 +202,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_plan(tmp_path: Path) -> None:
     """Before anything is sent: what is not remembered would be sent again and again."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
-        plan_notices(CONFIG, [situation([record("E", 0)])], Ledger(tmp_path / "file" / "ledger.jsonl"), at(0), "run-1")
+        plan_notices(CONFIG, [observation([record("E", 0)])], Ledger(tmp_path / "file" / "ledger"), at(0), "run-1")
     with pytest.raises(StoreError, match="regular file"):
         Ledger(tmp_path).state()
     with pytest.raises(InputError, match="run_id"):
@@ -213,7 +214,7 @@ def test_of_many_runs_at_once_one_announces(tmp_path: Path) -> None:
 
     def run(number: int) -> None:
         ledger = Ledger(tmp_path / "ledger.jsonl")
-        notices = plan_notices(CONFIG, [situation([record("E", 0)])], ledger, at(0), f"run-{number}", dry_run=False)
+        notices = plan_notices(CONFIG, [observation([record("E", 0)])], ledger, at(0), f"run-{number}", dry_run=False)
         found.append(len(notices))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.alerts.situations import NAMESPACE, at, record
+from tests.alerts.observations import NAMESPACE, at, record
 from tests.servers import recording_server, status
 
 from k8s_tuning.alerts.manager import AlertChannelConfig, K8sAlertManager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.alerts.situations import ONE_CHANNEL, at, record
+from tests.alerts.observations import ONE_CHANNEL, at, record
 
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.replay import replay

@@ -14,12 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.alerts.figures import FIGURES
-from tests.alerts.situations import incident
+from tests.alerts.observations import incident
 from tests.profiles import examples
 
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.route import explain, group_key, labels_of, match, never_matches, selector_labels
-from k8s_tuning.alerts.words import firing_payload
 from k8s_tuning.errors import ConfigError
 
 TREE = parse_config(
@@ -70,8 +69,11 @@ def test_every_step_of_the_choice_is_explained() -> None:
 
 def test_an_incident_has_its_selectors_labels_and_its_own_over_them() -> None:
     """A selector that selects by `namespace` cannot pretend to be another namespace."""
-    one = incident(selector="app=bots,namespace=other,session_id in (s1),tier!=x,!y,z in (a,b)")
-    labels = labels_of(firing_payload(one), one.target, {"oom_killed": 1, "image_pull": 2})
+    one = incident(
+        selector="app=bots,namespace=other,session_id in (s1),tier!=x,!y,z in (a,b)",
+        reasons={"oom_killed": 1, "image_pull": 2},
+    )
+    labels = labels_of(one, "health")
     assert labels == {
         "app": "bots",
         "session_id": "s1",

@@ -30,10 +30,11 @@ from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Dra
 from k8s_tuning.alerts.config import AlertingConfig, Receiver
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.deliver import deliver_notice
-from k8s_tuning.alerts.episodes import observe_target
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.matchers import parse_matcher
 from k8s_tuning.alerts.notice import Notice, Sent, Status
+from k8s_tuning.alerts.observation import observe_target
 from k8s_tuning.alerts.plan import plan_notices
 from k8s_tuning.alerts.route import Route
 from k8s_tuning.errors import DeliveryError
@@ -239,16 +240,16 @@ class Weeks(RuleBasedStateMachine):
         if not self.runs or not self.store.path.exists():
             return
         known = {(target.namespace, target.selector) for target in self.store.targets()}
-        situations = [
+        observations = [
             observe_target(self.store, "ns", selector, [], self.now())
             for selector in TARGETS
             if ("ns", selector) in known
         ]
-        self.planned = plan_notices(CONFIG, situations, self.ledger, self.now(), f"run-{self.runs}", dry_run=False)
+        self.planned = plan_notices(CONFIG, observations, self.ledger, self.now(), f"run-{self.runs}", dry_run=False)
         told = {line.selector for line in self.ledger.lines() if line.run_id == f"run-{self.runs}"}
-        for situation in situations:
-            if situation.incident is not None:
-                assert situation.selector in told, "an ill target, and no decision about it"
+        for observation in observations:
+            if observation.incident is not None:
+                assert observation.selector in told, "an ill target, and no decision about it"
 
     # --- what must hold -----------------------------------------------------------------------------------------
 

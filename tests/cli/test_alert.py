@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.alerts.situations import record
+from tests.alerts.observations import record
 from tests.servers import RecordingServer, recording_server, status
 
 from k8s_tuning.cli import main

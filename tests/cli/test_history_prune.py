@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
 from tests.queries.ledger_lines import line as ledger_line
 from tests.stages.history_lines import line
 
@@ -27,7 +26,7 @@ def history(tmp_path: Path) -> Path:
     now = timestamps.now()
     (tmp_path / "h.jsonl").write_bytes(line(at=OLD) + b"torn\n" + line(at=now) + line(at=now))
     over = {"is_open": False, "decision": "over", "outcome": "not_sent", "notice_id": "", "channel": "", "at": OLD}
-    ledger = [asdict(ledger_line(0)) | over | {"incident_id": "old"}, asdict(ledger_line(0)) | {"at": now}]
+    ledger = [ledger_line(0).record() | over | {"incident_id": "old"}, ledger_line(0).record() | {"at": now}]
     (tmp_path / "alerts-ledger.jsonl").write_bytes(b"".join(map(encode, ledger)))
     for at in (OLD, now):
         K8sPipelineRunStore(tmp_path / "runs.jsonl").append(K8sPipelineRunRecord(at, f"d/{at}", "dry_run", 0))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.alerts.situations import NAMESPACE, SELECTOR, at
+from tests.alerts.observations import NAMESPACE, SELECTOR, at
 
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.view_models import Alerts

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from k8s_tuning.alerts.ledger import LedgerLine
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.errors import InputError
 from k8s_tuning.storage.jsonl import decode
 from k8s_tuning.timestamps import to_datetime

@@ -7,15 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict, replace
-from tests.alerts.situations import NAMESPACE, SELECTOR, World, at, record, situation
+from msgspec.structs import replace
+from tests.alerts.observations import NAMESPACE, SELECTOR, World, at, observation, record
 from tests.queries.ledger_lines import EVERYTHING, index, line, quiet_line, said
 from tests.servers import recording_server, status
 
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.deliver import deliver_notice
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.queries.notices import LedgerIndex
@@ -41,7 +42,7 @@ def test_a_message_that_fails_at_first_is_owed_until_it_goes_out(tmp_path: Path)
 
         def run(minute: float, run_id: str, *levels: str) -> None:
             records = [record(level, step) for step, level in enumerate(levels)]
-            for one in plan_notices(config, [situation(records)], ledger, at(minute), run_id, dry_run=False):
+            for one in plan_notices(config, [observation(records)], ledger, at(minute), run_id, dry_run=False):
                 deliver_notice(
                     config, one, lambda _: ChannelSecret(url=f"{server.url}/hook"), ledger,
                     dry_run=False, now=lambda: at(minute + 1), sleep=lambda _: None,
@@ -95,10 +96,10 @@ def test_what_the_page_calls_owed_is_what_the_next_run_will_send(tmp_path: Path)
         world.check(level, step * 7)
         ledger.append(world.lines[written:])
         owed = {
-            channel.owed.notice_id
+            channel.pending.notice_id
             for incident in ledger.state().incidents.values()
             for channel in incident.channels.values()
-            if channel.owed is not None
+            if channel.pending is not None
         }
         rows = asked.alerts(**EVERYTHING).items
         assert {row.notice_id for row in rows if row.outcome in ("owed", "failed")} == owed
@@ -154,7 +155,7 @@ def test_a_notice_shown_first_and_sent_later_is_a_real_one(tmp_path: Path) -> No
 
 def test_lines_of_an_older_version_have_no_message(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
-    values = asdict(line(0, outcome="sent"))
+    values = line(0, outcome="sent").record()
     del values["message"]
     path.write_text(json.dumps(values) + "\n")
     whole = LedgerIndex(path).alert("notice-1")

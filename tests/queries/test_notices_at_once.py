@@ -10,12 +10,12 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import asdict
-from tests.alerts.situations import NAMESPACE, at
+from tests.alerts.observations import NAMESPACE, at
 from tests.queries import plain_ledger as plain
 from tests.queries.ledger_lines import EVERYTHING, line, quiet_line
 
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.view_models import Alerts, RunRef
@@ -62,7 +62,7 @@ def decision_lines(draw: st.DrawFn) -> LedgerLine:
 
 
 LINES = st.one_of(notice_lines(), notice_lines(), decision_lines()).map(
-    lambda one: json.dumps(asdict(one), ensure_ascii=False).encode() + b"\n"
+    lambda one: json.dumps(one.record(), ensure_ascii=False).encode() + b"\n"
 )
 DAMAGE = st.sampled_from([b"\n", b'{"at": "2025\n', b"\0\0\0\n", b"[]\n", '{"한": 1}\n'.encode(), b'{"at": "20'])
 STEPS = st.lists(st.one_of(st.lists(st.one_of(LINES, LINES, LINES, DAMAGE), max_size=8), st.just(None)), max_size=6)

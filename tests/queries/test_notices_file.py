@@ -7,8 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
-from tests.alerts.situations import at
+from tests.alerts.observations import at
 from tests.queries.ledger_lines import EVERYTHING, index, line, quiet_line
 
 from k8s_tuning.alerts.ledger import Ledger
@@ -49,9 +48,9 @@ def test_a_reference_survives_appends_and_names_no_other_line_after_retention(tm
 def test_torn_and_foreign_lines_cost_only_themselves_and_the_unfinished_one_waits(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
     asked = index(path, line(0))
-    whole = json.dumps(asdict(quiet_line(5)), ensure_ascii=False).encode()
+    whole = json.dumps(quiet_line(5).record(), ensure_ascii=False).encode()
     deep = b'{"incident":' + b"[" * 200_000 + b"\n"
-    undated = json.dumps(asdict(quiet_line(5)) | {"at": "soon"}).encode() + b"\n"
+    undated = json.dumps(quiet_line(5).record() | {"at": "soon"}).encode() + b"\n"
     with path.open("ab") as file:
         file.write(
             b'{"at": "2025\n\0\0\n{"other": 1}\n[1]\n\xff\xfe\n' + deep + undated + b"\0\0" + whole + b"\n" + whole[:40]
@@ -67,7 +66,7 @@ def test_torn_and_foreign_lines_cost_only_themselves_and_the_unfinished_one_wait
 
 def test_fields_of_another_form_break_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "l.jsonl"
-    values = asdict(line(0, outcome="sent")) | {"message": 5, "incident": ["x"], "reasons": {"한": 2}, "new": True}
+    values = line(0, outcome="sent").record() | {"message": 5, "incident": ["x"], "reasons": {"한": 2}, "new": True}
     path.write_text(json.dumps(values) + "\n")
     whole = LedgerIndex(path).alert("notice-1")
     assert whole is not None

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth

@@ -9,7 +9,8 @@ import pytest
 from tests.web.html_page import NAMESPACE, SELECTOR, TARGET, Page
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth

@@ -27,10 +27,10 @@ What a retry, a crash or a second run at the same time may do:
 from k8s_tuning.alerts.config import AlertingConfig, load_config
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.deliver import deliver_notice
-from k8s_tuning.alerts.episodes import Situation, no_longer_watched, observe_target, own_failure
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.manager import AlertChannelConfig, K8sAlertManager
 from k8s_tuning.alerts.notice import Notice, Outcome
+from k8s_tuning.alerts.observation import Observation, no_longer_watched, observe_target, own_failure
 from k8s_tuning.alerts.plan import plan_notices, smoke_notices
 
 __all__ = [
@@ -40,8 +40,8 @@ __all__ = [
     "K8sAlertManager",
     "Ledger",
     "Notice",
+    "Observation",
     "Outcome",
-    "Situation",
     "deliver_notice",
     "load_config",
     "no_longer_watched",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
-from k8s_tuning.alerts.channels.email_smtp import check_options
 from k8s_tuning.alerts.channels.kind import OptionType
 from k8s_tuning.alerts.matchers import Matcher, parse_matchers
 from k8s_tuning.alerts.reading import Node, read_file, read_text
@@ -173,11 +172,11 @@ def _channel(node: Node) -> ChannelConfig:
         timeout_seconds=float(seconds),
         options=options,
     )
-    if kind.type == "email":
-        try:
-            check_options(channel)
-        except ConfigError as error:
-            raise node.error(str(error)) from None
+    try:
+        if kind.check:
+            kind.check(channel)
+    except ConfigError as error:
+        raise node.error(str(error)) from None
     return channel
 
 

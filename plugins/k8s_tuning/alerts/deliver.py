@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable
 
 import tenacity
-from msgspec.structs import asdict
 
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
 from k8s_tuning.alerts.notice import Notice, Outcome, Sent, Status
+from k8s_tuning.alerts.reason import DELIVERED, Result
 from k8s_tuning.errors import ConfigError, DeliveryError, InputError, StoreError, UnforeseenError
 from k8s_tuning.storage import jsonl
 
@@ -32,6 +33,7 @@ _RECORD_SECONDS = 600.0
 _RECORD_ATTEMPTS = 25
 # A task that sends a test alert is not retried for longer than this: older lines need not be looked at.
 _LONGEST_RETRY_SECONDS = 86_400.0
+_OVERTAKES = (Result.PENDING, Result.SENT)
 _BACKOFF = tenacity.wait_exponential_jitter(multiplier=0.5, max=8, jitter=1)
 
 
@@ -74,11 +76,11 @@ def deliver_notice(
                 _check_type(channel, secret)
                 message = kept_message(notice, channel, secret)
     except (InputError, DeliveryError, UnforeseenError) as error:
-        outcome = _outcome(notice, "failed", 0, str(error), now())
+        outcome = _outcome(notice, Result.FAILED, 0, str(error), now())
         _write(ledger, notice, outcome, Sent(""), message, dry_run=dry_run)
         return outcome
     if dry_run:
-        outcome = _outcome(notice, "dry_run", 0, "nothing was sent", now())
+        outcome = _outcome(notice, Result.DRY_RUN, 0, "nothing was sent", now())
         outcome.shown = shown
         _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
         return outcome
@@ -87,7 +89,9 @@ def deliver_notice(
         ended = _send(notice, channel, kind, drafts, secret, now, sleep)
     finally:
         if ended is None:  # Ctrl-C, or Airflow's time-out of the task
-            interrupted = _outcome(notice, "failed", 1, "interrupted while it was sent; it may have arrived", now())
+            interrupted = _outcome(
+                notice, Result.FAILED, 1, "interrupted while it was sent; it may have arrived", now()
+            )
             with contextlib.suppress(StoreError):
                 _write(ledger, notice, interrupted, Sent(""), message, dry_run=False)
     outcome, sent = ended
@@ -120,10 +124,10 @@ def _send(
     except (DeliveryError, InputError, UnforeseenError) as error:
         answer = mask_answer(str(error), secret)
         log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)
-        outcome = _outcome(notice, "failed", attempts, answer, now())
+        outcome = _outcome(notice, Result.FAILED, attempts, answer, now())
         outcome.retryable = error.retryable
         return outcome, Sent("")
-    return _outcome(notice, "sent", attempts, mask_answer(sent.answer, secret), now()), sent
+    return _outcome(notice, Result.SENT, attempts, mask_answer(sent.answer, secret), now()), sent
 
 
 def _worth_a_retry(error: BaseException) -> bool:
@@ -155,7 +159,7 @@ def _check_type(channel: ChannelConfig, secret: ChannelSecret) -> None:
         )
 
 
-def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> str | None:
+def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> Result | None:
     """What the ledger says against sending; None where it is still to be sent.
 
     Read from its end to where the notice was planned, a moment ago, however long the ledger is.
@@ -167,22 +171,22 @@ def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> str | No
         if line.dry_run and not dry_run:
             continue
         if line.notice_id == notice.id:
-            if line.outcome in ("sent", "dry_run"):
-                return "already_sent"
-            if line.outcome == "owed":
+            if line.outcome in DELIVERED:
+                return Result.ALREADY_SENT
+            if line.outcome == Result.PENDING:
                 if line.incident_id not in overtaken:
                     return None
                 waiting.discard(line.incident_id)
                 if not waiting:
                     break
-        elif (line.receiver, line.channel) == (notice.receiver, notice.channel) and line.outcome in ("owed", "sent"):
+        elif (line.receiver, line.channel) == (notice.receiver, notice.channel) and line.outcome in _OVERTAKES:
             overtaken.add(line.incident_id)
         if not was_planned and timestamps.seconds_between(line.at, notice.planned_at) > _LONGEST_RETRY_SECONDS:
             break
-    return "superseded" if was_planned else None
+    return Result.SUPERSEDED if was_planned else None
 
 
-def _outcome(notice: Notice, outcome: str, attempts: int, answer: str, at: str) -> Outcome:
+def _outcome(notice: Notice, outcome: Result, attempts: int, answer: str, at: str) -> Outcome:
     return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at)
 
 
@@ -203,7 +207,7 @@ def _write_sent(
             retrying(ledger.append, waiting[:1])
             del waiting[0]
     except StoreError as error:
-        if outcome.outcome == "sent":
+        if outcome.outcome is Result.SENT:
             unwritten = StoreError(
                 f"notice {notice.id} was sent to {notice.receiver}/{notice.channel}, but that cannot be written down: "
                 f"{error}; until it can, the next run may send it again"
@@ -219,37 +223,7 @@ def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, 
 
 
 def _lines(notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> list[LedgerLine]:
-    lines = [
-        LedgerLine(
-            at=outcome.at,
-            run_id=notice.run_id,
-            incident_id=item.incident_id,
-            namespace=item.payload.namespace,
-            selector=item.payload.selector,
-            target=item.target,
-            started_at=item.started_at,
-            receiver=notice.receiver,
-            channel=notice.channel,
-            decision=item.decision,
-            why=item.why,
-            status=notice.status,
-            severity=item.payload.severity,
-            outcome=outcome.outcome,
-            notice_id=notice.id,
-            is_open=notice.status is not Status.RESOLVED,
-            dry_run=dry_run,
-            attempts=outcome.attempts,
-            answer=outcome.answer,
-            reasons=dict(item.reasons),
-            ill_jobs=sum(
-                (item.payload.raw_incident.get("job_counts") or {}).get(level, 0) for level in ("WARN", "ERROR")
-            ),
-            source=str(item.payload.metadata.get("source") or "health"),
-            ref=sent.ref,
-            cluster=item.payload.raw_incident.get("cluster"),
-        )
-        for item in notice.items
-    ]
+    lines = [LedgerLine.attempted(notice, item, outcome, sent.ref, dry_run=dry_run) for item in notice.items]
     # One message: the first incident's line has it.
-    lines[0].message = fitting(message, jsonl.MAX_LINE_BYTES - len(jsonl.encode(asdict(lines[0]))))
+    lines[0].message = fitting(message, jsonl.MAX_LINE_BYTES - len(jsonl.encode(lines[0].record())))
     return lines

@@ -10,19 +10,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import filelock
-from msgspec.structs import asdict
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
-from k8s_tuning.alerts.ledger_line import ATTEMPTS, IDLE, LedgerLine, read_block, read_line
+from k8s_tuning.alerts.ledger_line import LedgerLine, read_block, read_line
 from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import private
 from k8s_tuning.storage.append_log import Journal, Kind
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.storage.tail import Fold
-
-__all__ = ["ATTEMPTS", "IDLE", "Ledger", "LedgerLine"]
 
 _LOCK_SECONDS = 60.0
 
@@ -67,7 +64,7 @@ class Ledger:
     def append(self, lines: Iterable[LedgerLine]) -> None:
         """Write lines, each durably and whole."""
         for line in lines:
-            self._journal.append(asdict(line))
+            self._journal.append(line.record())
 
     def check(self) -> None:
         """Whether lines can be written now, by all that can be known before. StoreError, InputError: why not."""

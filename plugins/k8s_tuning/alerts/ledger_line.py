@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from k8s_tuning import timestamps
-from k8s_tuning.alerts.notice import Status
+from k8s_tuning import plain_values, timestamps
+from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Status
+from k8s_tuning.alerts.reason import Result
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sIncident
 from k8s_tuning.storage.jsonl import PADDING, BrokenLines
+
+if TYPE_CHECKING:
+    from k8s_tuning.alerts.decision import Decision
 
 
 class LedgerLine(msgspec.Struct, gc=False):
     """One decision, or one attempt to deliver what was decided. Holds no secret.
 
-    `at`: when it was written. `outcome` of a decision: owed (to be sent) or not_sent; of an attempt: sent, failed,
-    dry_run, or superseded. `decision` and `why`: what and the reason in words. `is_open`: whether the incident lasts.
-    `ill_jobs`, `reasons`: what there was to tell. `record_at`, `quiet_seconds`: how far the history had been followed,
-    and for how long the target had not been seen ill by then. `over_at`: when the incident ended. `ref`: what the
-    channel keeps of the incident. `incident`: the whole of it, where it may have to be told later. `message`: of an
-    attempt whose message could be rendered, the bytes as text; where several incidents went in one message, the first
-    one's line has it.
+    `at`: when it was written. `decision`: a Reason's value, `outcome`: a Result's; another version may have others.
+    `is_open`: whether the incident lasts. `failing_jobs`, `reasons`: what there was to report. `record_at`,
+    `quiet_seconds`: how far the history had been followed, and for how long the target had not failed a check by then.
+    `over_at`: when the incident ended. `ref`: what the channel keeps of the incident. `incident`: the whole of it,
+    where it may have to be reported later. `message`: of an attempt whose message could be rendered, the bytes as text;
+    where several incidents went in one message, the first one's line has it.
     """
 
     at: str
@@ -47,7 +50,7 @@ class LedgerLine(msgspec.Struct, gc=False):
     attempts: int = 0
     answer: str = ""
     reasons: dict[str, int] = {}
-    ill_jobs: int = 0
+    failing_jobs: int = msgspec.field(default=0, name="ill_jobs")
     record_at: str = ""
     quiet_seconds: float = 0
     over_at: str = ""
@@ -57,13 +60,84 @@ class LedgerLine(msgspec.Struct, gc=False):
     message: Any = ""
     cluster: str | None = None
 
+    @classmethod
+    def decided(cls, one: Decision, at: str, run_id: str, notice_id: str = "", *, dry_run: bool = False) -> LedgerLine:
+        """One decision. `notice_id`: of the notice that it sends; empty where nothing is sent."""
+        update, incident = one.update, one.update.incident
+        return cls(
+            at=at,
+            run_id=run_id,
+            incident_id=incident.id,
+            namespace=incident.namespace,
+            selector=incident.selector,
+            target=incident.target,
+            started_at=incident.started_at,
+            receiver=one.state.receiver,
+            channel=one.state.channel,
+            decision=one.reason,
+            why=one.why,
+            status=one.status,
+            severity=one.severity,
+            outcome=Result.PENDING if notice_id else Result.NOT_SENT,
+            notice_id=notice_id,
+            is_open=update.is_open,
+            dry_run=dry_run,
+            reasons=dict(incident.reasons),
+            failing_jobs=update.failing_jobs,
+            record_at=update.record_at,
+            quiet_seconds=update.quiet_seconds,
+            over_at=update.over_at,
+            source=update.source,
+            incident=_kept(incident) if notice_id or update.known is None else None,
+            cluster=incident.cluster,
+        )
 
-# Decisions that change nothing: the newest of an incident says as much as all of them.
-IDLE = ("still_firing", "holding", "muted", "below_severity", "null_receiver", "in_flight", "already_sent_this_run")
+    @classmethod
+    def attempted(
+        cls, notice: Notice, item: NoticeItem, outcome: Outcome, ref: dict[str, str], *, dry_run: bool
+    ) -> LedgerLine:
+        """What became of one incident's part of a notice. `ref`: what the channel keeps of it."""
+        incident = item.payload.raw_incident
+        counts = incident.get("job_counts") or {}
+        return cls(
+            at=outcome.at,
+            run_id=notice.run_id,
+            incident_id=item.incident_id,
+            namespace=item.payload.namespace,
+            selector=item.payload.selector,
+            target=item.target,
+            started_at=item.started_at,
+            receiver=notice.receiver,
+            channel=notice.channel,
+            decision=item.decision,
+            why=item.why,
+            status=notice.status,
+            severity=item.payload.severity,
+            outcome=outcome.outcome,
+            notice_id=notice.id,
+            is_open=notice.status is not Status.RESOLVED,
+            dry_run=dry_run,
+            attempts=outcome.attempts,
+            answer=outcome.answer,
+            reasons=dict(item.reasons),
+            failing_jobs=sum(counts.get(level, 0) for level in ("WARN", "ERROR")),
+            source=str(item.payload.metadata.get("source") or "health"),
+            ref=ref,
+            cluster=incident.get("cluster"),
+        )
 
-# Outcomes: of decisions, and of attempts.
-OWED, NOT_SENT = DECIDED = ("owed", "not_sent")
-ATTEMPTS = ("sent", "failed", "dry_run", "superseded")
+    def record(self) -> dict[str, Any]:
+        """As JSON values, by the names that the file has."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
+
+
+def _kept(incident: K8sIncident) -> dict[str, Any]:
+    values: dict[str, Any] = plain_values.dump(incident)
+    for event in values["recent_events"]:
+        event["raw"] = {}
+    return values
+
 
 # Not strict: a number in quotes is a number.
 _DECODER = msgspec.json.Decoder(LedgerLine, strict=False)

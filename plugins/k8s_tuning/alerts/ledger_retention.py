@@ -5,10 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from k8s_tuning.alerts.ledger_line import DECIDED, IDLE, read_line
+from k8s_tuning.alerts.ledger_line import read_line
 from k8s_tuning.alerts.ledger_state import LedgerStates
+from k8s_tuning.alerts.reason import DECIDED, Reason
 from k8s_tuning.storage.append_log import Journal
 from k8s_tuning.storage.jsonl import BrokenLines
+
+# Decisions that change nothing: the newest of an incident says as much as all of them.
+_IDLE = frozenset(one for one in Reason if not one.sends and not one.closes) - {Reason.ACKNOWLEDGED, Reason.ELSEWHERE}
 
 
 def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Iterator[tuple[int, int]]:
@@ -46,7 +50,7 @@ def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Itera
                 begins.append(begin)
                 ends.append(offset)
                 incidents.append(incident)
-                idle.append(line.decision in IDLE and line.incident is None and not changed)
+                idle.append(line.decision in _IDLE and line.incident is None and not changed)
             else:
                 young.add(incident)
     broken.sum_up()

@@ -1,4 +1,4 @@
-"""What a ledger's lines add up to: the open incidents, what each channel has been told of them, what is owed. Pure."""
+"""What a ledger's lines add up to: the open incidents, what each channel was notified of, what is pending. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_tuning.alerts.ledger_line import DECIDED, OWED, LedgerLine, read_block
+from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.alerts.reason import CLOSING, DECIDED, DELIVERED, Result
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
 from k8s_tuning.storage.jsonl import BrokenLines
@@ -18,29 +19,30 @@ _TEST, _ACKNOWLEDGED = Status.TEST, Status.ACKNOWLEDGED
 
 
 @dataclass
-class ChannelFacts:
-    """What one channel of one receiver knows of one incident.
+class ChannelState:
+    """What one channel of one receiver was notified of one incident.
 
-    `told_at`: when a firing was last delivered, None while none was. `told_*`: what it said; `told_reasons` is all that
-    it ever said of this incident. `owed`: the decided notice that no attempt has delivered yet; `tried`: one has
-    failed. `closed`: the channel is through with the incident: resolved, or nothing to resolve.
+    `notified_at`: when a firing was last delivered, None while none was. `notified_*`: what it said;
+    `notified_reasons` are all that any said of this incident. `pending`: the decided notice that no attempt has
+    delivered yet; `tried`: one has failed. `closed`: nothing more goes to the channel: resolved, or nothing to
+    resolve. `ref`: what the channel itself keeps of the incident.
     """
 
     receiver: str
     channel: str
-    told_at: str | None = None
-    told_run: str = ""
-    told_severity: IncidentSeverity | None = None
-    told_reasons: set[str] = field(default_factory=set)
-    told_ill: int = 0
-    owed: LedgerLine | None = None
+    notified_at: str | None = None
+    notified_run: str = ""
+    notified_severity: IncidentSeverity | None = None
+    notified_reasons: set[str] = field(default_factory=set)
+    notified_failing: int = 0
+    pending: LedgerLine | None = None
     tried: bool = False
     closed: bool = False
     ref: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class IncidentFacts:
+class IncidentState:
     """One incident as the ledger remembers it. `severity_since`: when it took its present severity."""
 
     id: str
@@ -58,25 +60,25 @@ class IncidentFacts:
     acknowledged: str | None = None
     incident: dict[str, Any] = field(default_factory=dict)
     cluster: str | None = None
-    channels: dict[tuple[str, str], ChannelFacts] = field(default_factory=dict)
+    channels: dict[tuple[str, str], ChannelState] = field(default_factory=dict)
 
     def is_of(self, namespace: str, selector: str, target: str | None, cluster: str | None) -> bool:
         """Whether this is an incident of that target."""
         same_place = (self.namespace, self.selector) == (namespace, selector)
         return same_place and same_target((self.target, self.cluster), (target, cluster))
 
-    def channel(self, receiver: str, channel: str) -> ChannelFacts:
+    def channel(self, receiver: str, channel: str) -> ChannelState:
         """The facts of one channel, made where there are none."""
         found = self.channels.get((receiver, channel))
         if found is None:
-            found = self.channels[receiver, channel] = ChannelFacts(receiver, channel)
+            found = self.channels[receiver, channel] = ChannelState(receiver, channel)
         return found
 
     @property
     def settled(self) -> bool:
         """Whether nothing is left to say of it to anybody."""
         return not self.is_open and all(
-            facts.closed or (facts.told_at is None and facts.owed is None) for facts in self.channels.values()
+            facts.closed or (facts.notified_at is None and facts.pending is None) for facts in self.channels.values()
         )
 
 
@@ -85,7 +87,7 @@ class LedgerState:
     """The incidents that last, or of which something is still to be said."""
 
     dry_run: bool = False
-    incidents: dict[str, IncidentFacts] = field(default_factory=dict)
+    incidents: dict[str, IncidentState] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lines: Iterable[LedgerLine], *, dry_run: bool = False) -> LedgerState:
@@ -97,7 +99,7 @@ class LedgerState:
 
     def open_incident(
         self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
-    ) -> IncidentFacts | None:
+    ) -> IncidentState | None:
         """The incident of one target that lasts."""
         found = [
             facts
@@ -126,9 +128,9 @@ class LedgerState:
         if facts is not None and not facts.is_open and facts.settled:
             del self.incidents[facts.id]
 
-    def _decided(self, facts: IncidentFacts | None, line: LedgerLine) -> IncidentFacts:
+    def _decided(self, facts: IncidentState | None, line: LedgerLine) -> IncidentState:
         if facts is None:
-            facts = self.incidents[line.incident_id] = IncidentFacts(
+            facts = self.incidents[line.incident_id] = IncidentState(
                 line.incident_id,
                 line.namespace,
                 line.selector,
@@ -150,10 +152,10 @@ class LedgerState:
         if not line.channel:
             return facts
         channel = facts.channel(line.receiver, line.channel)
-        if line.outcome == OWED:
-            channel.owed, channel.tried, channel.closed = line, False, False
+        if line.outcome == Result.PENDING:
+            channel.pending, channel.tried, channel.closed = line, False, False
         elif line.decision in CLOSING:
-            channel.closed, channel.owed = True, None
+            channel.closed, channel.pending = True, None
         return facts
 
 
@@ -171,7 +173,7 @@ class LedgerStates:
 
 
 # Raised where a state of the version before would be read wrongly.
-CHECKPOINT = Checkpoint(LedgerStates, version=1)
+CHECKPOINT = Checkpoint(LedgerStates, version=2)
 
 
 def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
@@ -184,23 +186,19 @@ def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
     return add
 
 
-# Decisions after which nothing more is said to a channel of an incident that is over.
-CLOSING = ("over", "resolve_off", "receiver_gone")
-
-
-def _attempted(facts: IncidentFacts, line: LedgerLine) -> None:
+def _attempted(facts: IncidentState, line: LedgerLine) -> None:
     channel = facts.channel(line.receiver, line.channel)
-    owed = channel.owed
-    if line.outcome not in ("sent", "dry_run"):
-        if owed is not None and owed.notice_id == line.notice_id and line.outcome == "failed":
+    pending = channel.pending
+    if line.outcome not in DELIVERED:
+        if pending is not None and pending.notice_id == line.notice_id and line.outcome == Result.FAILED:
             channel.tried = True
         return
-    if owed is not None and owed.notice_id == line.notice_id:
-        channel.owed, channel.tried = None, False
+    if pending is not None and pending.notice_id == line.notice_id:
+        channel.pending, channel.tried = None, False
     channel.ref = line.ref or channel.ref
     if line.status is Status.RESOLVED:
         channel.closed = True
     elif line.status is Status.FIRING:
-        channel.told_at, channel.told_run, channel.told_severity = line.at, line.run_id, line.severity
-        channel.told_reasons |= set(line.reasons)
-        channel.told_ill = line.ill_jobs
+        channel.notified_at, channel.notified_run, channel.notified_severity = line.at, line.run_id, line.severity
+        channel.notified_reasons |= set(line.reasons)
+        channel.notified_failing = line.failing_jobs

@@ -14,6 +14,7 @@ from k8s_tuning.alerts.config import MAX_TIMEOUT_SECONDS, AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, check_url
 from k8s_tuning.alerts.deliver import deliver_notice
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Status, notice_id
+from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.errors import ConfigError, TuningError
 from k8s_tuning.stages.alert.incident import (
     K8sAlertPayload,
@@ -88,7 +89,9 @@ class K8sAlertManager:
                 self.last_outcome = self._deliver(payload)
         except TuningError as error:
             log.warning("the alert was not sent: %s", error)
-            self.last_outcome = Outcome("", "", self.channel_config.channel_type, "failed", 0, str(error), self._now())
+            self.last_outcome = Outcome(
+                "", "", self.channel_config.channel_type, Result.FAILED, 0, str(error), self._now()
+            )
         return self.last_outcome.ok
 
     def _deliver(self, payload: K8sAlertPayload) -> Outcome:
@@ -123,7 +126,7 @@ def notice_of(payload: K8sAlertPayload, channel: str, now: str) -> Notice:
     target, reasons = raw.get("target"), raw.get("reasons")
     item = NoticeItem(
         payload=payload,
-        decision="first",
+        decision=Reason.FIRST,
         why="asked for",
         incident_id=known or incident_id(payload.namespace, payload.selector, started_at),
         started_at=started_at,

@@ -1,4 +1,4 @@
-"""What goes to one channel of one receiver, and what became of it. JSON-able through `wire`; never holds a secret."""
+"""What goes to one channel of one receiver, and what became of it. Plain values, never a secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload
 
 
@@ -23,13 +24,13 @@ class Status(StrEnum):
 class NoticeItem:
     """One incident in a notice: its words, and why it is in here.
 
-    `told_severity`: what the channel was last told of it, None where this is the first it hears. `ref`: what the
+    `told_severity`: what the channel was last notified of, None where it was not yet. `ref`: what the
     channel itself keeps of the incident (Slack: the first message's channel and ts). `target`, `reasons`: as in
     K8sIncident.
     """
 
     payload: K8sAlertPayload
-    decision: str
+    decision: Reason
     why: str
     incident_id: str
     started_at: str
@@ -68,15 +69,14 @@ class Sent:
 class Outcome:
     """What became of a notice.
 
-    `outcome`: sent, dry_run, failed, already_sent (by an earlier try of the same run) or superseded (a later run has
-    told the channel). `attempts`: requests made, retries included. `answer`: the receiver's words, or why it failed.
+    `attempts`: requests made, retries included. `answer`: the receiver's words, or why it failed.
     `retryable`: a failed one may go through later. `shown`: in a dry run, the bytes that would go, secrets masked.
     """
 
     notice_id: str
     receiver: str
     channel: str
-    outcome: str
+    outcome: Result
     attempts: int
     answer: str
     at: str
@@ -86,7 +86,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether nothing is left to do for this notice."""
-        return self.outcome != "failed"
+        return self.outcome.ok
 
 
 def notice_id(*parts: Any) -> str:

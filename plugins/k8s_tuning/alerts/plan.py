@@ -1,20 +1,22 @@
-"""From situations to notices: read the ledger, decide, write down what was decided, and group what goes out."""
+"""From observations to notices: read the ledger, decide, write down what was decided, and group what goes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.decide import decide
-from k8s_tuning.alerts.decision import Decision, ill_jobs, make
-from k8s_tuning.alerts.episodes import Course, Situation
-from k8s_tuning.alerts.ledger import Ledger, LedgerLine
-from k8s_tuning.alerts.ledger_state import ChannelFacts
+from k8s_tuning.alerts.decision import Decision
+from k8s_tuning.alerts.incident_update import unseen
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
+from k8s_tuning.alerts.ledger_state import ChannelState
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Status, notice_id
-from k8s_tuning.alerts.words import compose, firing_payload, own_incident, smoke_incident, smoke_payload
+from k8s_tuning.alerts.observation import Observation
+from k8s_tuning.alerts.reason import Reason
+from k8s_tuning.alerts.words import compose, smoke_incident, smoke_payload
 from k8s_tuning.errors import InputError
 
 # Larger groups go as several messages: each stays readable, and what a task hands on stays small.
@@ -23,7 +25,7 @@ MOST_ITEMS = 25
 
 def plan_notices(
     config: AlertingConfig,
-    situations: Sequence[Situation],
+    observations: Sequence[Observation],
     ledger: Ledger,
     now: str,
     run_id: str,
@@ -39,7 +41,7 @@ def plan_notices(
     if not run_id:
         raise InputError("run_id is empty; it tells one run's notices from another's")
     with ledger.planning():
-        decisions = decide(config, situations, ledger.state(dry_run=dry_run), now, run_id)
+        decisions = decide(config, observations, ledger.state(dry_run=dry_run), now, run_id)
         notices, lines = group(decisions, now, run_id, dry_run=dry_run)
         ledger.append(lines)
     return notices
@@ -52,81 +54,42 @@ def group(
     groups: dict[tuple[object, ...], list[Decision]] = {}
     lines = []
     for position, one in enumerate(decisions):
-        if not one.sends or one.channel is None:
-            lines.append(_line(one, now, run_id, "", dry_run))
+        if not one.reason.sends or one.channel is None:
+            lines.append(LedgerLine.decided(one, now, run_id, dry_run=dry_run))
             continue
         alone = one.group is None or CHANNELS[one.channel.type].per_incident
         shared = (position,) if alone else (one.group,)
-        groups.setdefault((one.receiver, one.channel.name, one.status, *shared), []).append(one)
+        groups.setdefault((one.state.receiver, one.state.channel, one.status, *shared), []).append(one)
     notices = []
     for members in groups.values():
-        members.sort(key=lambda one: (-rank(one.severity), one.incident.started_at, one.incident.id))
+        members.sort(key=lambda one: (-rank(one.severity), one.update.incident.started_at, one.update.incident.id))
         for start in range(0, len(members), MOST_ITEMS):
             part = members[start : start + MOST_ITEMS]
             notice = _notice(part, now, run_id)
             notices.append(notice)
-            lines += [_line(one, now, run_id, notice.id, dry_run) for one in part]
+            lines += [LedgerLine.decided(one, now, run_id, notice.id, dry_run=dry_run) for one in part]
     return notices, lines
 
 
 def _notice(members: Sequence[Decision], now: str, run_id: str) -> Notice:
-    first = members[0]
-    items = [
-        NoticeItem(
-            one.payload,
-            one.decision,
-            one.why,
-            one.incident.id,
-            one.incident.started_at,
-            one.incident.target,
-            dict(one.incident.reasons),
-            one.told_severity,
-            dict(one.ref),
-        )
-        for one in members
-    ]
-    title, text, severity = compose(items, first.status)
-    # With the record that each rests on: a run that is repeated and finds something new has something new to send.
-    told = sorted(f"{one.incident.id} {one.record_at if one.source == 'health' else ''}".rstrip() for one in members)
-    identity = notice_id(run_id, first.receiver, first.channel_name, first.status, *told)
+    items, records = [], []
+    for one in members:
+        incident = one.update.incident
+        items.append(
+            NoticeItem(
+                one.payload, one.reason, one.why, incident.id, incident.started_at, incident.target,
+                dict(incident.reasons), one.state.notified_severity, dict(one.state.ref),
+            )
+        )  # fmt: skip
+        # A run that is repeated and finds something new has something new to send.
+        records.append(f"{incident.id} {one.update.record_at if one.update.source == 'health' else ''}".rstrip())
+    state, status = members[0].state, members[0].status
+    identity = notice_id(run_id, state.receiver, state.channel, status, *sorted(records))
+    title, text, severity = compose(items, status)
     return Notice(
-        identity, run_id, now, first.receiver, first.channel_name, first.status, title, text, severity, items,
+        identity, run_id, now, state.receiver, state.channel, status, title, text, severity, items,
         max(one.repeat_seconds for one in members),
     )  # fmt: skip
-
-
-def _line(one: Decision, now: str, run_id: str, identity: str, dry_run: bool) -> LedgerLine:
-    incident = one.incident
-    raw = plain_values.dump(incident)
-    for event in raw["recent_events"]:
-        event["raw"] = {}
-    return LedgerLine(
-        at=now,
-        run_id=run_id,
-        incident_id=incident.id,
-        namespace=incident.namespace,
-        selector=incident.selector,
-        target=incident.target,
-        started_at=incident.started_at,
-        receiver=one.receiver,
-        channel=one.channel_name,
-        decision=one.decision,
-        why=one.why,
-        status=one.status,
-        severity=one.severity,
-        outcome="owed" if identity else "not_sent",
-        notice_id=identity,
-        is_open=one.is_open,
-        dry_run=dry_run,
-        reasons=dict(incident.reasons),
-        ill_jobs=ill_jobs(incident),
-        record_at=one.record_at,
-        quiet_seconds=one.quiet_seconds,
-        over_at=one.over_at,
-        source=one.source,
-        incident=raw if one.is_new or identity else None,
-        cluster=incident.cluster,
-    )
 
 
 def acknowledge(
@@ -134,26 +97,21 @@ def acknowledge(
 ) -> list[Notice]:
     """Note that somebody has taken an incident: it is not repeated any more, unless it grows worse or is resolved.
 
-    The notices are for the channels that know of acknowledging (PagerDuty) and were told of it. InputError where no
-    such incident is open.
+    The notices are for the channels that know of acknowledging and were notified of it. InputError where no such
+    incident is open.
     """
     with ledger.planning():
-        facts = ledger.state().incidents.get(incident_id)
-        if facts is None or not facts.is_open:
+        known = ledger.state().incidents.get(incident_id)
+        if known is None or not known.is_open:
             raise InputError(f"{ledger.path}: no open incident {incident_id!r}; see `k8s-tuning alert history`")
-        incident = own_incident(facts)
-        why = f"taken by {by}"
-        payload = firing_payload(incident, facts.source)
-        course = Course(None, incident, facts.record_at, facts.quiet_seconds)
-        verdict = ("acknowledged", why, False)
-        nobody = make(incident, facts.source, ChannelFacts("", ""), None, verdict, Status.ACKNOWLEDGED, payload, course)
-        ledger.append([_line(nobody, now, run_id, "", dry_run=False)])
+        update = unseen(known)
+        reason = (Reason.ACKNOWLEDGED, f"taken by {by}", Status.ACKNOWLEDGED)
+        ledger.append([LedgerLine.decided(Decision(update, ChannelState("", ""), None, *reason), now, run_id)])
     notices = []
-    for known in facts.channels.values():
-        channel = config.channel(known.receiver, known.channel)
-        if channel and channel.type == "pagerduty" and known.told_at is not None:
-            one = make(incident, facts.source, known, channel, verdict, Status.ACKNOWLEDGED, payload, course)
-            notices.append(_notice([one], now, run_id))
+    for state in known.channels.values():
+        channel = config.channel(state.receiver, state.channel)
+        if channel and CHANNELS[channel.type].acknowledges and state.notified_at is not None:
+            notices.append(_notice([Decision(update, state, channel, *reason)], now, run_id))
     return notices
 
 
@@ -172,11 +130,11 @@ def smoke_notices(config: AlertingConfig, receiver: str, message: str, now: str,
     for channel in found.channels:
         payload = smoke_payload(incident, receiver, channel.name)
         item = NoticeItem(
-            payload, "test", "asked for by a person", incident.id, now, incident.target, dict(incident.reasons)
+            payload, Reason.TEST, "asked for by a person", incident.id, now, incident.target, dict(incident.reasons)
         )
         title, text, severity = compose([item], Status.TEST)
         identity = notice_id(run_id, receiver, channel.name, Status.TEST)
         notices.append(
-            Notice(identity, run_id, now, receiver, channel.name, Status.TEST, title, text, severity, [item], 0)
+            Notice(identity, run_id, now, receiver, channel.name, Status.TEST, title, text, severity, [item])
         )
     return notices

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.decide import decide
-from k8s_tuning.alerts.episodes import Situation, situation_of
 from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.notice import Notice
+from k8s_tuning.alerts.observation import Observation, observe_records
 from k8s_tuning.alerts.plan import group
+from k8s_tuning.alerts.reason import Result
 from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
@@ -65,24 +66,24 @@ def replay(config: AlertingConfig, records: Iterable[K8sHealthHistoryRecord], si
     made: Counter[str] = Counter()
     for number, batch in enumerate(_runs(records)):
         now = max(record.timestamp for record in batch)
-        situations = dict(_situation(targets, record, now) for record in batch)
+        observations = dict(_observation(targets, record, now) for record in batch)
         if now < since:
             continue
         result.records += len(batch)
-        decisions = decide(config, list(situations.values()), state, now, f"replay-{number}")
-        made.update(one.decision for one in decisions)
+        decisions = decide(config, list(observations.values()), state, now, f"replay-{number}")
+        made.update(one.reason.value for one in decisions)
         notices, lines = group(decisions, now, f"replay-{number}", dry_run=False)
         for line in lines:
             state.add(line)
-            if line.outcome == "owed":
-                state.add(replace(line, outcome="sent"))
-        result.notices += [_told(notice) for notice in notices]
+            if line.outcome == Result.PENDING:
+                state.add(replace(line, outcome=Result.SENT))
+        result.notices += [_replayed(notice) for notice in notices]
     result.decisions = dict(made.most_common())
     return result
 
 
-def _told(notice: Notice) -> ReplayedNotice:
-    decisions = Counter(item.decision for item in notice.items)
+def _replayed(notice: Notice) -> ReplayedNotice:
+    decisions = Counter(item.decision.value for item in notice.items)
     incidents = [item.incident_id for item in notice.items]
     return ReplayedNotice(
         notice.planned_at, notice.receiver, notice.channel, notice.status, dict(decisions), notice.title, incidents
@@ -96,7 +97,7 @@ def _runs(records: Iterable[K8sHealthHistoryRecord]) -> Iterator[list[K8sHealthH
         yield list(batch)
 
 
-def _situation(targets: TargetIndex[_Target], record: K8sHealthHistoryRecord, now: str) -> tuple[int, Situation]:
+def _observation(targets: TargetIndex[_Target], record: K8sHealthHistoryRecord, now: str) -> tuple[int, Observation]:
     known = targets.of(record.namespace, record.selector, record.target, record.cluster)
     if record.overall_health == HealthLevel.OK:
         known.first = None
@@ -106,6 +107,6 @@ def _situation(targets: TargetIndex[_Target], record: K8sHealthHistoryRecord, no
     known.recent = [*known.recent[-4:], record]
     open_run = []
     if known.first is not None:
-        told = known.recent[-2:]
-        open_run = told if any(known.first is one for one in told) else [known.first, *told]
-    return id(known), situation_of(known.recent, open_run, [], now)
+        last = known.recent[-2:]
+        open_run = last if any(known.first is one for one in last) else [known.first, *last]
+    return id(known), observe_records(known.recent, open_run, [], now)

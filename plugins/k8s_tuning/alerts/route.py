@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k8s_tuning.alerts.matchers import DOMAINS, Labels, Matcher, contradiction, implies, values_of
-from k8s_tuning.stages.alert.incident import K8sAlertPayload
+from k8s_tuning.printable import printable
+from k8s_tuning.stages.alert.incident import K8sIncident
 
 # Each alert alone, as Alertmanager writes it.
 GROUP_BY_ALL = "..."
@@ -120,15 +121,15 @@ def _shadows(matchers: Sequence[Matcher], earlier: Sequence[Route]) -> list[Rout
     return list(found.values())
 
 
-def labels_of(payload: K8sAlertPayload, target: str | None, reasons: Mapping[str, int]) -> dict[str, str | list[str]]:
+def labels_of(incident: K8sIncident, source: str) -> dict[str, str | list[str]]:
     """The labels by which an incident is routed: those of its selector, and over them its own."""
-    labels: dict[str, str | list[str]] = dict(selector_labels(payload.selector))
+    labels: dict[str, str | list[str]] = dict(selector_labels(printable(incident.selector)))
     labels |= {
-        "severity": payload.severity.value,
-        "namespace": payload.namespace,
-        "target": target or "",
-        "source": str(payload.metadata.get("source") or "health"),
-        "reason": sorted(reasons),
+        "severity": incident.severity.value,
+        "namespace": printable(incident.namespace),
+        "target": incident.target or "",
+        "source": source,
+        "reason": sorted(incident.reasons),
     }
     return labels
 

@@ -6,11 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels.kind import rank
-from k8s_tuning.alerts.ledger_state import IncidentFacts
 from k8s_tuning.alerts.notice import NoticeItem, Status
-from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.alert.incident import (
     IncidentSeverity,
@@ -40,9 +37,9 @@ def firing_payload(incident: K8sIncident, source: str = "health") -> K8sAlertPay
 
 
 def resolved_payload(
-    incident: K8sIncident, over_at: str, told: IncidentSeverity, source: str = "health"
+    incident: K8sIncident, over_at: str, notified: IncidentSeverity, source: str = "health"
 ) -> K8sAlertPayload:
-    """An incident that is over. `told`: the severity that the channel knows of it."""
+    """An incident that is over. `notified`: the severity that the channel was last notified of."""
     payload = firing_payload(incident, source)
     raw = payload.raw_incident | {"resolved_at": over_at, "current_health": HealthLevel.OK.value}
     subject = incident.target or incident.namespace if source == "pipeline" else incident.namespace
@@ -51,7 +48,7 @@ def resolved_payload(
             f"**Namespace:** {incident.namespace}",
             f"**Selector:** {incident.selector}",
             *which_target(incident),
-            f"**Was:** {told} ({', '.join(incident.reasons) or 'no reason recorded'})",
+            f"**Was:** {notified} ({', '.join(incident.reasons) or 'no reason recorded'})",
             f"**Started At:** {incident.started_at}",
             f"**Resolved At:** {over_at}",
         ]
@@ -93,8 +90,8 @@ def compose(items: Sequence[NoticeItem], status: Status) -> tuple[str, str, Inci
         payload = item.payload
         name = item.target or payload.selector
         own = causes_of(item.reasons, sum((payload.raw_incident.get("job_counts") or {}).values()))
-        told = f"since {item.started_at}; {own}" if status is not Status.RESOLVED else f"began {item.started_at}"
-        lines.append(f"- {payload.severity} {payload.namespace}/{name}: {told} ({item.decision}: {item.why})")
+        since = f"since {item.started_at}; {own}" if status is not Status.RESOLVED else f"began {item.started_at}"
+        lines.append(f"- {payload.severity} {payload.namespace}/{name}: {since} ({item.decision}: {item.why})")
     if len(items) > _LONGEST_LIST:
         lines.append(f"- and {len(items) - _LONGEST_LIST} more (cut)")
     return f"{sign} K8s Alert: {word} – {len(items)} incidents in {where}", "\n".join(lines), severity
@@ -104,31 +101,6 @@ def _with_reason(item: NoticeItem, status: Status) -> str:
     return (
         item.payload.text if status is Status.TEST else f"{item.payload.text}\n**Why now:** {item.decision}: {item.why}"
     )
-
-
-def own_incident(facts: IncidentFacts) -> K8sIncident:
-    """An incident as the ledger keeps it; where what it keeps is damaged or gone, what its other lines say of it.
-
-    So one bad line costs its incident the details, and no other incident anything.
-    """
-    try:
-        known = {key: value for key, value in facts.incident.items() if key in K8sIncident.__dataclass_fields__}
-        return plain_values.load(K8sIncident, known)
-    except InputError:
-        is_critical = facts.severity is IncidentSeverity.CRITICAL
-        return K8sIncident(
-            id=facts.id,
-            severity=facts.severity,
-            namespace=facts.namespace,
-            selector=facts.selector,
-            current_health=HealthLevel.ERROR if is_critical else HealthLevel.WARN,
-            previous_health=None,
-            started_at=facts.started_at,
-            detected_at=facts.record_at or facts.started_at,
-            summary="The ledger's line with the details of this incident cannot be read.",
-            job_counts={},
-            target=facts.target,
-        )
 
 
 def smoke_incident(receiver: str, message: str, run_id: str, now: str) -> K8sIncident:

@@ -25,10 +25,10 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.config import AlertingConfig, load_config
 from k8s_tuning.alerts.credentials import ChannelSecret, from_environment
-from k8s_tuning.alerts.episodes import Situation, observe_target
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.manager import CHANNEL_TYPES, AlertChannelConfig, K8sAlertManager, notice_of
 from k8s_tuning.alerts.notice import Notice, Outcome
+from k8s_tuning.alerts.observation import Observation, observe_target
 from k8s_tuning.alerts.plan import plan_notices
 from k8s_tuning.cli import (
     alert_ack,
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     which = {"target": args.target, "cluster": _cluster(args, store)}
     found = store.find(args.namespace, args.label_selector, **which)
     failing = found.last.failing_jobs if found and found.last else {}
-    situation = observe_target(
+    observation = observe_target(
         store,
         args.namespace,
         args.label_selector,
@@ -124,19 +124,21 @@ def run(args: argparse.Namespace) -> int:
     config, resolve = load_config(args.config) if args.config else _single(args), from_environment
     if args.config is None:
         secret = ChannelSecret(url=_channel_config(args).webhook_url)
-        return _by_ledger(args, config, situation, now, lambda _: secret)
-    return _by_ledger(args, config, situation, now, resolve)
+        return _by_ledger(args, config, observation, now, lambda _: secret)
+    return _by_ledger(args, config, observation, now, resolve)
 
 
-def _by_ledger(args: argparse.Namespace, config: AlertingConfig, situation: Situation, now: str, resolve: Any) -> int:
+def _by_ledger(
+    args: argparse.Namespace, config: AlertingConfig, observation: Observation, now: str, resolve: Any
+) -> int:
     ledger = Ledger(args.ledger_file or Path(args.history_file).with_name("alerts-ledger.jsonl"))
     notices = plan_notices(
-        config, [situation], ledger, now, args.run_id or new_run_id("cli", now), dry_run=not args.send
+        config, [observation], ledger, now, args.run_id or new_run_id("cli", now), dry_run=not args.send
     )
     outcomes = deliver_all(config, notices, ledger, send=args.send, quiet=args.json, resolve=resolve)
     text = outcomes_text(notices, outcomes)
     if not notices:
-        health = "OK" if situation.incident is None else str(situation.incident.current_health)
+        health = "OK" if observation.incident is None else str(observation.incident.current_health)
         text = f"Health is {health}; nothing is to be sent now. `k8s-tuning alert history` says why."
     flags.show(args, AlertResult(notices, outcomes), text)
     return exit_code(outcomes)

@@ -11,14 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict
-
-from k8s_tuning.alerts.ledger import ATTEMPTS, Ledger, LedgerLine
+from k8s_tuning.alerts.ledger import Ledger
+from k8s_tuning.alerts.ledger_line import LedgerLine
+from k8s_tuning.alerts.reason import ATTEMPTED, Result
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import since
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
-_OUTCOMES = (*ATTEMPTS, "owed", "not_sent")
+_OUTCOMES = [*Result][:-1]
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     text = _table(lines) if lines else "No lines.\n"
     if not args.ledger_file.exists():
         text = f"No lines: {args.ledger_file} does not exist yet; the first alert makes it.\n"
-    flags.show(args, [asdict(line) for line in lines], text)
+    flags.show(args, [line.record() for line in lines], text)
     return 0
 
 
@@ -69,7 +69,7 @@ def _wanted(args: argparse.Namespace, line: LedgerLine) -> bool:
     }
     if any(getattr(args, name) not in (None, value) for name, value in exact.items()):
         return False
-    if args.attempts and line.outcome not in ATTEMPTS:
+    if args.attempts and line.outcome not in ATTEMPTED:
         return False
     return args.since is None or line.at >= args.since
 
@@ -78,7 +78,7 @@ def _table(lines: Iterable[LedgerLine]) -> str:
     rows = [("AT", "INCIDENT", "NAMESPACE", "SEVERITY", "RECEIVER/CHANNEL", "OUTCOME", "DECISION AND WHY")]
     for line in lines:
         place = f"{line.receiver}/{line.channel}" if line.channel else line.receiver
-        outcome = f"{line.outcome} (dry run)" if line.dry_run and line.outcome != "dry_run" else line.outcome
+        outcome = f"{line.outcome} (dry run)" if line.dry_run and line.outcome != Result.DRY_RUN else line.outcome
         said = f" -> {line.answer}" if line.answer else ""
         why = f"{line.status} {line.decision}: {line.why}{said}"
         rows.append((line.at, line.incident_id, line.namespace, line.severity.value, place, outcome, why))

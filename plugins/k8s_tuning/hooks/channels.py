@@ -18,7 +18,7 @@ from k8s_tuning.errors import ConfigError
 from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
 
 if TYPE_CHECKING:
-    from k8s_tuning.alerts import AlertingConfig, ChannelSecret, Outcome, Situation
+    from k8s_tuning.alerts import AlertingConfig, ChannelSecret, Observation, Outcome
 
 ROUTES = "routes"
 
@@ -160,10 +160,12 @@ def _proxy(extra: Mapping[str, Any], conn_type: str, conn_id: str) -> str | None
     return None
 
 
-def announce(channel: Channel, situation: Situation, ledger_file: str, run_id: str, *, dry_run: bool) -> list[Outcome]:
-    """Plan and deliver what one situation calls for, for callers that are one task or callback of their own."""
+def announce(
+    channel: Channel, observation: Observation, ledger_file: str, run_id: str, *, dry_run: bool
+) -> list[Outcome]:
+    """Plan and deliver what one observation calls for, for callers that are one task or callback of their own."""
     from k8s_tuning.alerts import Ledger, deliver_notice, plan_notices
 
     config, ledger = channel.alerting(), Ledger(ledger_file)
-    notices = plan_notices(config, [situation], ledger, timestamps.now(), run_id, dry_run=dry_run)
+    notices = plan_notices(config, [observation], ledger, timestamps.now(), run_id, dry_run=dry_run)
     return [deliver_notice(config, notice, resolve_connection, ledger, dry_run=dry_run) for notice in notices]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily, Metric
 
-    from k8s_tuning.alerts.ledger_state import IncidentFacts
+    from k8s_tuning.alerts.ledger_state import IncidentState
     from k8s_tuning.metrics.ledger_totals import LedgerTotals
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ def _labels(name: str | None, cluster: str | None, namespace: str, selector: str
 
 
 def _incidents(
-    targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], remembered: list[IncidentFacts]
+    targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], remembered: list[IncidentState]
 ) -> Iterator[Metric]:
     """Of ill targets by the history, with the id and start that people were told; of the pipeline by the ledger."""
     incidents = _gauge("open_incident", "1 for each incident that is open.")
@@ -211,7 +211,7 @@ def _notices(totals: LedgerTotals) -> Iterator[Metric]:
         count.add_metric(key, number)
     yield count
     owed = _gauge("notices_owed", "Notices that were decided and not delivered yet.")
-    owed.add_metric([], totals.owed)
+    owed.add_metric([], totals.pending)
     yield owed
 
 

@@ -1,4 +1,4 @@
-"""What the metrics keep of the ledger: notices by outcome, and those that are owed. Pure."""
+"""What the metrics keep of the ledger: notices by outcome, and those that are pending. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from k8s_tuning.alerts.ledger_line import ATTEMPTS, LedgerLine
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.ledger_state import LedgerState
+from k8s_tuning.alerts.reason import ATTEMPTED, Reason, Result
 
 _ANSWERED = re.compile(r"answered (\d{3})\b")
 # What a failed attempt's answer says, as a word that a label may hold; the first that is found.
@@ -28,14 +29,14 @@ class LedgerTotals:
     is_empty: bool = True
 
     @property
-    def owed(self) -> int:
+    def pending(self) -> int:
         """Notices that were decided and that no attempt has delivered yet."""
         return len(
             {
-                channel.owed.notice_id
+                channel.pending.notice_id
                 for incident in self.state.incidents.values()
                 for channel in incident.channels.values()
-                if channel.owed is not None
+                if channel.pending is not None
             }
         )
 
@@ -46,15 +47,15 @@ def add_line(totals: LedgerTotals, line: LedgerLine) -> None:
     totals.state.add(line)
     if line.dry_run or not line.channel:
         return
-    if line.outcome in ATTEMPTS:
+    if line.outcome in ATTEMPTED:
         # A notice of several incidents has a line each.
         attempt = line.notice_id, line.at, line.outcome
         if attempt != totals.last_attempt:
             totals.last_attempt = attempt
-            cause = cause_of(line.answer) if line.outcome == "failed" else ""
+            cause = cause_of(line.answer) if line.outcome == Result.FAILED else ""
             totals.notices[line.channel, line.receiver, line.outcome, cause] += 1
-    elif line.decision == "muted":
-        totals.notices[line.channel, line.receiver, "muted", ""] += 1
+    elif line.decision == Reason.MUTED:
+        totals.notices[line.channel, line.receiver, line.decision, ""] += 1
 
 
 def cause_of(answer: str) -> str:

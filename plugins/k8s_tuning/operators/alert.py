@@ -18,7 +18,7 @@ from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.targets import TargetsConfig, WatchedTarget, is_stale
 
 if TYPE_CHECKING:
-    from k8s_tuning.alerts import Situation
+    from k8s_tuning.alerts import Observation
 
 
 class PlanAlertsOperator(StageOperator):
@@ -75,13 +75,13 @@ class PlanAlertsOperator(StageOperator):
 
         now = timestamps.now()
         dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
-        by_channel: dict[Channel, list[Situation]] = {}
-        for channel, situation in self._situations(now, context):
-            by_channel.setdefault(channel, []).append(situation)
+        by_channel: dict[Channel, list[Observation]] = {}
+        for channel, observation in self._observations(now, context):
+            by_channel.setdefault(channel, []).append(observation)
         entries = []
-        for channel, situations in by_channel.items():
+        for channel, observations in by_channel.items():
             notices = plan_notices(
-                channel.alerting(), situations, Ledger(self.ledger_file), now, run_of(context), dry_run=dry_run
+                channel.alerting(), observations, Ledger(self.ledger_file), now, run_of(context), dry_run=dry_run
             )
             for notice in notices:
                 self.report(f"{notice.receiver}/{notice.channel}: {notice.title} ({notice.items[0].why})")
@@ -90,7 +90,7 @@ class PlanAlertsOperator(StageOperator):
             self.report("Nothing to say; the ledger has every decision and why.")
         return entries
 
-    def _situations(self, now: str, context: Context) -> Iterable[tuple[Channel, Situation]]:
+    def _observations(self, now: str, context: Context) -> Iterable[tuple[Channel, Observation]]:
         from k8s_tuning.alerts import observe_target, own_failure
 
         store = K8sHealthHistoryStore(self.history_file)
@@ -108,10 +108,10 @@ class PlanAlertsOperator(StageOperator):
         for record in _present(self.records):
             key = namespace, selector, cluster = record["namespace"], record["selector"], record.get("cluster")
             recorded.add(key)
-            situation = observe_target(
+            observation = observe_target(
                 store, namespace, selector, events.get(key, ()), now, target=record["target"], cluster=cluster
             )
-            yield channels.get(key, own), situation
+            yield channels.get(key, own), observation
         if watched is None:
             return
         for key, one in targets.items():
@@ -122,10 +122,10 @@ class PlanAlertsOperator(StageOperator):
         # The DAG's on_failure_callback tells of it, by the routes; a run that comes this far was in time.
         routes = Channel(ROUTES, config_file=self.alerting_config)
         yield routes, own_failure("run_overdue", context["dag"].dag_id, "", now, failing=False)
-        for situation in self._left(watched, context["dag"].dag_id, now):
-            yield next(iter(channels.values())), situation
+        for observation in self._left(watched, context["dag"].dag_id, now):
+            yield next(iter(channels.values())), observation
 
-    def _stale(self, store: K8sHealthHistoryStore, one: WatchedTarget, watched: TargetsConfig, now: str) -> Situation:
+    def _stale(self, store: K8sHealthHistoryStore, one: WatchedTarget, watched: TargetsConfig, now: str) -> Observation:
         from k8s_tuning.alerts import own_failure
 
         found = store.find(one.namespace, one.label_selector, target=one.name, cluster=one.cluster)
@@ -139,7 +139,7 @@ class PlanAlertsOperator(StageOperator):
         message = f"Target {one.name}: {told}; nobody knows how its Jobs are."
         return own_failure("history_stale", one.name, message, now, failing=is_stale(age, watched.stale_after_minutes))
 
-    def _left(self, watched: TargetsConfig, dag_id: str, now: str) -> list[Situation]:
+    def _left(self, watched: TargetsConfig, dag_id: str, now: str) -> list[Observation]:
         """The end of each open incident of a target that left targets.yaml, and of the watch over it."""
         from k8s_tuning.alerts import Ledger, no_longer_watched
 

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import msgspec
 
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.queries.runs import run_ref
 from k8s_tuning.queries.view_models import AlertRow, NoticeBrief
-
-DELIVERED = ("sent", "dry_run")
 
 
 class Place(NamedTuple):
@@ -39,7 +38,8 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     """One message to one channel (all lines of one `notice_id`), or one decision against one (no `notice_id`).
 
     What was decided is its first line's word; with several incidents, that of the most severe. `attempt`: what became
-    of the newest attempt, empty where there was none. `owed`: of how many incidents it is still to tell. `dry_run`:
+    of the newest attempt, empty where there was none. `pending`: of how many incidents it is still to go
+    out. `dry_run`:
     no real line is among them; the first that comes makes the entry a real one, whose dry runs are history.
     """
 
@@ -62,8 +62,8 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     attempts: int = 0
     answer: str = ""
     attempt: str = ""
-    owed: int = 0
-    was_owed: bool = False
+    pending: int = 0
+    was_pending: bool = False
 
     @property
     def ref(self) -> str:
@@ -75,22 +75,22 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     @property
     def label(self) -> str:
-        """RECEIVER/CHANNEL; the receiver alone where it has no channels, empty where nobody was to be told."""
+        """RECEIVER/CHANNEL; the receiver alone where it has no channels, empty where nobody was to be notified."""
         return f"{self.receiver}/{self.channel}" if self.channel else self.receiver
 
     @property
     def is_quiet(self) -> bool:
         """A decision against a message. Not so where a message was given up, or where a person took the incident."""
-        return not self.notice_id and self.decision != "receiver_gone" and self.status != Status.ACKNOWLEDGED
+        return not self.notice_id and self.decision != Reason.RECEIVER_GONE and self.status != Status.ACKNOWLEDGED
 
     def settle(self) -> None:
-        """Say what became of it: what is owed and what was tried have changed."""
-        if self.owed:
-            self.outcome = "failed" if self.attempt == "failed" else "owed"
-        elif self.attempt and not (self.attempt == "failed" and self.was_owed):
+        """Say what became of it: what is pending and what was tried have changed."""
+        if self.pending:
+            self.outcome = Result.FAILED if self.attempt == Result.FAILED else Result.PENDING
+        elif self.attempt and not (self.attempt == Result.FAILED and self.was_pending):
             self.outcome = self.attempt
-        elif self.was_owed:
-            self.outcome = "superseded"
+        elif self.was_pending:
+            self.outcome = Result.SUPERSEDED
 
     def words(self) -> str:
         """All its texts, to be searched in."""

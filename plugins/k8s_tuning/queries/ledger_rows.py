@@ -7,21 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
-from k8s_tuning.alerts.ledger_state import CLOSING
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.alerts.reason import CLOSING, DECIDED, DELIVERED, Result
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries.ledger_entries import DELIVERED, Entry, Place, Subject
+from k8s_tuning.queries.ledger_entries import Entry, Place, Subject
 from k8s_tuning.queries.notified_incidents import NotifiedIncident
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import to_datetime, to_text
 
-_DECIDED = ("owed", "not_sent")
-
 
 @dataclass
 class NotifiedTarget(TargetIdentity):
-    """What the ledger tells of one target."""
+    """What the ledger has of one target."""
 
     last_notice: Entry | None = None
     incidents: list[NotifiedIncident] = field(default_factory=list)
@@ -30,7 +28,7 @@ class NotifiedTarget(TargetIdentity):
 class LedgerRows:
     """Every entry in the order of its first line; the state that a Fold keeps.
 
-    `loud`: those that are not quiet. `told`: by target. `broken`: lines that are none of the ledger's.
+    `loud`: those that are not quiet. `by_target`: each target's. `broken`: lines that are none of the ledger's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,13 +36,13 @@ class LedgerRows:
         self.loud: list[Entry] = []
         self.notices: dict[str, Entry] = {}
         self.incidents: dict[str, NotifiedIncident] = {}
-        self.told = TargetIndex(NotifiedTarget)
+        self.by_target = TargetIndex(NotifiedTarget)
         self.targets: set[str] = set()
         self.channels: set[str] = set()
         self.decisions: set[str] = set()
         self.broken = BrokenLines(path)
-        # What each channel is owed of each incident, as LedgerState has it; dry runs apart (the key's last part).
-        self._owed: dict[tuple[str, str, str, bool], Entry] = {}
+        # Of each incident for each channel, as LedgerState has it; dry runs apart (the key's last part).
+        self._pending: dict[tuple[str, str, str, bool], Entry] = {}
         self._texts: dict[str, str] = {}
         self._times: dict[str, str] = {}
         self._subjects: dict[tuple[str, str, str | None, str | None], Subject] = {}
@@ -55,7 +53,7 @@ class LedgerRows:
 
     def outcomes(self) -> list[str]:
         """Every outcome that an entry has now, sorted."""
-        quiet = {"not_sent"} if len(self.entries) > len(self.loud) else set()
+        quiet = {Result.NOT_SENT} if len(self.entries) > len(self.loud) else set()
         return sorted({one.outcome for one in self.loud} | quiet)
 
     def add(self, line: LedgerLine, place: Place) -> None:
@@ -73,7 +71,7 @@ class LedgerRows:
             self._note(entry, line, at)
         elif line.decision in CLOSING and line.status is not Status.TEST:
             key = (line.incident_id, line.receiver, line.channel, line.dry_run)
-            self._release(key, self._owed.get(key))
+            self._release(key, self._pending.get(key))
 
     def _begin(self, line: LedgerLine, at: str, place: Place) -> Entry:
         same = self._same
@@ -87,7 +85,7 @@ class LedgerRows:
             self.loud.append(entry)
         if entry.notice_id:
             self.notices[entry.notice_id] = entry
-            self.told.of(*entry.subjects[0]).last_notice = entry
+            self.by_target.of(*entry.subjects[0]).last_notice = entry
         self.channels.add(entry.label)
         self.decisions.add(entry.decision)
         return entry
@@ -97,13 +95,13 @@ class LedgerRows:
         subject = self._subject(line)
         if subject not in entry.subjects:
             entry.subjects += (subject,)
-            told = self.told.of(*subject)
-            if told.last_notice is None or told.last_notice.places[0] < entry.places[0]:
-                told.last_notice = entry
+            known = self.by_target.of(*subject)
+            if known.last_notice is None or known.last_notice.places[0] < entry.places[0]:
+                known.last_notice = entry
         if entry.dry_run and not line.dry_run:
             for incident_id in entry.incident_ids:
                 self._release((incident_id, entry.receiver, entry.channel, True), entry)
-            entry.dry_run, entry.was_owed, entry.attempt = False, False, ""
+            entry.dry_run, entry.was_pending, entry.attempt = False, False, ""
             entry.done_at, entry.attempts, entry.answer = None, 0, ""
             entry.decided_at, entry.outcome, entry.severity = at, self._same(line.outcome), line.severity.value
             entry.decision, entry.why = self._same(line.decision), self._same(line.why)
@@ -114,14 +112,14 @@ class LedgerRows:
     def _note(self, entry: Entry, line: LedgerLine, at: str) -> None:
         """What a notice's line says of what is owed, and of what became of it."""
         key = (line.incident_id, line.receiver, line.channel, line.dry_run)
-        if line.outcome == "owed":
-            former = self._owed.get(key)
+        if line.outcome == Result.PENDING:
+            former = self._pending.get(key)
             if former is not entry and line.status in (Status.FIRING, Status.RESOLVED):
                 self._release(key, former)
-                self._owed[key] = entry
-                entry.owed += 1
-                entry.was_owed = True
-        elif line.outcome != "failed" or entry.attempt not in DELIVERED:
+                self._pending[key] = entry
+                entry.pending += 1
+                entry.was_pending = True
+        elif line.outcome != Result.FAILED or entry.attempt not in DELIVERED:
             entry.attempt, entry.answer = self._same(line.outcome), self._same(line.answer)
             entry.done_at, entry.attempts = at, line.attempts
             if line.outcome in DELIVERED:
@@ -129,10 +127,10 @@ class LedgerRows:
         entry.settle()
 
     def _release(self, key: tuple[str, str, str, bool], entry: Entry | None) -> None:
-        """That entry is not owed there any more."""
-        if entry is not None and self._owed.get(key) is entry:
-            del self._owed[key]
-            entry.owed -= 1
+        """That entry is not pending there any more."""
+        if entry is not None and self._pending.get(key) is entry:
+            del self._pending[key]
+            entry.pending -= 1
             entry.settle()
 
     def _add_incident(self, line: LedgerLine, place: Place, entry: Entry, started_at: str, over_at: str | None) -> None:
@@ -140,12 +138,12 @@ class LedgerRows:
         if incident is None:
             incident = NotifiedIncident(entry.incident_ids[-1], started_at, entry.source, line.severity, line.dry_run)
             self.incidents[incident.id] = incident
-            self.told.of(line.namespace, line.selector, line.target, line.cluster).incidents.append(incident)
-        is_decision = line.outcome in _DECIDED and line.status is not Status.ACKNOWLEDGED
+            self.by_target.of(line.namespace, line.selector, line.target, line.cluster).incidents.append(incident)
+        is_decision = line.outcome in DECIDED and line.status is not Status.ACKNOWLEDGED
         if is_decision and (incident.dry_run or not line.dry_run):
             incident.is_open, incident.over_at = line.is_open, over_at
         incident.dry_run = incident.dry_run and line.dry_run
-        incident.tell(line.target, line.severity, line.reasons)
+        incident.add(line.target, line.severity, line.reasons)
         if isinstance(line.incident, dict):
             incident.describe(line.incident, place)
         if entry.notice_id:

@@ -1,4 +1,4 @@
-"""The alerts' ledger, asked: which messages were owed to whom, what became of them, what was said, and of what."""
+"""The alerts' ledger, asked: which messages were to go to whom, what became of them, what was said, and of what."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from k8s_tuning.alerts.reason import DELIVERED, Result
 from k8s_tuning.errors import StoreError
 from k8s_tuning.queries import times
-from k8s_tuning.queries.ledger_entries import DELIVERED, Entry
+from k8s_tuning.queries.ledger_entries import Entry
 from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
 from k8s_tuning.queries.paging import search
 from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief
@@ -29,7 +30,7 @@ class LedgerIncident:
     """One incident of a target as the ledger knows it. `severity`: the worst that a decision about it held.
 
     `over_at`: when it ended, None while it lasts. `reasons`: each with the most Jobs that had it at once. `cause`: the
-    newest Kubernetes warning that was told with it, where there was one. `source`: health. `notices`: newest first.
+    newest Kubernetes warning that was reported with it, where there was one. `source`: health. `notices`: newest first.
     `dry_run`: only dry runs have seen it.
     """
 
@@ -89,11 +90,11 @@ class LedgerIndex:
         decision. `q`: words, each somewhere in an entry's texts. Decisions against a message come every few minutes
         while an incident lasts: without `quiet` they are left out, unless `decision` or `outcome` asks for them.
         """
-        first = "" if since is None else _text(since, math.ceil)
-        last = "" if until is None else _text(until, math.floor)
+        first = "" if since is None else _timestamp(since, math.ceil)
+        last = "" if until is None else _timestamp(until, math.floor)
         with self._lock:
             rows = self._fold.state()
-            found = rows.entries if quiet or decision or outcome == "not_sent" else rows.loud
+            found = rows.entries if quiet or decision or outcome == Result.NOT_SENT else rows.loud
             subjects = {
                 one
                 for one in rows.subjects()
@@ -138,8 +139,8 @@ class LedgerIndex:
                 if entry is None:
                     return None
                 row = entry.row()
-                told = rows.incidents.get(entry.incident_ids[0])
-                places = [*entry.places, *([told.place] if told and told.place else [])]
+                incident = rows.incidents.get(entry.incident_ids[0])
+                places = [*entry.places, *([incident.place] if incident and incident.place else [])]
                 records = [decode(line) for line in self._journal.lines_at(places)]
                 lines = [one for one in records if one and one.get("incident_id") in entry.incident_ids]
                 if len(lines) == len(places):
@@ -158,7 +159,7 @@ class LedgerIndex:
     ) -> NoticeBrief | None:
         """The message about a target that was decided on last, a dry run's included; None where there was none."""
         with self._lock:
-            found = self._fold.state().told.find(namespace, selector, name, cluster)
+            found = self._fold.state().by_target.find(namespace, selector, name, cluster)
             return found.last_notice.brief() if found and found.last_notice else None
 
     def incidents(
@@ -171,9 +172,9 @@ class LedgerIndex:
         cluster: str | None = None,
     ) -> list[LedgerIncident]:
         """A target's incidents that touch the range, newest first; of Jobs' health alone, dry runs' included."""
-        first, last = _text(since, math.ceil), _text(until, math.floor)
+        first, last = _timestamp(since, math.ceil), _timestamp(until, math.floor)
         with self._lock:
-            told = self._fold.state().told.find(namespace, selector, name, cluster)
+            known = self._fold.state().by_target.find(namespace, selector, name, cluster)
             found = [
                 LedgerIncident(
                     id=one.id,
@@ -188,7 +189,7 @@ class LedgerIndex:
                     notices=[entry.brief() for entry in reversed(one.notices.values())],
                     dry_run=one.dry_run,
                 )
-                for one in (told.incidents if told else [])
+                for one in (known.incidents if known else [])
                 if one.source == "health"
                 and one.started_at <= last
                 and (one.is_open or (one.over_at or one.started_at) >= first)
@@ -202,7 +203,7 @@ class LedgerIndex:
         return [f"{self.path.name}: {count} lines are none of the ledger's and were skipped; the log names them"]
 
 
-def _text(seconds: float, whole: Callable[[float], int]) -> str:
+def _timestamp(seconds: float, whole: Callable[[float], int]) -> str:
     """Seconds since the epoch as timestamps are written, which have no fractions."""
     return times.text(times.of_seconds("since or until", whole(seconds) if math.isfinite(seconds) else seconds))
 

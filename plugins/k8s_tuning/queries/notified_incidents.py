@@ -1,4 +1,4 @@
-"""One incident as the lines of the ledger tell of it."""
+"""One incident by the lines of the ledger."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NotifiedIncident(msgspec.Struct, eq=False):
     place: Place | None = None
     notices: dict[str, Entry] = {}
 
-    def tell(self, target: str | None, severity: IncidentSeverity, reasons: dict[str, int]) -> None:
+    def add(self, target: str | None, severity: IncidentSeverity, reasons: dict[str, int]) -> None:
         """What any line says of it."""
         self.target = target or self.target
         if severity != self.severity and rank(severity) > rank(self.severity):

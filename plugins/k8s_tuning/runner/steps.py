@@ -20,6 +20,7 @@ from k8s_tuning.alerts import (
 )
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.notice import Status
+from k8s_tuning.alerts.reason import Result
 from k8s_tuning.cluster import selectors
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.cluster.connection import ClusterAccess
@@ -258,7 +259,7 @@ class Steps:
         alerting = AlertingConfig.single(channel)
         ledger = Ledger(Path(config.history_file).with_name(LEDGER))
         now = self.now()
-        situation = observe_target(
+        observation = observe_target(
             self.store,
             config.namespace,
             config.label_selector,
@@ -267,11 +268,11 @@ class Steps:
             cluster=self.snapshot.cluster,
             limit=config.history_limit,
         )
-        notices = plan_notices(alerting, [situation], ledger, now, self.run_id, dry_run=dry_run)
+        notices = plan_notices(alerting, [observation], ledger, now, self.run_id, dry_run=dry_run)
         if not notices:
-            if situation.incident is None:
+            if observation.incident is None:
                 return "suppressed: health is OK"
-            return f"nothing new to say of incident {situation.incident.id}; the ledger says why"
+            return f"nothing new to say of incident {observation.incident.id}; the ledger says why"
         secret = ChannelSecret(url=config.webhook_url)
         said = []
         for notice in notices:
@@ -284,7 +285,7 @@ class Steps:
                     "with the next run",
                     retryable=outcome.retryable,
                 )
-            if outcome.outcome == "sent" and notice.status is Status.FIRING:
+            if outcome.outcome is Result.SENT and notice.status is Status.FIRING:
                 self.result.incidents_sent += len({item.incident_id for item in notice.items})
             done = "dry run, nothing was sent" if dry_run else outcome.outcome
             said.append(f"{done}: {notice.title} ({notice.items[0].why}) -> {notice.channel}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.alerts.situations import at
+from tests.alerts.observations import at
 from tests.servers import RecordingServer, close, free_port, hang, mail_server, recording_server, redirect, slow, status
 
 from k8s_tuning.alerts.channels import ChannelConfig

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import pytest
 from tests.alerts.channels.conftest import HTTP_KINDS, KINDS, PATH, TOKEN, Rig, dead_url, make_rig
-from tests.alerts.situations import World, at, incident, notice, record, situation
+from tests.alerts.observations import World, at, incident, notice, observation, record
 
 from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels import CHANNELS
@@ -224,7 +224,7 @@ def test_a_failure_is_in_the_ledger_and_owed(rig: Rig, tmp_path: Path) -> None:
     assert (line.outcome, line.attempts) == ("failed", 1)
     assert line.answer
     (facts,) = ledger.state().incidents.values()
-    assert facts.channels["team", "channel"].owed is not None
+    assert facts.channels["team", "channel"].pending is not None
     assert rig.deliver(planned, ledger).outcome == "sent"  # the task's own retry
 
 
@@ -251,7 +251,7 @@ def _planned(tmp_path: Path, rig: Rig) -> tuple[Ledger, Notice]:
 
     ledger = Ledger(tmp_path / "ledger.jsonl")
     world = _world(rig)
-    (planned,) = plan_notices(world.config, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    (planned,) = plan_notices(world.config, [observation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
     return ledger, planned
 
 
@@ -296,7 +296,7 @@ def planned(ledger: Ledger) -> Notice:
         "route: {receiver: team}\n"
         "receivers: [{name: team, channels: [{type: generic_webhook, name: channel, connection: c}]}]"
     )
-    (found,) = plan_notices(config, [situation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
+    (found,) = plan_notices(config, [observation([record("E", 0)])], ledger, at(0), "run-1", dry_run=False)
     return found
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from tests.alerts.channels.conftest import KINDS, TOKEN, Rig, dead_url, make_rig
-from tests.alerts.situations import incident, notice
+from tests.alerts.observations import incident, notice
 
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.ledger import Ledger

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.alerts.channels.conftest import Rig
-from tests.alerts.situations import incident, notice
+from tests.alerts.observations import incident, notice
 from tests.servers import RecordingServer, free_port, recording_server, wait_until
 
 from k8s_tuning import timestamps

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.alerts.channels.conftest import TOKEN, Rig, make_rig
-from tests.alerts.situations import NAMESPACE, SELECTOR, START, at, incident, notice
+from tests.alerts.observations import NAMESPACE, SELECTOR, START, at, incident, notice
 from tests.authorities import Authority
 from tests.servers import Call, mail_server, status
 

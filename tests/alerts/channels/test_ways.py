@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.alerts.channels.conftest import TOKEN, Rig, make_rig
-from tests.alerts.situations import notice
+from tests.alerts.observations import notice
 from tests.authorities import Authority
 from tests.cluster.api_double import serving
 from tests.servers import RecordingServer, free_port, recording_server

@@ -170,5 +170,11 @@ def _said(code: int, words: bytes | str, secret: ChannelSecret) -> str:
 
 
 CHANNEL = ChannelKind(
-    "email", render, send, {"from": str, "to": (list, str)}, ("from", "to"), connection_types=("smtp",)
+    "email",
+    render,
+    send,
+    {"from": str, "to": (list, str)},
+    ("from", "to"),
+    connection_types=("smtp",),
+    check=check_options,
 )

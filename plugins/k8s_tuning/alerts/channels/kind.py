@@ -53,7 +53,8 @@ class ChannelKind:
 
     `options`: its own keys in the configuration, each with the type of its value; `required` ones among them.
     `connection_types`: the types of Airflow connections that may hold its secret; without one it has no secret.
-    `per_incident`: a message is always of one incident, whatever group_by says. `render` is pure; `send` makes the
+    `per_incident`: a message is always of one incident, whatever group_by says. `acknowledges`: a person's taking an
+    incident is sent, too. `check` refuses settings that cannot work: ConfigError. `render` is pure; `send` makes the
     requests, once, and raises DeliveryError.
     """
 
@@ -64,6 +65,8 @@ class ChannelKind:
     required: tuple[str, ...] = ()
     connection_types: tuple[str, ...] = ()
     per_incident: bool = False
+    acknowledges: bool = False
+    check: Callable[[ChannelConfig], None] | None = None
 
     @property
     def needs_connection(self) -> bool:

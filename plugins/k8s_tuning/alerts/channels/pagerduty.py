@@ -82,5 +82,10 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
 
 
 CHANNEL = ChannelKind(
-    "pagerduty", render, send, connection_types=("pagerduty_events", "pagerduty", "http"), per_incident=True
+    "pagerduty",
+    render,
+    send,
+    connection_types=("pagerduty_events", "pagerduty", "http"),
+    per_incident=True,
+    acknowledges=True,
 )

@@ -1,4 +1,4 @@
-"""What the alert tests are made of: records, situations, notices, configurations."""
+"""What the alert tests are made of: records, observations, notices, configurations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from k8s_tuning.alerts.config import AlertingConfig, parse_config
 from k8s_tuning.alerts.decide import decide
 from k8s_tuning.alerts.decision import Decision
-from k8s_tuning.alerts.episodes import Situation, situation_of
-from k8s_tuning.alerts.ledger import LedgerLine
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Status
+from k8s_tuning.alerts.observation import Observation, observe_records
 from k8s_tuning.alerts.plan import group
+from k8s_tuning.alerts.reason import Reason
 from k8s_tuning.alerts.words import compose, firing_payload, resolved_payload
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sIncident
 from k8s_tuning.stages.events.snapshot import K8sEvent
@@ -71,9 +72,9 @@ def open_run(records: list[K8sHealthHistoryRecord]) -> list[K8sHealthHistoryReco
     return [records[position] for position in kept]
 
 
-def situation(records: list[K8sHealthHistoryRecord], now: str = "") -> Situation:
-    """The situation after these records of one target."""
-    return situation_of(records, open_run(records), [], now or records[-1].timestamp)
+def observation(records: list[K8sHealthHistoryRecord], now: str = "") -> Observation:
+    """The observation after these records of one target."""
+    return observe_records(records, open_run(records), [], now or records[-1].timestamp)
 
 
 class World:
@@ -93,19 +94,18 @@ class World:
         return self.run(minute)
 
     def run(self, minute: float, *, deliver: bool = True, run_id: str = "") -> list[str]:
-        return [one.decision for one in self.decisions(minute, deliver=deliver, run_id=run_id)]
+        return [one.reason for one in self.decisions(minute, deliver=deliver, run_id=run_id)]
 
     def decisions(self, minute: float, *, deliver: bool = True, run_id: str = "") -> list[Decision]:
         self.runs += 1
         run_id = run_id or f"run-{self.runs}"
-        situations: dict[int, list[K8sHealthHistoryRecord]] = {}
+        observations: dict[int, list[K8sHealthHistoryRecord]] = {}
         targets = TargetIndex(TargetIdentity)
         for one in self.records:
             key = id(targets.of(one.namespace, one.selector, one.target, one.cluster))
-            situations[key] = [*situations.get(key, []), one]
-        found = decide(
-            self.config, [situation(own, at(minute)) for own in situations.values()], self.state(), at(minute), run_id
-        )
+            observations[key] = [*observations.get(key, []), one]
+        seen = [observation(own, at(minute)) for own in observations.values()]
+        found = decide(self.config, seen, self.state(), at(minute), run_id)
         notices, lines = group(found, at(minute), run_id, dry_run=False)
         self.lines += lines
         for notice in notices if deliver else []:
@@ -150,7 +150,7 @@ def notice(
     *incidents: K8sIncident,
     status: Status = Status.FIRING,
     channel: str = "channel",
-    decision: str = "first",
+    decision: Reason = Reason.FIRST,
     told: IncidentSeverity | None = None,
     ref: dict[str, str] | None = None,
     **more: Any,

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format docs test-fast test test-cluster bench demo up screenshots manifests clean
+.PHONY: help venv lint format docs test-fast test test-cluster test-lowest test-newest dist bench demo up screenshots manifests clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1@/p' Makefile | awk -F@ '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -67,6 +67,17 @@ test-cluster: $(STAMP)  ## the tests against the Kubernetes API at $KUBECONFIG
 		echo 'make: test-cluster needs a Kubernetes API: make test-cluster KUBECONFIG=/path/to/kubeconfig' >&2; exit 1; \
 	fi
 	HYPOTHESIS_PROFILE=thorough KUBECONFIG="$$KUBECONFIG" $(BIN)/pytest -m cluster
+
+test-lowest:  ## the fast tests without Airflow, on the lowest versions that pyproject.toml names; needs uv
+	@scripts/test_ranges lowest-direct
+
+test-newest:  ## the same on the newest versions that it names; needs uv
+	@scripts/test_ranges highest
+
+dist:  ## build both wheels into dist/; needs uv
+	rm -rf build/lib sandbox/build
+	uv build --quiet --wheel --out-dir dist .
+	uv build --quiet --wheel --out-dir dist sandbox
 
 bench: $(STAMP)  ## the benchmark, into build/bench.json; $KUBECONFIG for the parts that need a cluster
 	$(BIN)/python -m bench

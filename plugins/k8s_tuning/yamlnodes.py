@@ -180,6 +180,8 @@ class _Composer:
         mark, problem = error.problem_mark or error.context_mark, str(error.problem or error.context)
         if mark is None:
             return f"{self.name}: not YAML: {problem}"
+        if "maximum nesting depth" in problem:  # a newer libyaml counts too, and reads ahead of us
+            return f"{self.name}, line {mark.line + 1}: nested deeper than {MAX_DEPTH} levels"
         cure = next((cure for part, cure in _CURES.items() if part in problem), "")
         line = "".join(self.text.split("\n")[mark.line : mark.line + 1])
         if "\t" in line[: len(line) - len(line.lstrip())]:

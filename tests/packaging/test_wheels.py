@@ -7,7 +7,10 @@ import time
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
 from tests.packaging.environments import ROOT, Environment, metadata_of
+
+pytestmark = pytest.mark.slow
 
 IMPORT_ALL = """
 import importlib.util, pathlib, sys

@@ -15,6 +15,7 @@ from bench import measure
 
 from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.stages.target_identity import TargetIdentity
 
 RECORDS = 1_000_000
 EVERY_SECONDS = 30
@@ -22,7 +23,7 @@ EVERY_SECONDS = 30
 PERIOD, FAILING = 500, 10
 FIRST = 1_700_000_000
 LAST = FIRST + (RECORDS - 1) * EVERY_SECONDS
-TARGET = "trading-bots", "app=arbitrage-tuning"
+TARGET = TargetIdentity("trading-bots", "app=arbitrage-tuning")
 RANGES = {"24 h": LAST - 86_400, "30 d": LAST - 30 * 86_400, "all": FIRST}
 PAGE = 50
 ANSWER_SECONDS = 0.050
@@ -58,7 +59,7 @@ def run() -> list[dict[str, Any]]:
                     rows.append(measure.row(f"{answer}, {name}, beside DuckDB", ours, peer, limit=0.25))
         ours = measure.median(lambda: _after_an_append(path, lambda: columns.of_run("tuning/scheduled__7")))
         rows.append(measure.row("the records of one run, beside 50 ms", ours, ANSWER_SECONDS))
-        last = measure.median(lambda: columns.records(*TARGET, FIRST, math.inf, PAGE))
+        last = measure.median(lambda: columns.records(TARGET, FIRST, math.inf, PAGE))
         recent = measure.median(lambda: K8sHealthHistoryStore(path).load_recent(PAGE))
         rows.append(measure.row(f"the last {PAGE} records, beside load_recent", last, recent, limit=3.0))
         return rows
@@ -66,10 +67,10 @@ def run() -> list[dict[str, Any]]:
 
 def _questions(columns: HistoryIndex, since: float) -> dict[str, Callable[[], Any]]:
     return {
-        "series": lambda: columns.series(*TARGET, since, math.inf, 600),
-        "strip": lambda: columns.strip(*TARGET, since, LAST, 48),
-        "episodes": lambda: columns.episodes(*TARGET, since, math.inf),
-        "page of records": lambda: columns.records(*TARGET, since, math.inf, PAGE, 100),
+        "series": lambda: columns.series(TARGET, since, math.inf, 600),
+        "strip": lambda: columns.strip(TARGET, since, LAST, 48),
+        "episodes": lambda: columns.episodes(TARGET, since, math.inf),
+        "page of records": lambda: columns.records(TARGET, since, math.inf, PAGE, 100),
     }
 
 
@@ -83,8 +84,8 @@ def _line(number: int) -> str:
     failing = number % PERIOD >= PERIOD - FAILING
     record = {
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(FIRST + number * EVERY_SECONDS)),
-        "namespace": TARGET[0],
-        "selector": TARGET[1],
+        "namespace": TARGET.namespace,
+        "selector": TARGET.selector,
         "overall_health": "ERROR" if failing else "OK",
         "jobs_ok": 2,
         "jobs_warn": 0,
@@ -103,7 +104,7 @@ def _cold(path: Path) -> tuple[float, HistoryIndex]:
     for _ in range(3):
         columns = HistoryIndex(path)
         start = time.perf_counter()
-        found = columns.series(*TARGET, FIRST, math.inf, 600)
+        found = columns.series(TARGET, FIRST, math.inf, 600)
         taken.append(time.perf_counter() - start)
         if found.total_records != RECORDS:
             raise AssertionError("records are missing")
@@ -131,6 +132,7 @@ def _duckdb(path: Path, since: float, points: int) -> None:
     """
     seconds = math.ceil((LAST - since) / points / 300) * 300
     with duckdb.connect(":memory:") as connection:
-        found = connection.execute(query, [seconds, str(path), *TARGET, int(since * 1_000_000)]).fetchall()
+        values = [seconds, str(path), TARGET.namespace, TARGET.selector, int(since * 1_000_000)]
+        found = connection.execute(query, values).fetchall()
     if not 1 < len(found) <= points + 2:
         raise AssertionError(f"{len(found)} periods")

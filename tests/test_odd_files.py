@@ -26,7 +26,7 @@ from k8s_tuning.cli import main
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.metrics.collector import render
 from k8s_tuning.operators.stage import take
-from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.store import (
     K8sHealthHistoryStore,
@@ -63,12 +63,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def readers(folder: Path) -> dict[str, Callable[[], Any]]:
     """All that reads them: the pages, the metrics, the commands, the tasks."""
-    board, since, until = Dashboard(folder, folder / "targets.yaml"), time.time() - 7200, time.time()
+    queries, since, until = HealthQueries(folder, folder / "targets.yaml"), time.time() - 7200, time.time()
     history, ledger = K8sHealthHistoryStore(folder / "health.jsonl"), Ledger(folder / "alerts-ledger.jsonl")
     sessions, target, now = SessionStore(folder / "sessions"), (NAMESPACE, SELECTOR), timestamps.now()
 
     def alerts() -> list[Any]:
-        return [board.alert(row.ref) for row in board.alerts().items]
+        return [queries.ledger.alert(row.ref) for row in queries.ledger.alerts().items]
 
     def plan() -> None:
         found = observe_target(history, *target, [], now, target="x")
@@ -76,15 +76,15 @@ def readers(folder: Path) -> dict[str, Callable[[], Any]]:
             deliver_notice(CONSOLE, notice, lambda _: pytest.fail("nothing is sent"), ledger)
 
     return {
-        "overview": lambda: board.overview(7200),
-        "series": lambda: board.series(*target, since, until),
-        "incidents": lambda: board.incidents(*target, since, until),
-        "records": lambda: board.records(*target, since, until),
-        "jobs": lambda: board.jobs(*target),
-        "sessions": board.sessions,
-        "session": lambda: board.session(NAMESPACE, SESSION),
+        "overview": lambda: queries.overview(7200),
+        "series": lambda: queries.target(*target).series(since, until),
+        "incidents": lambda: queries.target(*target).incidents(since, until),
+        "records": lambda: queries.target(*target).records(since, until),
+        "jobs": lambda: queries.target(*target).jobs(),
+        "sessions": queries.sessions,
+        "session": lambda: queries.session(NAMESPACE, SESSION),
         "alerts": alerts,
-        "run": lambda: board.run(DAG_ID, RUN_ID),
+        "run": lambda: queries.run(DAG_ID, RUN_ID),
         "metrics": lambda: render(*(str(folder / name) for name in KINDS[:3])).decode(),
         "history": lambda: generate_history_text(history.load_recent(5)),
         "summary": lambda: generate_history_summary_text(history.summarize()),

@@ -19,9 +19,10 @@ from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.runs import run_ref
 from k8s_tuning.queries.view_models import Record
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
+from k8s_tuning.stages.target_identity import TargetIdentity
 
-MINE = NAMESPACE, SELECTOR
-OTHER = "research", "app=arbitrage-tuning,session_id=둘"
+MINE = TargetIdentity(NAMESPACE, SELECTOR)
+OTHER = TargetIdentity("research", "app=arbitrage-tuning,session_id=둘")
 NOON = 1_763_294_400  # 2025-11-16T12:00:00Z
 
 # Mostly five minutes apart, and then what a hand, a late task or another zone writes.
@@ -35,7 +36,7 @@ _append = st.fixed_dictionaries(
         "do": st.just("append"),
         "levels": _levels,
         "at": _times,
-        "key": st.sampled_from([MINE, MINE, OTHER]),
+        "where": st.sampled_from([MINE, MINE, OTHER]),
         "run_id": st.sampled_from([None, "dag/하나", "dag/two", "no-slash"]),
         "target": st.sampled_from([None, "demo", "데모"]),
     }
@@ -78,8 +79,8 @@ def test_every_answer_is_the_plain_one(
     path.write_bytes(line())  # nothing is appended to a file that holds no record
     for step in [*steps, {"do": "ask"}]:
         if step["do"] == "append":
-            namespace, selector = step["key"]
-            snapshot = check(*step["levels"], at=step["at"], namespace=namespace, selector=selector)
+            where = step["where"]
+            snapshot = check(*step["levels"], at=step["at"], namespace=where.namespace, selector=where.selector)
             K8sHealthHistoryStore(path).append(snapshot, run_id=step["run_id"], target=step["target"])
         elif step["do"] == "write":
             with path.open("ab") as handle:
@@ -87,19 +88,19 @@ def test_every_answer_is_the_plain_one(
         elif step["do"] == "prune":
             K8sHealthHistoryStore(path).prune(RetentionPolicy(max_records=step["keep"]))
         else:
-            for key in (MINE, OTHER, ("nobody", "app=x")):
-                compare(columns, path, key, since, until, points)
+            for where in (MINE, OTHER, TargetIdentity("nobody", "app=x")):
+                compare(columns, path, where, since, until, points)
 
 
-def compare(columns: HistoryIndex, path: Path, key: tuple[str, str], since: float, until: float, points: int) -> None:
-    every = plain.read(path, key)
+def compare(columns: HistoryIndex, path: Path, where: TargetIdentity, since: float, until: float, points: int) -> None:
+    every = plain.read(path, (where.namespace, where.selector))
     chosen = plain.within(every, since, until)
-    assert (key in columns.targets()) == bool(every)
-    compare_series(columns, key, chosen, (since, until), points)
-    told = columns.records(*key, since, until, 3, 1)
+    assert (columns.find(where.namespace, where.selector) is not None) == bool(every)
+    compare_series(columns, where, chosen, (since, until), points)
+    told = columns.records(where, since, until, 3, 1)
     assert told.total == len(chosen)
     assert told.items == [as_record(record) for record in chosen[::-1][1:4]]
-    episodes = columns.episodes(*key, since, until)
+    episodes = columns.episodes(where, since, until)
     naive = plain.episodes(every, since, until)
     plainly = ("started_at", "ended_at", "worst", "records")
     assert [{name: getattr(one, name) for name in plainly} for one in episodes] == [
@@ -108,21 +109,21 @@ def compare(columns: HistoryIndex, path: Path, key: tuple[str, str], since: floa
     for ours, other in zip(episodes, naive, strict=True):
         assert columns.record_at(ours.first) == as_record(other["first"])
         assert columns.record_at(ours.worst_record) == as_record(other["worst_record"])
-    assert columns.episodes(*key, since, until, newest=1) == episodes[-1:]
+    assert columns.episodes(where, since, until, newest=1) == episodes[-1:]
     runs = [record for record in plain.read(path) if record.record.run_id == "dag/하나"]
     assert sorted(columns.of_run("dag/하나"), key=repr) == sorted(map(as_record, runs), key=repr)
     used = [record.record.target for record in every if record.record.target]
-    assert columns.names(*key) == list(dict.fromkeys(used[::-1]))[::-1]
+    assert columns.names(where) == list(dict.fromkeys(used[::-1]))[::-1]
     if every:
         same = [record.rank == every[-1].rank for record in every]
         start = len(same) - same[::-1].index(False) if False in same else 0
-        assert columns.since(*key) == plain.text(every[start].at)
+        assert columns.since(where) == plain.text(every[start].at)
 
 
 def compare_series(
-    columns: HistoryIndex, key: tuple[str, str], chosen: list[plain.Timed], span: tuple[float, float], points: int
+    columns: HistoryIndex, where: TargetIdentity, chosen: list[plain.Timed], span: tuple[float, float], points: int
 ) -> None:
-    series = columns.series(*key, *span, points, 900)
+    series = columns.series(where, *span, points, 900)
     assert series.total_records == len(chosen)
     assert len(series.at) <= points
     assert series.gap_seconds == max(900, series.seconds)
@@ -144,7 +145,7 @@ def compare_series(
     assert series.jobs_warn == [record.jobs_warn for record in worst]
     assert series.jobs_error == [record.jobs_error for record in worst]
     if math.isfinite(span[0]):
-        strip = columns.strip(*key, *span, points)
+        strip = columns.strip(where, *span, points)
         assert sum(cell.records for cell in strip) == len(chosen)
         ranks = [plain.LEVELS.index(cell.worst) for cell in strip if cell.worst]
         assert max(ranks, default=0) == max((record.rank for record in chosen), default=0)
@@ -178,19 +179,19 @@ def at(minutes: float) -> str:
 def test_nothing_recorded_yet_is_empty_answers(path: Path) -> None:
     """The page of a fresh installation is no error, and its strip is all unknown."""
     columns = HistoryIndex(path)
-    assert columns.targets() == []
-    assert columns.since(*MINE) is None
-    assert columns.series(*MINE, NOON, NOON + 60).at == []
-    assert {cell.worst for cell in columns.strip(*MINE, NOON, NOON + 60, 4)} == {None}
-    assert columns.episodes(*MINE, -math.inf, math.inf) == []
-    assert columns.records(*MINE, -math.inf, math.inf).total == 0
+    assert columns.identities() == []
+    assert columns.since(MINE) is None
+    assert columns.series(MINE, NOON, NOON + 60).at == []
+    assert {cell.worst for cell in columns.strip(MINE, NOON, NOON + 60, 4)} == {None}
+    assert columns.episodes(MINE, -math.inf, math.inf) == []
+    assert columns.records(MINE, -math.inf, math.inf).total == 0
     assert columns.notes() == []
 
 
 def test_a_strip_has_cells_of_one_length_from_since_to_until(path: Path) -> None:
     """Each cell says the worst of its own period; the record of this very second is in the last."""
     path.write_bytes(line("ERROR", at(0)) + line("OK", at(59)) + line("WARN", at(60)) + line("OK", at(240)))
-    strip = HistoryIndex(path).strip(*MINE, NOON, NOON + 4 * 3600, 4)
+    strip = HistoryIndex(path).strip(MINE, NOON, NOON + 4 * 3600, 4)
     assert [(cell.at, cell.seconds, cell.worst, cell.records) for cell in strip] == [
         (at(0), 3600, "ERROR", 2),
         (at(60), 3600, "WARN", 1),
@@ -207,7 +208,7 @@ def test_one_error_among_a_hundred_thousand_is_seen_at_every_zoom(path: Path) ->
     path.write_bytes(b"".join(lines))
     columns = HistoryIndex(path)
     for points in (2, 10, 600, 99_999):
-        series = columns.series(*MINE, -math.inf, math.inf, points)
+        series = columns.series(MINE, -math.inf, math.inf, points)
         assert sum(series.records_error) == 1
         assert series.jobs_error[series.worst.index(2)] == 1
         assert len(series.at) <= points
@@ -217,17 +218,17 @@ def test_an_episode_tells_its_true_start_though_the_range_begins_later(path: Pat
     """Zooming in must not make an incident look younger; a silence of a week does not end it."""
     path.write_bytes(line("OK", at(0)) + line("WARN", at(5)) + line("ERROR", at(7 * 1440)) + line("OK", at(7 * 1441)))
     columns = HistoryIndex(path)
-    (episode,) = columns.episodes(*MINE, NOON + 86_400, NOON + 2 * 86_400)
+    (episode,) = columns.episodes(MINE, NOON + 86_400, NOON + 2 * 86_400)
     assert (episode.started_at, episode.ended_at, episode.worst) == (at(5), at(7 * 1441), "ERROR")
-    assert columns.episodes(*MINE, NOON + 7 * 86_460, math.inf) == [episode], "it ended at that very second"
-    assert columns.episodes(*MINE, NOON + 8 * 86_400, math.inf) == []
+    assert columns.episodes(MINE, NOON + 7 * 86_460, math.inf) == [episode], "it ended at that very second"
+    assert columns.episodes(MINE, NOON + 8 * 86_400, math.inf) == []
 
 
 def test_a_record_that_has_no_time_is_told_of(path: Path) -> None:
     """It can stand nowhere on an axis of time; that it is missing is said, with the place in the log."""
     path.write_bytes(line("ERROR", "yesterday") + b"torn{\n" + line("OK", at(0)))
     columns = HistoryIndex(path)
-    assert columns.records(*MINE, -math.inf, math.inf).total == 1
+    assert columns.records(MINE, -math.inf, math.inf).total == 1
     assert [note.split(" ")[1] for note in columns.notes()] == ["2"]
 
 
@@ -247,7 +248,7 @@ def test_a_place_in_a_file_that_was_replaced_is_no_record(path: Path) -> None:
     """Retention moves every line: another record's words must not be shown for the one that was asked for."""
     path.write_bytes(line("ERROR", at(0)) + line("ERROR", at(5)) + line("OK", at(10)))
     columns = HistoryIndex(path)
-    (episode,) = columns.episodes(*MINE, -math.inf, math.inf)
+    (episode,) = columns.episodes(MINE, -math.inf, math.inf)
     assert columns.record_at(episode.first) is not None
     path.write_bytes(line("ERROR", at(5)) + line("OK", at(10)))
     assert columns.record_at(episode.first) is None
@@ -259,23 +260,23 @@ def test_a_line_written_over_in_its_place_is_read_afresh(path: Path) -> None:
     """A hand that mends a file keeps its inode and its end."""
     path.write_bytes(line("ERROR", at(0)) + line("OK", at(5)) * 9)
     columns = HistoryIndex(path)
-    columns.targets()
+    columns.identities()
     with path.open("r+b") as handle:
         handle.write(line("ERROR", at(1)))
-    assert columns.records(*MINE, -math.inf, math.inf).items[-1].at == at(1)
+    assert columns.records(MINE, -math.inf, math.inf).items[-1].at == at(1)
 
 
 def test_a_range_that_is_no_range_is_a_clear_error(path: Path) -> None:
     """What a person may have put into the address."""
     path.write_bytes(line(at=at(0)) * 3)
     with pytest.raises(InputError, match="since"):
-        HistoryIndex(path).records(*MINE, math.nan, 0)
+        HistoryIndex(path).records(MINE, math.nan, 0)
     with pytest.raises(InputError, match="points"):
-        HistoryIndex(path).series(*MINE, -math.inf, math.inf, 1)
-    assert HistoryIndex(path).records(*MINE, NOON + 60, NOON - 60).total == 0
+        HistoryIndex(path).series(MINE, -math.inf, math.inf, 1)
+    assert HistoryIndex(path).records(MINE, NOON + 60, NOON - 60).total == 0
 
 
 def test_a_folder_in_the_files_place_is_a_clear_error(tmp_path: Path) -> None:
     """Unreadable is not empty: an empty page would say that all is well."""
     with pytest.raises(StoreError, match="not a regular file"):
-        HistoryIndex(tmp_path).targets()
+        HistoryIndex(tmp_path).identities()

@@ -14,8 +14,9 @@ import pytest
 from tests.stages.history_lines import NAMESPACE, SELECTOR
 
 from k8s_tuning.queries.history_index import HistoryIndex
+from k8s_tuning.stages.target_identity import TargetIdentity
 
-MINE = NAMESPACE, SELECTOR
+MINE = TargetIdentity(NAMESPACE, SELECTOR)
 APPENDS = 300
 _WRITER = textwrap.dedent(
     """
@@ -43,16 +44,16 @@ def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_p
 
     def look(number: int) -> None:
         while not over.is_set() or not answers[number]:
-            series = columns.series(*MINE, -math.inf, math.inf, 20)
+            series = columns.series(MINE, -math.inf, math.inf, 20)
             sums = sum(map(sum, (series.records_ok, series.records_warn, series.records_error)))
             if sums != series.total_records:
                 faults.append(f"{sums} records in the periods of {series.total_records}")
-            told = columns.records(*MINE, -math.inf, math.inf, limit=1000)
+            told = columns.records(MINE, -math.inf, math.inf, limit=1000)
             if len(told.items) != told.total:
                 faults.append(f"{len(told.items)} records of {told.total}")
             if any(record.run is None for record in told.items):
                 faults.append("a record without its run")
-            for episode in columns.episodes(*MINE, -math.inf, math.inf):
+            for episode in columns.episodes(MINE, -math.inf, math.inf):
                 record = columns.record_at(episode.first)
                 if record is not None and record.health != "ERROR":
                     faults.append(f"an episode that begins with {record.health}")
@@ -70,5 +71,5 @@ def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_p
         for reader in readers:
             reader.result()
     assert faults == []
-    assert columns.records(*MINE, -math.inf, math.inf).items[0].run.run_id == str(APPENDS - 1)
-    assert columns.records(*MINE, -math.inf, math.inf).total == HistoryIndex(path).records(*MINE, 0, math.inf).total
+    assert columns.records(MINE, -math.inf, math.inf).items[0].run.run_id == str(APPENDS - 1)
+    assert columns.records(MINE, -math.inf, math.inf).total == HistoryIndex(path).records(MINE, 0, math.inf).total

@@ -52,7 +52,7 @@ def lanes(draw: st.DrawFn) -> tuple[list[Episode], list[LedgerIncident]]:
 def test_every_run_and_every_incident_is_there_once(both: tuple[list[Episode], list[LedgerIncident]]) -> None:
     episodes, incidents = both
     joined = join(episodes, incidents)
-    assert sorted(one.told.id for one in joined if one.told) == sorted(one.id for one in incidents)
+    assert sorted(one.notified.id for one in joined if one.notified) == sorted(one.id for one in incidents)
     placed = [run for one in joined for run in one.episodes]
     assert sorted(run.started_at for run in placed) == sorted(run.started_at for run in episodes)
     assert [one.started_at for one in joined] == sorted((one.started_at for one in joined), reverse=True)
@@ -70,7 +70,7 @@ def test_a_short_recovery_stays_within_the_incident_that_the_ledger_held_open() 
 
 def test_what_no_planning_has_seen_stands_by_itself() -> None:
     newest, oldest = join([episode(0, 10), episode(60, None)], [told("a", 0, 15)])
-    assert (oldest.told.id if oldest.told else None, newest.told) == ("a", None)
+    assert (oldest.notified.id if oldest.notified else None, newest.notified) == ("a", None)
     assert newest.is_open
     assert newest.ended_at is None
 

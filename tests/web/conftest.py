@@ -1,4 +1,4 @@
-"""The pages over HTTP: `get` asks them, `board` or `filled_board` is what they ask."""
+"""The pages over HTTP: `get` asks them, `queries` or `filled_queries` is what they ask."""
 
 import json
 import socket
@@ -12,18 +12,18 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.web.filled_models import FilledBoard
+from tests.web.filled_models import FilledQueries
 from tests.web.html_page import NAMESPACE, SELECTOR
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.web import pages, rendering
 from k8s_tuning.web.assets import Assets
 
 
 @pytest.fixture(scope="module")
 def server():
-    """The pages below a base path, as Airflow mounts them; `server.board` is what they ask."""
+    """The pages below a base path, as Airflow mounts them; `server.queries` is what they ask."""
     inner = FastAPI()
     inner.include_router(pages.router)
     inner.mount("/static", Assets())
@@ -41,18 +41,18 @@ def server():
 
 
 @pytest.fixture
-def board(server, tmp_path):
-    """The real dashboard over an empty folder, and a targets.yaml with one target."""
+def queries(server, tmp_path):
+    """The real queries over an empty folder, and a targets.yaml with one target."""
     targets = tmp_path / "targets.yaml"
     one = {"name": "arbitrage", "namespace": NAMESPACE, "label_selector": SELECTOR}
     targets.write_text(json.dumps({"targets": [one]}), encoding="utf-8")
-    server.state.dashboard = Dashboard(tmp_path / "history", targets)
-    return server.state.dashboard
+    server.state.queries = HealthQueries(tmp_path / "history", targets)
+    return server.state.queries
 
 
 @pytest.fixture
-def filled_board(server):
-    server.state.dashboard = FilledBoard()
+def filled_queries(server):
+    server.state.queries = FilledQueries()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Answers of the dashboard with every field set, and every free text a stranger's: for what the pages make of them."""
+"""Answers of the queries with every field set, and every free text a stranger's: for what the pages make of them."""
 
 from __future__ import annotations
 
@@ -35,15 +35,10 @@ def _value(name: str, kind: Any) -> Any:
     return {bool: True, int: 1, float: 61.0, Any: HOSTILE}[kind]
 
 
-class FilledBoard:
-    """A Dashboard whose every answer is `filled`."""
+class FilledTarget:
+    """A TargetQueries whose every answer is `filled`."""
 
-    folder = HOSTILE
-
-    def overview(self, *_: Any) -> view_models.Overview:
-        return filled(view_models.Overview)
-
-    def target(self, *_: Any) -> view_models.OverviewRow:
+    def row(self, *_: Any) -> view_models.OverviewRow:
         return filled(view_models.OverviewRow)
 
     def series(self, *_: Any) -> view_models.Series:
@@ -55,20 +50,37 @@ class FilledBoard:
     def records(self, *_: Any) -> view_models.Records:
         return filled(view_models.Records)
 
-    def jobs(self, *_: Any, **__: Any) -> view_models.Jobs:
+    def jobs(self, **_: Any) -> view_models.Jobs:
         return filled(view_models.Jobs)
 
-    def sessions(self, *_: Any) -> view_models.Sessions:
-        return filled(view_models.Sessions)
 
-    def session(self, *_: Any, **__: Any) -> view_models.Session:
-        return filled(view_models.Session)
+class FilledLedger:
+    """A LedgerIndex whose every answer is `filled`."""
 
     def alerts(self, **_: Any) -> view_models.Alerts:
         return filled(view_models.Alerts)
 
     def alert(self, *_: Any) -> view_models.Alert:
         return filled(view_models.Alert)
+
+
+class FilledQueries:
+    """A HealthQueries whose every answer is `filled`."""
+
+    folder = HOSTILE
+    ledger = FilledLedger()
+
+    def overview(self, *_: Any) -> view_models.Overview:
+        return filled(view_models.Overview)
+
+    def target(self, *_: Any, **__: Any) -> FilledTarget:
+        return FilledTarget()
+
+    def sessions(self, *_: Any) -> view_models.Sessions:
+        return filled(view_models.Sessions)
+
+    def session(self, *_: Any, **__: Any) -> view_models.Session:
+        return filled(view_models.Session)
 
     def run(self, *_: Any) -> view_models.Run:
         return filled(view_models.Run)

@@ -15,7 +15,7 @@ from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
 from k8s_tuning.queries import view_models
-from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
@@ -209,7 +209,7 @@ def test_a_fault_that_nobody_foresaw_is_500_in_a_sentence(get, monkeypatch):
     def broken(self, *asked):
         raise ZeroDivisionError("https://user:s3cr3t@host/")
 
-    monkeypatch.setattr(Dashboard, "overview", broken)
+    monkeypatch.setattr(HealthQueries, "overview", broken)
     for path in ("/api/v1/overview", "/"):
         answer = get(path, 500)
         assert "s3cr3t" not in answer.text

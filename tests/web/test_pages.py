@@ -21,7 +21,7 @@ from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSes
 
 
 def record(
-    board,
+    queries,
     level="ERROR",
     *,
     minutes_ago=1,
@@ -40,17 +40,17 @@ def record(
     )  # fmt: skip
     found = [job] if jobs is None and listed else []
     snapshot = K8sHealthSnapshot(namespace, SELECTOR, found, list(errors), level, at, listed, cluster)
-    K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
+    K8sHealthHistoryStore(queries.folder / "health.jsonl").append(snapshot, target=target, run_id=run_id)
     return at
 
 
-def test_with_nothing_recorded_the_overview_says_how_to_start(board, get):
+def test_with_nothing_recorded_the_overview_says_how_to_start(queries, get):
     text = Page(get("").text).text
     assert "Nothing is recorded yet" in text
     assert "arbitrage trading-bots" in text
     assert "k8s_tuning_pipeline" in text
     assert "k8s_health_monitor" in text
-    assert str(board.folder) in text
+    assert str(queries.folder) in text
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_with_nothing_recorded_the_overview_says_how_to_start(board, get):
         (TARGET, "NO RECORD"),
     ],
 )
-def test_with_nothing_recorded_every_page_says_so(board, get, path, told):
+def test_with_nothing_recorded_every_page_says_so(queries, get, path, told):
     assert told in Page(get(path).text).text
 
 
-def test_an_ill_target_tells_its_health_in_words_and_a_shape(board, get):
-    record(board, "OK", minutes_ago=9, target="arbitrage")
-    since = record(board, "ERROR", minutes_ago=4, target="arbitrage", run_id="k8s_health_monitor/scheduled__1+00:00")
+def test_an_ill_target_tells_its_health_in_words_and_a_shape(queries, get):
+    record(queries, "OK", minutes_ago=9, target="arbitrage")
+    since = record(queries, "ERROR", minutes_ago=4, target="arbitrage", run_id="k8s_health_monitor/scheduled__1+00:00")
     page = Page(get("").text)
     assert "ERROR since" in page.text
     assert since.replace("T", " ").replace("Z", " UTC") in page.text
@@ -77,10 +77,10 @@ def test_an_ill_target_tells_its_health_in_words_and_a_shape(board, get):
     assert any("is-ERROR" in one.get("class", "") for one in page.all("svg"))
 
 
-def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(board, get):
-    at = record(board, "WARN", listed=False, errors=["Jobs not read: 403"])
+def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(queries, get):
+    at = record(queries, "WARN", listed=False, errors=["Jobs not read: 403"])
     look = TargetLook(NAMESPACE, SELECTOR, at, errors=["Jobs not read: 403"], jobs_listed=False)
-    LookStore(board.folder / "looks").keep(look)
+    LookStore(queries.folder / "looks").keep(look)
     overview = Page(get("").text)
     assert "WARN not known: the Jobs could not be listed" in overview.text
     assert not any("is-OK" in one.get("class", "") and "level" in one.get("class", "") for one in overview.all("span"))
@@ -88,18 +88,18 @@ def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(board, get):
     assert "Jobs: not known, they could not be listed" in target
     assert "WARN not known not known Jobs not read: 403" in target, "the record's row: health, Jobs, why"
     assert "The selector found no Job" not in target
-    key = (NAMESPACE, SELECTOR)
-    assert board.records(*key, 0, math.inf).items[0].jobs_ok is None, "what the API answers with"
-    assert board.series(*key, 0, math.inf).jobs_error == [None]
-    assert board.jobs(*key).total is None
+    target = queries.target(NAMESPACE, SELECTOR)
+    assert target.records(0, math.inf).items[0].jobs_ok is None, "what the API answers with"
+    assert target.series(0, math.inf).jobs_error == [None]
+    assert target.jobs().total is None
 
 
-def test_two_clusters_with_one_namespace_and_selector_are_two_targets(board, get):
+def test_two_clusters_with_one_namespace_and_selector_are_two_targets(queries, get):
     """Each with its own row, page, Jobs, records and link."""
     for cluster, level in (("conn-east", "ERROR"), ("conn-west", "OK")):
-        at = record(board, level, target=cluster[5:], cluster=cluster)
+        at = record(queries, level, target=cluster[5:], cluster=cluster)
         look = TargetLook(NAMESPACE, SELECTOR, at, cluster=cluster, jobs=[JobLook(f"of-{cluster}", level, "FAILED")])
-        LookStore(board.folder / "looks").keep(look)
+        LookStore(queries.folder / "looks").keep(look)
     page = Page(get("").text)
     assert "on conn-east" in page.text
     assert "on conn-west" in page.text
@@ -116,59 +116,59 @@ def test_two_clusters_with_one_namespace_and_selector_are_two_targets(board, get
         assert "Records 1" in text
 
 
-def test_a_target_without_jobs_is_idle_in_word_and_shape_and_no_green_ok(board, get):
-    record(board, "OK", jobs=())
+def test_a_target_without_jobs_is_idle_in_word_and_shape_and_no_green_ok(queries, get):
+    record(queries, "OK", jobs=())
     page = Page(get("").text)
     assert "idle, no Jobs since" in page.text
     assert not any("level is-OK" in one.get("class", "") for one in page.all("span"))
     assert any("is-IDLE" in one.get("class", "") for one in page.all("svg"))
     assert {one["class"] for one in page.all("rect") if one.get("class", "").startswith("is-")} >= {"is-IDLE"}
     assert "idle, no Jobs" in Page(get(TARGET).text).text
-    row = board.overview(3600).rows[0]
+    row = queries.overview(3600).rows[0]
     assert (row.status, row.last_health, row.jobs_ok) == ("IDLE", "OK", 0)
-    assert board.records(NAMESPACE, SELECTOR, 0, math.inf).items[0].idle
+    assert queries.target(NAMESPACE, SELECTOR).records(0, math.inf).items[0].idle
 
 
-def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(board, get):
-    record(board, "OK", minutes_ago=300)
+def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(queries, get):
+    record(queries, "OK", minutes_ago=300)
     text = Page(get("").text).text
     assert "STALE last seen OK" in text
     assert "5 hr ago" in text
     assert "OK since" not in text
 
 
-def test_a_record_of_a_clock_that_is_ahead_is_stale_and_says_so(board, get):
-    at = record(board, "OK", minutes_ago=-90)
-    record(board, "ERROR", minutes_ago=1)
+def test_a_record_of_a_clock_that_is_ahead_is_stale_and_says_so(queries, get):
+    at = record(queries, "OK", minutes_ago=-90)
+    record(queries, "ERROR", minutes_ago=1)
     text = Page(get("").text).text
     assert "STALE" in text
     assert f"its newest record is dated {at}, still to come; set the clocks" in text
 
 
-def test_a_renamed_target_is_one_and_says_what_it_was_called(board, get):
-    record(board, "OK", minutes_ago=9, target="old-name")
-    record(board, "OK", minutes_ago=4, target="arbitrage")
+def test_a_renamed_target_is_one_and_says_what_it_was_called(queries, get):
+    record(queries, "OK", minutes_ago=9, target="old-name")
+    record(queries, "OK", minutes_ago=4, target="arbitrage")
     page = Page(get("").text)
     assert "formerly old-name" in page.text
     assert len([one for one in page.all("a") if one.get("class") == "name"]) == 1
 
 
-def test_a_record_leads_to_the_dag_run_that_wrote_it(board, get):
-    record(board, run_id="k8s_health_monitor/scheduled__2025-11-16T10:00:00+00:00")
+def test_a_record_leads_to_the_dag_run_that_wrote_it(queries, get):
+    record(queries, run_id="k8s_health_monitor/scheduled__2025-11-16T10:00:00+00:00")
     links = [one["href"] for one in Page(get(TARGET).text).all("a") if "data-airflow" in one]
     goal = "/dags/k8s_health_monitor/runs/scheduled__2025-11-16T10%3A00%3A00%2B00%3A00"
     assert any(link.endswith(goal) for link in links)
 
 
-def test_a_run_shows_what_it_recorded(board, get):
-    record(board, run_id="k8s_health_monitor/one", errors=["pods: 403 Forbidden"])
+def test_a_run_shows_what_it_recorded(queries, get):
+    record(queries, run_id="k8s_health_monitor/one", errors=["pods: 403 Forbidden"])
     text = Page(get("run?dag_id=k8s_health_monitor&run_id=one").text).text
     assert "pods: 403 Forbidden" in text
     assert "oom_killed" in text
 
 
-def test_one_record_makes_a_whole_page(board, get):
-    at = record(board)
+def test_one_record_makes_a_whole_page(queries, get):
+    at = record(queries)
     page = Page(get(TARGET + "&range=all").text)
     assert "1 record" in page.text
     assert f"incident-{at}" in [attributes.get("id") for _, attributes in page.elements]
@@ -187,9 +187,9 @@ JOBS = [
 ]  # fmt: skip
 
 
-def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(board, get):
-    at = record(board)
-    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
+def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(queries, get):
+    at = record(queries)
+    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
     text = Page(get(TARGET).text).text
     for told in (
         "FAILED on node-1", "oom_killed", "137", "1 min 30 sec", "MemoryError <b>", "only the end", "restarting <i>",
@@ -210,38 +210,38 @@ def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(board, get):
     ],
     ids=["worst first", "sorted", "searched", "by phase", "by health"],
 )
-def test_jobs_are_searched_and_sorted_by_the_address(board, get, asked, names):
-    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+def test_jobs_are_searched_and_sorted_by_the_address(queries, get, asked, names):
+    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     html = get(TARGET + asked).text
     assert re.findall(r'<span class="id">arb-tuning-a-([^<]+)</span>', html) == names
     if not names:
         assert "No Job fits the search." in html
 
 
-def test_an_unknown_sort_is_told_with_what_would_be_right(board, get):
-    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+def test_an_unknown_sort_is_told_with_what_would_be_right(queries, get):
+    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     assert "sort: &#39;colour&#39; is not one of health, name" in get(TARGET + "&sort=colour", status=422).text
 
 
-def test_a_sorted_column_says_so_and_turns_round(board, get):
-    LookStore(board.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
+def test_a_sorted_column_says_so_and_turns_round(queries, get):
+    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     page = Page(get(TARGET + "&sort=name&order=asc").text)
     assert [one["aria-sort"] for one in page.all("th") if "aria-sort" in one] == ["ascending"]
     links = [parse_qs(urlsplit(one["href"]).query) for one in page.all("a") if one.get("class") == "sort"]
     assert (["name"], ["desc"]) in [(one["sort"], one["order"]) for one in links]
 
 
-def test_a_damaged_snapshot_costs_the_jobs_and_not_the_page(board, get):
-    store = LookStore(board.folder / "looks")
-    store.keep(TargetLook(NAMESPACE, SELECTOR, record(board), jobs=JOBS))
-    for path in (board.folder / "looks").glob("*.json"):
+def test_a_damaged_snapshot_costs_the_jobs_and_not_the_page(queries, get):
+    store = LookStore(queries.folder / "looks")
+    store.keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
+    for path in (queries.folder / "looks").glob("*.json"):
         path.write_bytes(b'{"namespace": "trad')
     text = Page(get(TARGET).text).text
     assert "Not everything could be read:" in text
     assert "ERROR since" in text
 
 
-def apply_session(board, session_id, phases):
+def apply_session(queries, session_id, phases):
     """A session in NAMESPACE with a Job for each phase."""
     jobs = [
         SessionJob(
@@ -251,14 +251,14 @@ def apply_session(board, session_id, phases):
         for number, phase in enumerate(phases)
     ]  # fmt: skip
     applied = TuningSession(NAMESPACE, session_id, "k8s_tuning_pipeline/manual", "2025-11-16T09:59:00Z", jobs=jobs)
-    SessionStore(board.folder / "sessions").applied(applied)
+    SessionStore(queries.folder / "sessions").applied(applied)
 
 
 SESSION = f"session?namespace={NAMESPACE}&session_id=demo"
 
 
-def test_a_session_shows_its_progress_and_a_column_a_parameter(board, get):
-    apply_session(board, "demo", ["SUCCEEDED", "FAILED", "RUNNING", "PENDING", "UNSEEN", "GONE"])
+def test_a_session_shows_its_progress_and_a_column_a_parameter(queries, get):
+    apply_session(queries, "demo", ["SUCCEEDED", "FAILED", "RUNNING", "PENDING", "UNSEEN", "GONE"])
     assert "3 of 6 done" in Page(get("sessions").text).text
     text = Page(get(SESSION).text).text
     for told in ("3 of 6 done", "1 succeeded", "1 failed", "1 running", "1 pending", "1 not seen yet", "lr", "0.01"):
@@ -266,29 +266,29 @@ def test_a_session_shows_its_progress_and_a_column_a_parameter(board, get):
 
 
 @pytest.mark.parametrize(("phases", "seconds"), [(["RUNNING", "FAILED"], "5"), (["SUCCEEDED", "FAILED"], "30")])
-def test_a_page_with_a_running_session_refreshes_faster(board, get, phases, seconds):
-    apply_session(board, "demo", phases)
+def test_a_page_with_a_running_session_refreshes_faster(queries, get, phases, seconds):
+    apply_session(queries, "demo", phases)
     for path in ("sessions", SESSION):
         assert Page(get(path).text).all("body")[0]["data-refresh"] == seconds
 
 
-def test_sessions_are_searched(board, get):
-    apply_session(board, "demo", ["RUNNING"])
-    apply_session(board, "other", ["RUNNING"])
+def test_sessions_are_searched(queries, get):
+    apply_session(queries, "demo", ["RUNNING"])
+    apply_session(queries, "other", ["RUNNING"])
     text = get("sessions?q=DEM").text
     assert "session_id=demo" in text
     assert "session_id=other" not in text
     assert "No session fits the search." in get("sessions?q=nothing").text
 
 
-def test_a_message_is_shown_with_what_became_of_it(board, get):
+def test_a_message_is_shown_with_what_became_of_it(queries, get):
     line = LedgerLine(
         at=timestamps.now(), run_id="k8s_health_monitor/one", incident_id="3fa9c1d2e4b5", namespace=NAMESPACE,
         selector=SELECTOR, target="arbitrage", started_at="2025-11-16T10:00:00Z", receiver="ops", channel="console",
         decision="first", why="nobody knows of it yet", status=Status.FIRING, severity=IncidentSeverity.CRITICAL,
         outcome="owed", notice_id="n1",
     )  # fmt: skip
-    Ledger(board.folder / "alerts-ledger.jsonl").append([line])
+    Ledger(queries.folder / "alerts-ledger.jsonl").append([line])
     text = Page(get("alerts").text).text
     for told in ("1 entry", "CRITICAL", "nobody knows of it yet", "owed", "not yet: owed for", "arbitrage"):
         assert told in text, told
@@ -298,31 +298,31 @@ def test_a_message_is_shown_with_what_became_of_it(board, get):
     assert "No entry fits these filters" in html
 
 
-def test_torn_lines_cost_themselves_and_are_told_of(board, get):
-    record(board)
-    with (board.folder / "health.jsonl").open("ab") as file:
+def test_torn_lines_cost_themselves_and_are_told_of(queries, get):
+    record(queries)
+    with (queries.folder / "health.jsonl").open("ab") as file:
         file.write(b'{"timestamp": "2025-1\n\x00\x00\x00\n')
-    record(board, "OK", minutes_ago=0)
+    record(queries, "OK", minutes_ago=0)
     text = Page(get("").text).text
     assert "OK since" in text
     assert "Not everything could be read: health.jsonl: 2 lines are no health record" in text
 
 
-def test_a_range_in_the_address_is_what_the_page_shows(board, get):
-    record(board, minutes_ago=60 * 30)
+def test_a_range_in_the_address_is_what_the_page_shows(queries, get):
+    record(queries, minutes_ago=60 * 30)
     assert "Nothing was recorded in this range." in Page(get(TARGET).text).text
     page = Page(get(TARGET + "&range=7d").text)
     assert "1 record" in page.text
     assert next(one for one in page.all("a") if one.get("aria-current") == "true")["href"].endswith("range=7d")
 
 
-def test_a_forms_time_is_utc(board, get):
+def test_a_forms_time_is_utc(queries, get):
     page = Page(get(TARGET + "&since=2025-11-16T10:00:00&until=2025-11-16T11:00:30").text)
     fields = {one["name"]: one["value"] for one in page.all("input") if one["type"] == "datetime-local"}
     assert fields == {"since": "2025-11-16T10:00:00", "until": "2025-11-16T11:00:30"}
 
 
-def test_zooming_out_doubles_the_range(board, get):
+def test_zooming_out_doubles_the_range(queries, get):
     page = Page(get(TARGET + "&since=2025-11-16T10:00:00Z&until=2025-11-16T12:00:00Z").text)
     query = [parse_qs(urlsplit(one["href"]).query) for one in page.all("a")]
     ranges = [(one["since"], one["until"]) for one in query if "since" in one and "until" in one]
@@ -338,11 +338,11 @@ def test_zooming_out_doubles_the_range(board, get):
         ("alert?ref=gone", 404, "There is nothing by this name"),
     ],
 )
-def test_what_cannot_be_shown_is_told_as_a_page(board, get, path, status, told):
+def test_what_cannot_be_shown_is_told_as_a_page(queries, get, path, status, told):
     assert told in Page(get(path, status=status).text).text
 
 
-def test_korean_readers_read_korean(board, get):
+def test_korean_readers_read_korean(queries, get):
     answer = get("", "ko-KR,ko;q=0.9")
     assert answer.headers["content-language"] == "ko"
     assert "Accept-Language" in answer.headers["vary"]
@@ -359,26 +359,26 @@ def records_listed(get, page=""):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "", "1e9", "2.0", "٣", "99999999999999999999"])
-def test_what_is_no_page_number_is_the_first_page(board, get, number):
+def test_what_is_no_page_number_is_the_first_page(queries, get, number):
     for minutes in range(40, 0, -1):
-        record(board, minutes_ago=minutes)
+        record(queries, minutes_ago=minutes)
     first, second = records_listed(get), records_listed(get, "&records_page=2")
     assert (first[0], second[0]) == ("1 to 25 of 40", "26 to 40 of 40")
     assert (len(first[1]), len(second[1])) == (25, 15)
     assert records_listed(get, f"&records_page={number}") == first
 
 
-def test_a_target_of_every_job_has_its_page_and_its_alerts(board, get):
+def test_a_target_of_every_job_has_its_page_and_its_alerts(queries, get):
     """An empty selector is one, and stays in every link."""
     snapshot = K8sHealthSnapshot("n", "", [], [], HealthLevel.OK, timestamps.now())
-    K8sHealthHistoryStore(board.folder / "health.jsonl").append(snapshot)
+    K8sHealthHistoryStore(queries.folder / "health.jsonl").append(snapshot)
     (link,) = [link for link in Page(get("").text).links if "target?namespace=n&" in link]
     assert parse_qs(urlsplit(link).query, keep_blank_values=True)["selector"] == [""]
     page = Page(get(link).text)
     assert "n (every Job)" in page.text
     assert all("selector=" in link for link in page.links if "target?" in link)
     at = timestamps.now()
-    Ledger(board.folder / "alerts-ledger.jsonl").append(
+    Ledger(queries.folder / "alerts-ledger.jsonl").append(
         [
             LedgerLine(
                 at, "d/r", f"i-{selector}", "n", selector, None, at, "team", "console", "first", "it is new",
@@ -387,13 +387,13 @@ def test_a_target_of_every_job_has_its_page_and_its_alerts(board, get):
             for selector in ("", "app=other")
         ]
     )  # fmt: skip
-    assert board.alerts(namespace="n", selector="").total == 1
+    assert queries.ledger.alerts(namespace="n", selector="").total == 1
     assert len([link for link in Page(get("alerts?namespace=n&selector=").text).links if "alert?" in link]) == 1
 
 
-def test_a_bar_leads_to_its_row_or_where_that_is_on_a_later_page_to_its_own_time(board, get):
+def test_a_bar_leads_to_its_row_or_where_that_is_on_a_later_page_to_its_own_time(queries, get):
     for number in range(60, 0, -1):
-        record(board, "ERROR" if number % 2 else "OK", minutes_ago=number)
+        record(queries, "ERROR" if number % 2 else "OK", minutes_ago=number)
     bars = [link for link in Page(get(TARGET + "&range=24h").text).links if "#incident" in link]
     listed = [link for link in bars if link.startswith("#incident-")]
     apart = [link for link in bars if "since=" in link and link.endswith("#incidents")]

@@ -26,7 +26,7 @@ EVERY_PAGE = {
 
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
 @pytest.mark.parametrize("language", ["en", "ko"])
-def test_a_strangers_text_is_text_on_every_page(filled_board, get, path, language):
+def test_a_strangers_text_is_text_on_every_page(filled_queries, get, path, language):
     """Nothing of it becomes an element, an attribute, a template or an unseen character."""
     html = get(path, language).text
     page = Page(html)
@@ -39,7 +39,7 @@ def test_a_strangers_text_is_text_on_every_page(filled_board, get, path, languag
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
-def test_every_page_keeps_to_the_content_security_policy(filled_board, get, path):
+def test_every_page_keeps_to_the_content_security_policy(filled_queries, get, path):
     """No inline script, no inline style, no handler in an attribute, nothing from elsewhere."""
     for tag, attributes in Page(get(path).text).elements:
         assert tag not in ("style", "base", "object", "iframe")
@@ -56,7 +56,7 @@ def test_no_template_steps_out_of_escaping():
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
-def test_every_link_of_a_page_stays_below_its_base_path(filled_board, server, get, path):
+def test_every_link_of_a_page_stays_below_its_base_path(filled_queries, server, get, path):
     """To a page of ours, to a file of ours, or into Airflow beside us: also behind a proxy that adds a path."""
     here = server.address + path
     for tag, attributes in Page(get(path).text).elements:
@@ -68,7 +68,7 @@ def test_every_link_of_a_page_stays_below_its_base_path(filled_board, server, ge
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
-def test_the_files_that_a_page_asks_for_are_there(filled_board, server, get, path):
+def test_the_files_that_a_page_asks_for_are_there(filled_queries, server, get, path):
     page = Page(get(path).text)
     for address in [one["src"] for one in page.all("script")] + [one["href"] for one in page.all("link")]:
         answer = httpx2.get(urljoin(server.address + path, address))
@@ -76,13 +76,13 @@ def test_the_files_that_a_page_asks_for_are_there(filled_board, server, get, pat
         assert "immutable" in answer.headers["cache-control"]
 
 
-def test_a_target_is_found_again_by_its_link_whatever_its_name(filled_board, server, get):
+def test_a_target_is_found_again_by_its_link_whatever_its_name(filled_queries, server, get):
     links = [one["href"] for one in Page(get("").text).all("a") if one.get("class") == "name"]
     assert parse_qs(urlsplit(links[0]).query)["selector"] == [HOSTILE]
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE.values(), ids=EVERY_PAGE)
-def test_every_id_of_a_page_is_given_once_and_every_live_region_has_one(filled_board, get, path):
+def test_every_id_of_a_page_is_given_once_and_every_live_region_has_one(filled_queries, get, path):
     page = Page(get(path).text)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))

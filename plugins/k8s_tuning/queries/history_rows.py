@@ -49,9 +49,9 @@ class HistoryRows:
         self.names = _Numbers()
         self.broken = BrokenLines(path)
 
-    def rows(self, namespace: str, selector: str, cluster: str | None = None) -> Rows:
+    def rows(self, where: TargetIdentity) -> Rows:
         """A target's, in the order of time; none for one that was never recorded."""
-        found = self.targets.find(namespace, selector, None, cluster)
+        found = self.targets.find(where.namespace, where.selector, None, where.cluster)
         return found.growing.rows() if found else Rows.room(0)
 
     def recorded(self) -> list[TargetRows]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from k8s_tuning.queries.history_index import Episode
 from k8s_tuning.queries.notices import LedgerIncident
+from k8s_tuning.queries.series import Episode
 from k8s_tuning.queries.view_models import Level
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
@@ -21,27 +21,27 @@ _ENDLESS = "9999-12-31T23:59:59Z"
 class JoinedIncident:
     """One incident: what the ledger says of it (None where it says nothing), and its runs of records, oldest first."""
 
-    told: LedgerIncident | None
+    notified: LedgerIncident | None
     episodes: list[Episode] = field(default_factory=list)
 
     @property
     def started_at(self) -> str:
         """When it began."""
         starts = [episode.started_at for episode in self.episodes[:1]]
-        return min([*starts, self.told.started_at] if self.told else starts)
+        return min([*starts, self.notified.started_at] if self.notified else starts)
 
     @property
     def is_open(self) -> bool:
         """Whether it lasts: the ledger's word, where it has one."""
-        return self.told.is_open if self.told else self.episodes[-1].ended_at is None
+        return self.notified.is_open if self.notified else self.episodes[-1].ended_at is None
 
     @property
     def ended_at(self) -> str | None:
         """When it ended; None while it lasts."""
         if self.is_open:
             return None
-        if self.told and self.told.over_at:
-            return self.told.over_at
+        if self.notified and self.notified.over_at:
+            return self.notified.over_at
         return self.episodes[-1].ended_at if self.episodes else self.started_at
 
     @property
@@ -50,25 +50,25 @@ class JoinedIncident:
         levels = [episode.worst for episode in self.episodes]
         if levels:
             return "ERROR" if "ERROR" in levels else "WARN"
-        return "ERROR" if self.told and self.told.severity == IncidentSeverity.CRITICAL else "WARN"
+        return "ERROR" if self.notified and self.notified.severity == IncidentSeverity.CRITICAL else "WARN"
 
     @property
     def severity(self) -> str:
         """The worst of what was told and of what was recorded."""
         if self.worst == "ERROR":
             return IncidentSeverity.CRITICAL.value
-        return self.told.severity if self.told else IncidentSeverity.WARN.value
+        return self.notified.severity if self.notified else IncidentSeverity.WARN.value
 
 
-def join(episodes: Sequence[Episode], told: Sequence[LedgerIncident]) -> list[JoinedIncident]:
+def join(episodes: Sequence[Episode], notified: Sequence[LedgerIncident]) -> list[JoinedIncident]:
     """Every incident once, newest first. A run of records belongs to the ledger's incident in whose time it began."""
-    known = sorted((JoinedIncident(one) for one in told), key=lambda one: one.started_at)
+    known = sorted((JoinedIncident(one) for one in notified), key=lambda one: one.started_at)
     alone = []
     position = 0
     for episode in sorted(episodes, key=lambda one: one.started_at):
         while position + 1 < len(known) and known[position + 1].started_at <= episode.started_at:
             position += 1
-        owner = known[position] if known and _holds(known[position].told, episode) else None
+        owner = known[position] if known and _holds(known[position].notified, episode) else None
         if owner is not None:
             owner.episodes.append(episode)
         else:
@@ -76,8 +76,8 @@ def join(episodes: Sequence[Episode], told: Sequence[LedgerIncident]) -> list[Jo
     return sorted([*known, *alone], key=lambda one: one.started_at, reverse=True)
 
 
-def _holds(told: LedgerIncident | None, episode: Episode) -> bool:
-    if told is None:
+def _holds(notified: LedgerIncident | None, episode: Episode) -> bool:
+    if notified is None:
         return False
-    end = _ENDLESS if told.is_open else (told.over_at or told.started_at)
-    return told.started_at <= episode.started_at <= end
+    end = _ENDLESS if notified.is_open else (notified.over_at or notified.started_at)
+    return notified.started_at <= episode.started_at <= end

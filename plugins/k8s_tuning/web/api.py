@@ -1,4 +1,4 @@
-"""The JSON API: the same answers as the pages', from the same Dashboard. Its schema is /api/v1/openapi.json."""
+"""The JSON API: the same answers as the pages', from the same HealthQueries. Its schema is /api/v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from k8s_tuning.queries import view_models
 from k8s_tuning.queries.jobs import SORTS as JOB_SORTS
-from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.overview import HealthQueries
+from k8s_tuning.queries.target import TargetQueries
 from k8s_tuning.web import ranges
 from k8s_tuning.web.ranges import Range
 
@@ -25,10 +26,10 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, with its place, and what to do.")
 
 
-def dashboard_of(request: Request) -> Dashboard:
-    """The one Dashboard of this process."""
-    dashboard: Dashboard = request.app.state.dashboard
-    return dashboard
+def queries_of(request: Request) -> HealthQueries:
+    """The one HealthQueries of this process."""
+    queries: HealthQueries = request.app.state.queries
+    return queries
 
 
 def _range(
@@ -51,7 +52,7 @@ def _range_if_asked(
     return asked if request.query_params.keys() & {"range", "since", "until"} else None
 
 
-BoardDep = Annotated[Dashboard, Depends(dashboard_of)]
+QueriesDep = Annotated[HealthQueries, Depends(queries_of)]
 RangeDep = Annotated[Range, Depends(_range)]
 Namespace = Annotated[str, Query(description="The target's namespace.")]
 Selector = Annotated[str, Query(description="The target's label selector, as it is recorded.")]
@@ -64,24 +65,19 @@ Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items at
 Offset = Annotated[int, Query(ge=0, description="How many items to pass over.")]
 
 
-class Target(BaseModel):
-    """What a target is told by."""
-
-    namespace: str
-    selector: str
-    cluster: str | None
-
-
-def _target(board: BoardDep, namespace: Namespace, selector: Selector, cluster: ClusterName = None) -> Target:
-    if not board.knows(namespace, selector, cluster):
+def _target(
+    queries: QueriesDep, namespace: Namespace, selector: Selector, cluster: ClusterName = None
+) -> TargetQueries:
+    found = queries.target(namespace, selector, cluster)
+    if not found.is_known:
         where = f" on cluster {cluster!r}" if cluster else ""
         raise HTTPException(
             404, f"targets.yaml names no target {namespace} {selector!r}{where}, and the history has no record of it"
         )
-    return Target(namespace=namespace, selector=selector, cluster=cluster)
+    return found
 
 
-TargetDep = Annotated[Target, Depends(_target)]
+TargetDep = Annotated[TargetQueries, Depends(_target)]
 
 router = APIRouter(
     prefix="/api/v1",
@@ -111,50 +107,40 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "descriptio
 
 @router.get("/overview", tags=["targets"])
 def overview(
-    board: BoardDep,
+    queries: QueriesDep,
     name: Annotated[
         str,
         Query(alias="range", description="How far the strips go back.", json_schema_extra={"enum": list(ranges.NAMED)}),
     ] = ranges.DEFAULT,
 ) -> view_models.Overview:
     """Every target with its present health, the worst first."""
-    return board.overview(ranges.named_seconds(name))
+    return queries.overview(ranges.named_seconds(name))
 
 
 @router.get("/series", tags=["targets"], responses=_UNKNOWN)
 def series(
-    board: BoardDep,
     target: TargetDep,
     asked: RangeDep,
     points: Annotated[int, Query(ge=1, le=5000, description="At most so many periods.")] = 600,
 ) -> view_models.Series:
     """A target's health and Job counts over time."""
-    return board.series(target.namespace, target.selector, asked.since, asked.until, points, cluster=target.cluster)
+    return target.series(asked.since, asked.until, points)
 
 
 @router.get("/incidents", tags=["targets"], responses=_UNKNOWN)
-def incidents(
-    board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
-) -> view_models.Incidents:
+def incidents(target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0) -> view_models.Incidents:
     """A target's incidents that touch the range, newest first."""
-    return board.incidents(
-        target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
-    )
+    return target.incidents(asked.since, asked.until, limit, offset)
 
 
 @router.get("/records", tags=["targets"], responses=_UNKNOWN)
-def records(
-    board: BoardDep, target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0
-) -> view_models.Records:
+def records(target: TargetDep, asked: RangeDep, limit: Limit = 50, offset: Offset = 0) -> view_models.Records:
     """A target's health records of the range, newest first."""
-    return board.records(
-        target.namespace, target.selector, asked.since, asked.until, limit, offset, cluster=target.cluster
-    )
+    return target.records(asked.since, asked.until, limit, offset)
 
 
 @router.get("/jobs", tags=["targets"], responses=_UNKNOWN)
 def jobs(
-    board: BoardDep,
     target: TargetDep,
     q: Words = None,
     health: Annotated[Literal["OK", "WARN", "ERROR"] | None, Query()] = None,
@@ -166,21 +152,20 @@ def jobs(
     offset: Offset = 0,
 ) -> view_models.Jobs:
     """The Jobs of a target's newest snapshot, with their last log lines and events."""
-    return board.jobs(
-        target.namespace, target.selector, cluster=target.cluster, q=q, health=health, phase=phase,
-        session_id=session_id, sort=sort, order=order, limit=limit, offset=offset,
-    )  # fmt: skip
+    return target.jobs(
+        q=q, health=health, phase=phase, session_id=session_id, sort=sort, order=order, limit=limit, offset=offset
+    )
 
 
 @router.get("/sessions", tags=["sessions"])
-def sessions(board: BoardDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> view_models.Sessions:
+def sessions(queries: QueriesDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> view_models.Sessions:
     """Tuning sessions with their progress, newest first."""
-    return board.sessions(q, limit, offset)
+    return queries.sessions(q, limit, offset)
 
 
 @router.get("/session", tags=["sessions"], responses=_UNKNOWN)
 def session(
-    board: BoardDep,
+    queries: QueriesDep,
     namespace: Annotated[str, Query(description="Where its Jobs are.")],
     session_id: Annotated[str, Query()],
     q: Words = None,
@@ -190,7 +175,7 @@ def session(
     offset: Offset = 0,
 ) -> view_models.Session:
     """One tuning session: its Jobs with their parameters."""
-    found = board.session(namespace, session_id, q, sort, order, limit, offset)
+    found = queries.session(namespace, session_id, q, sort, order, limit, offset)
     if found is None:
         raise HTTPException(
             404, f"no session {session_id!r} was applied in namespace {namespace!r}, or it is forgotten"
@@ -200,7 +185,7 @@ def session(
 
 @router.get("/alerts", tags=["alerts"])
 def alerts(
-    board: BoardDep,
+    queries: QueriesDep,
     asked: Annotated[Range | None, Depends(_range_if_asked)],
     target: Annotated[str | None, Query(description="One of the answer's `targets`.")] = None,
     channel: Annotated[str | None, Query(description="One of the answer's `channels`.")] = None,
@@ -216,8 +201,8 @@ def alerts(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> view_models.Alerts:
-    """Entries of the alerts' ledger, newest first: what was owed to whom, why, and when it went out."""
-    return board.alerts(
+    """Entries of the alerts' ledger, newest first: what was pending for whom, why, and when it went out."""
+    return queries.ledger.alerts(
         since=asked.since if asked else None, until=asked.until if asked else None, target=target, channel=channel,
         decision=decision, outcome=outcome, namespace=namespace, selector=selector, cluster=cluster, q=q, run_id=run_id,
         incident_id=incident_id, quiet=quiet, limit=limit, offset=offset,
@@ -225,15 +210,15 @@ def alerts(
 
 
 @router.get("/alert", tags=["alerts"], responses=_UNKNOWN)
-def alert(board: BoardDep, ref: Annotated[str, Query(description="An entry's `ref`.")]) -> view_models.Alert:
+def alert(queries: QueriesDep, ref: Annotated[str, Query(description="An entry's `ref`.")]) -> view_models.Alert:
     """One entry of the ledger whole: every attempt, and the message as it was sent."""
-    found = board.alert(ref)
+    found = queries.ledger.alert(ref)
     if found is None:
         raise HTTPException(404, f"the ledger has no entry {ref!r} (any more); /alerts lists what it has")
     return found
 
 
 @router.get("/run", tags=["runs"])
-def run(board: BoardDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> view_models.Run:
+def run(queries: QueriesDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> view_models.Run:
     """Everything that one DAG run left behind; empty lists for a run that left nothing."""
-    return board.run(dag_id, run_id)
+    return queries.run(dag_id, run_id)

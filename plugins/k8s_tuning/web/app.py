@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.queries.overview import Dashboard
+from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.web import api, pages, rendering
 from k8s_tuning.web.assets import Assets
 from k8s_tuning.web.gate import Gate
@@ -37,7 +37,7 @@ def create_app(folder: str | Path, targets_file: str | Path) -> Gate:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.dashboard = Dashboard(folder, targets_file)
+    app.state.queries = HealthQueries(folder, targets_file)
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_api_route("/api/v1/docs", _documentation, include_in_schema=False)

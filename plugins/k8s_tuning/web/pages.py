@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections import Counter
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +14,9 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.queries.overview import Dashboard
-from k8s_tuning.queries.view_models import Jobs, OverviewRow
+from k8s_tuning.queries.overview import HealthQueries
+from k8s_tuning.queries.target import TargetQueries
+from k8s_tuning.queries.view_models import Jobs
 from k8s_tuning.web import drawing, ranges, rendering, wording
 from k8s_tuning.web.ranges import Range
 
@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 def overview(request: Request) -> Response:
     """Every target, the worst first."""
     name = request.query_params.get("range") or ranges.DEFAULT
-    found = _dashboard(request).overview(ranges.named_seconds(name))
+    found = _queries(request).overview(ranges.named_seconds(name))
     counts: Counter[str] = Counter(row.status for row in found.rows)
     return rendering.answer(
         request,
@@ -42,26 +42,23 @@ def overview(request: Request) -> Response:
         now=found.now,
         range=name,
         sums={status: counts[status] for status in _STATUSES},
-        folder=_dashboard(request).folder,
+        folder=_queries(request).folder,
     )
 
 
 @router.get("/target")
 def target(request: Request) -> Response:
     """One target: its health over time, incidents, Jobs and records."""
-    key = namespace, selector = _needed(request, "namespace"), _needed(request, "selector")
     cluster = request.query_params.get("cluster") or None
-    which: dict[str, Any] = {"cluster": cluster} if cluster else {}
-    dashboard = _dashboard(request)
-    row = dashboard.target(namespace, selector, ranges.named_seconds(None), **which)
-    if row is None:
-        row = _unknown(namespace, selector, cluster)
-    jobs, notes = _jobs(request, namespace, selector, which)
-    span = _range(request, key, which)
+    asked = {"namespace": _needed(request, "namespace"), "selector": _needed(request, "selector")}
+    asked |= {"cluster": cluster} if cluster else {}
+    found = _queries(request).target(**asked)
+    notes: list[str] = []
+    row = found.row(ranges.named_seconds(None), timestamps.now(), notes)
+    span = _range(request, found)
     since, until = wording.instant(span.since), wording.instant(span.until)
-    address = {"namespace": namespace, "selector": selector} | which
-    address |= {"range": span.name} if span.name in ranges.NAMED else {"since": since}
-    address |= {"until": until} if span.name is None else {}
+    asked |= {"range": span.name} if span.name in ranges.NAMED else {"since": since}
+    asked |= {"until": until} if span.name is None else {}
     return rendering.answer(
         request,
         "target.html",
@@ -71,12 +68,12 @@ def target(request: Request) -> Response:
         until=until,
         range=span.name,
         wider=_wider(span),
-        series=dashboard.series(*key, span.since, span.until, _TABLE_POINTS, **which),
-        series_address=f"api/v1/series?{urlencode(address, errors='replace')}",
-        lane=drawing.lane(dashboard.incidents(*key, span.since, span.until, _LANE_LIMIT, **which).items, since, until),
-        incidents=dashboard.incidents(*key, span.since, span.until, LIMIT, _offset(request, "incidents_page"), **which),
-        jobs=jobs,
-        records=dashboard.records(*key, span.since, span.until, LIMIT, _offset(request, "records_page"), **which),
+        series=found.series(span.since, span.until, _TABLE_POINTS),
+        series_address=f"api/v1/series?{urlencode(asked, errors='replace')}",
+        lane=drawing.lane(found.incidents(span.since, span.until, _LANE_LIMIT).items, since, until),
+        incidents=found.incidents(span.since, span.until, LIMIT, _offset(request, "incidents_page")),
+        jobs=_jobs(request, found),
+        records=found.records(span.since, span.until, LIMIT, _offset(request, "records_page")),
         limit=LIMIT,
     )
 
@@ -84,7 +81,7 @@ def target(request: Request) -> Response:
 @router.get("/sessions")
 def sessions(request: Request) -> Response:
     """Every tuning session, newest first."""
-    found = _dashboard(request).sessions(request.query_params.get("q"), LIMIT, _offset(request, "page"))
+    found = _queries(request).sessions(request.query_params.get("q"), LIMIT, _offset(request, "page"))
     return rendering.answer(request, "sessions.html", sessions=found, limit=LIMIT)
 
 
@@ -93,7 +90,7 @@ def session(request: Request) -> Response:
     """One tuning session: its progress, and its Jobs with their parameters."""
     query = request.query_params
     namespace, session_id = _needed(request, "namespace"), _needed(request, "session_id")
-    found = _dashboard(request).session(
+    found = _queries(request).session(
         namespace,
         session_id,
         q=query.get("q"),
@@ -112,10 +109,10 @@ def session(request: Request) -> Response:
 def alerts(request: Request) -> Response:
     """The ledger, by any of its filters."""
     query = request.query_params
-    chosen = {name: query.get(name) or None for name in _FILTERS} | {"selector": query.get("selector")}
+    chosen: dict[str, Any] = {name: query.get(name) or None for name in _FILTERS} | {"selector": query.get("selector")}
     name = query.get("range") or (None if query.get("since") or query.get("until") else "all")
     span = None if name == "all" else _range(request, None)
-    found = _dashboard(request).alerts(
+    found = _queries(request).ledger.alerts(
         **chosen,
         quiet=query.get("quiet") == "true",
         since=span.since if span else None,
@@ -130,7 +127,7 @@ def alerts(request: Request) -> Response:
         range=name,
         limit=LIMIT,
         is_filtered=any(value is not None for value in chosen.values()) or name != "all",
-        folder=_dashboard(request).folder,
+        folder=_queries(request).folder,
     )
 
 
@@ -138,7 +135,7 @@ def alerts(request: Request) -> Response:
 def alert(request: Request) -> Response:
     """One entry of the ledger whole, with its message as sent."""
     ref = _needed(request, "ref")
-    found = _dashboard(request).alert(ref)
+    found = _queries(request).ledger.alert(ref)
     if found is None:
         return rendering.problem(request, 404, ref)
     incident = json.dumps(found.incident, ensure_ascii=False, indent=2) if found.incident else None
@@ -148,23 +145,20 @@ def alert(request: Request) -> Response:
 @router.get("/run")
 def run(request: Request) -> Response:
     """What one DAG run recorded: the page in Airflow's tab of a run or of a task."""
-    found = _dashboard(request).run(_needed(request, "dag_id"), _needed(request, "run_id"))
+    found = _queries(request).run(_needed(request, "dag_id"), _needed(request, "run_id"))
     return rendering.answer(request, "run.html", found=found)
 
 
-def _dashboard(request: Request) -> Dashboard:
-    found: Dashboard = request.app.state.dashboard
+def _queries(request: Request) -> HealthQueries:
+    found: HealthQueries = request.app.state.queries
     return found
 
 
-def _jobs(request: Request, namespace: str, selector: str, which: dict[str, Any]) -> tuple[Jobs, list[str]]:
-    """The newest snapshot's Jobs as the address asks for them; where it is damaged none, and why."""
+def _jobs(request: Request, target: TargetQueries) -> Jobs:
+    """The newest snapshot's Jobs as the address asks for them; none where it is damaged, as the row's notes say."""
     query = request.query_params
     try:
-        found = _dashboard(request).jobs(
-            namespace,
-            selector,
-            **which,
+        return target.jobs(
             q=query.get("q"),
             health=query.get("health") or None,
             phase=query.get("phase") or None,
@@ -173,9 +167,8 @@ def _jobs(request: Request, namespace: str, selector: str, which: dict[str, Any]
             limit=LIMIT,
             offset=_offset(request, "jobs_page"),
         )
-    except StoreError as error:
-        return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[]), [str(error)]
-    return found, []
+    except StoreError:
+        return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[])
 
 
 def _needed(request: Request, name: str) -> str:
@@ -190,13 +183,13 @@ def _offset(request: Request, name: str) -> int:
     return (rendering.page_number(request.query_params.get(name)) - 1) * LIMIT
 
 
-def _range(request: Request, key: tuple[str, str] | None, which: dict[str, Any] | None = None) -> Range:
+def _range(request: Request, target: TargetQueries | None) -> Range:
     """The range that the address names; `all` is from the target's first record on."""
     query = request.query_params
     now = time.time()
-    if query.get("range") == "all" and key:
-        records = partial(_dashboard(request).records, *key, -math.inf, math.inf, 1, **(which or {}))
-        first = records(offset=max(0, records().total - 1)).items
+    if query.get("range") == "all" and target:
+        total = target.records(-math.inf, math.inf, 1).total
+        first = target.records(-math.inf, math.inf, 1, max(0, total - 1)).items
         begin = timestamps.to_datetime(first[0].at).timestamp() if first else now - ranges.named_seconds(None)
         return Range(min(begin, now - 60), now, "all")
     return ranges.parse(query.get("range"), _in_utc(query.get("since")), _in_utc(query.get("until")), now)
@@ -214,17 +207,3 @@ def _wider(span: Range) -> dict[str, str] | None:
         return None
     until = min(span.until + span.seconds / 2, time.time())
     return {"since": wording.instant(until - 2 * span.seconds), "until": wording.instant(until)}
-
-
-def _unknown(namespace: str, selector: str, cluster: str | None) -> OverviewRow:
-    """A target that nothing is known of."""
-    nothing: dict[str, Any] = dict.fromkeys(OverviewRow.model_fields)
-    lists: dict[str, Any] = {name: [] for name in ("former_names", "monitor_errors", "strip")}
-    known: dict[str, Any] = {
-        "namespace": namespace,
-        "selector": selector,
-        "cluster": cluster,
-        "status": "NEVER",
-        "reasons": {},
-    }
-    return OverviewRow(**(nothing | lists | known | {"status": "NEVER", "reasons": {}}))

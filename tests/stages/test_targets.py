@@ -5,7 +5,7 @@ import yaml
 from tests.airflow_runs import ROOT
 
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.stages.targets import load_targets
+from k8s_tuning.stages.targets import is_stale, load_targets
 
 ONE = {"name": "bots", "namespace": "trading-bots", "label_selector": "app=arbitrage-tuning"}
 
@@ -54,3 +54,12 @@ def test_what_cannot_work_is_refused_with_its_place(load, data, place):
     with pytest.raises(ConfigError, match=r"targets\.yaml") as refused:
         load(data)
     assert place in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("age", "minutes", "stale"),
+    [(1800, 30, False), (1801, 30, True), (-1801, 30, True), (-60, 30, False), (None, 30, True), (61, 1, True)],
+    ids=["at the limit", "older", "dated ahead", "a clock a little ahead", "no record", "another limit"],
+)
+def test_a_target_is_stale_where_its_newest_record_says_nothing_of_now(age, minutes, stale):
+    assert is_stale(age, minutes) is stale

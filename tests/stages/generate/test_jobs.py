@@ -1,22 +1,14 @@
-"""D29: names, shares, labels, annotations, hashes, search spaces, and the files."""
+"""D29: shares, labels, annotations, refused configurations, and the manifests."""
 
-import json
 import re
-import shutil
-import subprocess
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from tests.profiles import examples
+from tests.stages.generate.sessions import session
 
-from k8s_tuning import kubernetes_names as names
-from k8s_tuning import yamlfile
-from k8s_tuning.errors import ConfigError, StoreError
+from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.generate.jobs import (
     K8sTuningJobFactory,
     build_k8s_jobs_from_orchestrator,
@@ -26,32 +18,12 @@ from k8s_tuning.stages.generate.jobs import (
     job_manifest,
 )
 from k8s_tuning.stages.generate.search import Parameter, SearchSpace
-from k8s_tuning.stages.generate.session import K8sOrchestratorConfig, load_session
-from k8s_tuning.stages.job_identity import job_name, spec_hash
-from k8s_tuning.stages.manifests import to_yaml
-from k8s_tuning.yamlfile import Dialect
+from k8s_tuning.stages.generate.session import load_session
+from k8s_tuning.stages.job_identity import spec_hash
 
 CONFIGS = Path(__file__).parents[3] / "include/configs"
 GOLDEN = Path(__file__).parents[2] / "golden/manifests"
 CREATED = "2025-11-16T10:00:00Z"
-LABEL_TEXT = st.from_regex(r"\A[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
-
-
-def session(**changes):
-    config = K8sOrchestratorConfig(
-        session_id="d29-k8s-demo-session",
-        k8s_namespace="trading-bots",
-        image="registry.example/arbitrage-lite:1.0.0",
-        mode="paper",
-        env="docker",
-        total_iterations=6,
-        workers=2,
-        optimizer="bayesian",
-        config_path="configs/d23_tuning/advanced_baseline.yaml",
-        extra_env={"APP_ENV": "docker", "REDIS_PORT": "6379"},
-        resources={"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
-    )
-    return replace(config, **changes)
 
 
 @pytest.mark.parametrize("name", ["d29-k8s-demo-session", "search-example"])
@@ -102,52 +74,6 @@ def test_a_worker_without_an_iteration_gets_no_job_and_the_result_says_so(tmp_pa
     result = generate_jobs(session(total_iterations=2, workers=5), tmp_path)
     assert result.total_jobs == 2
     assert "5 workers share 2 iteration(s): 3 of them would have none" in generate_summary_text(result)
-
-
-@given(LABEL_TEXT, LABEL_TEXT, st.integers(0, 99_999))
-def test_a_job_name_is_always_a_dns_label_that_fits(session_id, worker_id, index):
-    name = job_name(session_id, worker_id, index)
-    assert names.dns_label_problem(name) is None
-    assert name.startswith("arb-tuning-")
-    assert name.endswith(f"-{index}")
-    assert "--" not in name
-
-
-@given(st.lists(LABEL_TEXT, min_size=2, max_size=2, unique=True), st.text("ab-", max_size=40))
-def test_two_sessions_never_share_a_name(ids, prefix):
-    """Above all not two that begin alike or differ only in capitals and punctuation."""
-    first, second = (f"{prefix.strip('-')}{text}" for text in ids)
-    assert job_name(first, "worker-1", 0) != job_name(second, "worker-1", 0)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("d29-k8s-demo-session", "d29-k8s-other-session"),
-        ("a.b", "a-b"),
-        ("Session", "session"),
-        ("a-very-long-session-name-of-monday", "a-very-long-session-name-of-tuesday"),
-    ],
-)
-def test_sessions_that_look_alike_stay_apart(first, second):
-    assert job_name(first, "worker-1", 0) != job_name(second, "worker-1", 0)
-
-
-def test_a_session_named_like_anothers_short_form_stays_apart():
-    long = "a-very-long-session-name-of-monday"
-    short = job_name(long, "worker-1", 0).removeprefix("arb-tuning-").removesuffix("-worker-1-0")
-    assert job_name(short, "worker-1", 0) != job_name(long, "worker-1", 0)
-
-
-def test_a_short_session_id_is_readable_in_the_name():
-    assert job_name("d29-k8s-demo-session", "worker-1", 0) == "arb-tuning-d29-k8s-demo-session-worker-1-0"
-
-
-@given(st.integers(1, 60), st.integers(1, 60))
-def test_names_are_unique_within_a_session(total, workers):
-    jobs = build_k8s_jobs_from_orchestrator(session(total_iterations=total, workers=workers))
-    assert not [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
-    assert len(jobs) == min(total, workers)
 
 
 @pytest.mark.parametrize(
@@ -206,16 +132,6 @@ def test_annotations_carry_session_run_creation_and_hash():
     assert job.annotations["k8s-tuning.io/spec-hash"] == spec_hash(job_manifest(job))
 
 
-def test_the_hash_knows_the_spec_and_neither_the_time_nor_the_run():
-    def hashes(config, **keywords):
-        jobs = build_k8s_jobs_from_orchestrator(config, **keywords)
-        return [job.annotations["k8s-tuning.io/spec-hash"] for job in jobs]
-
-    assert hashes(session(), created_at=CREATED, run_id="a") == hashes(session(), created_at="2026-01-01T00:00:00Z")
-    assert hashes(session()) != hashes(session(image="registry.example/arbitrage-lite:1.0.1"))
-    assert len(set(hashes(session()))) == 2
-
-
 def test_security_is_restrictive_by_default_and_can_be_switched_off():
     pod = job_manifest(build_k8s_jobs_from_orchestrator(session())[0])["spec"]["template"]["spec"]
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -259,104 +175,6 @@ def test_each_job_gets_its_combination_as_env_and_annotation():
     assert [job.env["TUNE_SPREAD_MIN"] for job in jobs] == ["0.1", "0.2"]
     assert jobs[0].env["TUNE_HEDGE"] == "true"
     assert jobs[1].annotations["k8s-tuning.io/parameters"] == '{"hedge":true,"spread-min":0.2}'
-
-
-def test_twice_the_same_gives_the_same_files_and_an_earlier_larger_session_is_gone(tmp_path):
-    generate_jobs(session(total_iterations=12, workers=12), tmp_path, created_at=CREATED)
-    result = generate_jobs(session(), tmp_path, created_at=CREATED)
-    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert len(result.removed) == 10
-    assert sorted(first) == result.files
-    assert generate_jobs(session(), tmp_path, created_at=CREATED).removed == []
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
-
-
-def test_files_that_somebody_else_wrote_stay_and_are_named(tmp_path):
-    """Even one whose name looks like ours, and a link with such a name."""
-    mine = tmp_path / "job-07-arb-tuning-by-hand.yaml"
-    mine.write_text("kind: Job\n")
-    (tmp_path / "job-08-link.yaml").symlink_to(mine)
-    (tmp_path / "README.md").write_text("read me")
-    result = generate_jobs(session(), tmp_path)
-    assert mine.exists()
-    assert (tmp_path / "README.md").exists()
-    assert result.removed == []
-    assert [note.split()[0] for note in result.notes] == ["job-07-arb-tuning-by-hand.yaml", "job-08-link.yaml"]
-
-
-def test_an_output_directory_that_cannot_be_made_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="check that the output directory can be written"):
-        generate_jobs(session(), tmp_path / "file" / "jobs")
-
-
-def test_a_refused_config_writes_nothing(tmp_path):
-    with pytest.raises(ConfigError):
-        generate_jobs(session(mode="dream"), tmp_path / "jobs")
-    assert not (tmp_path / "jobs").exists()
-
-
-AWKWARD = st.one_of(
-    st.sampled_from(
-        [
-            "1e3",
-            "0o17",
-            "y",
-            "NO",
-            "~",
-            "null",
-            "1_000",
-            "2025-11-16",
-            "=",
-            "<<",
-            "한글 🚀",
-            "a: b",
-            "*x",
-            "- a",
-            "\x85",
-            "a\u2028b",
-            "two\nlines\n",
-        ]
-    ),
-    st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=30),
-)
-
-
-@given(st.lists(AWKWARD, max_size=4))
-def test_any_text_comes_back_from_the_yaml_as_it_was(texts):
-    job = build_k8s_jobs_from_orchestrator(session(extra_env={f"V{n}": text for n, text in enumerate(texts)}))[0]
-    written = to_yaml(job_manifest(job))
-    for dialect in Dialect:
-        assert yamlfile.parse(written, "job.yaml", dialect) == job_manifest(job)
-    assert not [event for event in yaml.parse(written) if getattr(event, "anchor", None)]
-
-
-@given(st.lists(AWKWARD | st.text("0123456789abefoxABEFOX+-._:~ynT=<", max_size=8), min_size=50, max_size=80))
-@settings(max_examples=examples(10))
-def test_kubectl_reads_each_text_as_it_was(texts):
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl is not installed")
-    pairs = {f"{text}-{index}"[-60:]: text for index, text in enumerate(texts)}
-    written = to_yaml(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "texts": texts, "pairs": pairs}
-    )
-    command = [kubectl, "patch", "--local", "-f", "-", "-p", "{}", "--type", "merge", "-o", "json"]
-    done = subprocess.run(command, input=written.encode(), capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    read = json.loads(done.stdout)
-    assert (read["texts"], read["pairs"]) == (texts, pairs)
-
-
-@pytest.mark.parametrize("text", ["1e3", "0o17", "y", "no", "1_000"])
-def test_a_text_that_another_reader_takes_for_a_number_is_quoted(text):
-    """PyYAML reads 1e3 as a text, kubectl as a number."""
-    assert to_yaml({"value": text}) == f'value: "{text}"\n'
-
-
-def test_korean_and_emoji_stand_in_the_file_as_they_are(tmp_path):
-    result = generate_jobs(session(extra_env={"NOTE": "한국어 🚀"}), tmp_path)
-    assert "한국어 🚀" in (tmp_path / result.files[0]).read_text(encoding="utf-8")
 
 
 def test_an_amount_that_nobody_can_have_meant_is_noted_by_the_generation(tmp_path):

@@ -77,7 +77,8 @@ def main(arguments: list[str]) -> int:
         except (UnicodeDecodeError, FileNotFoundError):
             continue
         for number, word, instead in found_in(text):
-            print(f"{path.resolve().relative_to(ROOT)}:{number}: {word}: use {instead}")
+            shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            print(f"{shown}:{number}: {word}: use {instead}")
             code = 1
     return code
 

@@ -33,7 +33,7 @@ BANNED = {
     "by whose will": "the field's term",
     "lets? go of": "release",
     # Two that are common words too: only where they can mean nothing else.
-    "(?:a|an|the|each|every|last|latest|newest|first|next|this|that|another|one|per) looks?(?= |$|[.,:;)'])": (
+    "(?:a|an|the|each|every|last|latest|newest|newer|older|first|next|this|that|another|one|per) looks?(?= |$|[.,:;)'])": (
         "snapshot (what was read) or check (read, judge and record once)"
     ),
     "(?:looked|target|job)[_ ]looks?|looks?_?(?:store|dir|file)": "latest snapshot",

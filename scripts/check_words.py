@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
+BEFORE_A_NOUN = "a|an|the|each|every|last|latest|newest|newer|older|first|next|this|that|another|one|per"
+
 # A word of prose or a part of a name: `told`, `told_incidents`, `_told`, `ToldIncident`; not `untold` or `tolds`.
 BANNED = {
     "told": "notified; reported or said of what is no alert",
@@ -33,9 +35,7 @@ BANNED = {
     "by whose will": "the field's term",
     "lets? go of": "release",
     # Two that are common words too: only where they can mean nothing else.
-    "(?:a|an|the|each|every|last|latest|newest|newer|older|first|next|this|that|another|one|per) looks?(?= |$|[.,:;)'])": (
-        "snapshot (what was read) or check (read, judge and record once)"
-    ),
+    f"(?:{BEFORE_A_NOUN}) looks?(?= |$|[.,:;)'])": "snapshot (what was read) or check (read, judge and record once)",
     "(?:looked|target|job)[_ ]looks?|looks?_?(?:store|dir|file)": "latest snapshot",
     "(?<!of )courses?": "incident update",
 }

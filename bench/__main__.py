@@ -28,7 +28,7 @@ RESULT = ROOT / "build" / "bench.json"
 # What they need: nothing from outside, or the API at $KUBECONFIG.
 WITHOUT_CLUSTER = ("history", "dashboard", "metrics", "ledger", "dag_shape")
 SUITES = {"snapshot": True, "apply": True, **dict.fromkeys(WITHOUT_CLUSTER, False)}
-VERSIONS = ("apache-airflow", "aiohttp", "duckdb", "lightkube", "numpy")
+VERSIONS = ("apache-airflow", "aiohttp", "duckdb", "numpy")
 
 
 def main(names: list[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
+import httpx
 import pytest
 from scripts.local_airflow import environment, serve
 
@@ -38,7 +38,7 @@ class AirflowServer:
 
     def token(self, user: str) -> str:
         """A fresh JWT of Airflow's for `admin` or `viewer`."""
-        answer = httpx2.post(
+        answer = httpx.post(
             f"{self.address}/auth/token", json={"username": user, "password": self.passwords[user]}, timeout=30
         )
         token: str = answer.raise_for_status().json()["access_token"]

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx2
+import httpx
 import pytest
 import yaml
 from filelock import FileLock
@@ -112,7 +112,7 @@ class Cluster:
             assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}\n{done.stdout}"
         return done
 
-    def client(self, kubeconfig: Path | None = None, token: str | None = None) -> httpx2.Client:
+    def client(self, kubeconfig: Path | None = None, token: str | None = None) -> httpx.Client:
         """A bare HTTP client with the kubeconfig's token (or another, '' for none)."""
         path = kubeconfig or self.kubeconfig
         config = yaml.safe_load(path.read_text())
@@ -128,7 +128,7 @@ class Cluster:
                 trust.load_cert_chain(*files)
         token = given if token is None else token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx2.Client(base_url=server["server"], verify=trust, headers=headers, timeout=30)
+        return httpx.Client(base_url=server["server"], verify=trust, headers=headers, timeout=30)
 
     def wait(self, look: Callable[[], T], seconds: float = 30) -> T:
         """What `look` gives as soon as it is true; the test fails where it never is."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-import httpx2
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -37,7 +37,7 @@ def test_signed_out_there_is_airflows_login_and_no_data(open_page: Open, desk: D
     page = open_page(EMBEDDED, user=None)
     page.locator("input[name=username]").wait_for()
     for path in ("", TARGET, "sessions", "alerts", "api/v1/overview", "api/v1/openapi.json"):
-        assert httpx2.get(f"{desk.airflow.page}/{path}").status_code == 401, path
+        assert httpx.get(f"{desk.airflow.page}/{path}").status_code == 401, path
 
 
 def test_after_a_run_from_the_ui_the_incident_is_on_the_page(

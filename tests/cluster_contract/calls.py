@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx2
+import httpx
 from tests.clusters import Cluster, job_manifest
 
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
@@ -19,7 +19,7 @@ def core_path(cluster: Cluster, plural: str, name: str = "") -> str:
     return f"/api/v1/namespaces/{cluster.namespace}/{plural}" + (f"/{name}" if name else "")
 
 
-def create(http: httpx2.Client, cluster: Cluster, name: str, **spec: Any) -> dict[str, Any]:
+def create(http: httpx.Client, cluster: Cluster, name: str, **spec: Any) -> dict[str, Any]:
     """A new Job of the test's own."""
     answer = http.post(jobs_path(cluster), json=job_manifest(cluster.job(name), **spec))
     assert answer.status_code == 201, answer.text
@@ -31,7 +31,7 @@ def idle(**spec: Any) -> dict[str, Any]:
     return {"parallelism": 0, **spec}
 
 
-def job_of(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+def job_of(http: httpx.Client, cluster: Cluster, name: str) -> dict[str, Any]:
     """The Job as it is now."""
     found: dict[str, Any] = http.get(jobs_path(cluster, cluster.job(name))).json()
     return found
@@ -50,7 +50,7 @@ def concluded(cluster: Cluster, kind: str, reason: str) -> list[tuple[str, str, 
     return [(kind, "True", reason if kind == "Failed" else "")]
 
 
-def ended(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+def ended(http: httpx.Client, cluster: Cluster, name: str) -> dict[str, Any]:
     """The Job as soon as it is over."""
 
     def look() -> dict[str, Any] | None:
@@ -60,17 +60,17 @@ def ended(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
     return cluster.wait(look)
 
 
-def settled(http: httpx2.Client, cluster: Cluster, name: str) -> dict[str, Any]:
+def settled(http: httpx.Client, cluster: Cluster, name: str) -> dict[str, Any]:
     """The Job as soon as the controller has nothing more to write; since 1.24 it writes even where no pod is wanted."""
     return cluster.wait(lambda: job if "startTime" in (job := job_of(http, cluster, name))["status"] else None)
 
 
-def pods_of(http: httpx2.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:
+def pods_of(http: httpx.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:
     """The Job's pods."""
     answer = http.get(core_path(cluster, "pods"), params={"labelSelector": f"job-name={cluster.job(name)}"})
     return answer.json()["items"]
 
 
-def causes(answer: httpx2.Response) -> list[tuple[str, str]]:
+def causes(answer: httpx.Response) -> list[tuple[str, str]]:
     """Field and reason of each cause of a Status."""
     return [(cause["field"], cause["reason"]) for cause in answer.json()["details"]["causes"]]

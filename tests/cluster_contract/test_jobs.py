@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from tests.cluster_contract.calls import (
     concluded,
@@ -20,7 +20,7 @@ from tests.clusters import Cluster
 pytestmark = pytest.mark.slow
 
 
-def reasons(http: httpx2.Client, cluster: Cluster, kind: str) -> set[tuple[str, str]]:
+def reasons(http: httpx.Client, cluster: Cluster, kind: str) -> set[tuple[str, str]]:
     """Type and reason of the events about objects of a kind."""
     answer = http.get(core_path(cluster, "events"), params={"fieldSelector": f"involvedObject.kind={kind}"})
     return {(event["type"], event["reason"]) for event in answer.json()["items"]}

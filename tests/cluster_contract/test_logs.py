@@ -1,6 +1,6 @@
 """Pod logs, on the sandbox and on a real control plane alike."""
 
-import httpx2
+import httpx
 import pytest
 from tests.cluster_contract.calls import causes, core_path, create, ended, pods_of
 from tests.clusters import Cluster
@@ -8,7 +8,7 @@ from tests.clusters import Cluster
 pytestmark = pytest.mark.slow
 
 
-def log(http: httpx2.Client, cluster: Cluster, pod: str, **query: str) -> httpx2.Response:
+def log(http: httpx.Client, cluster: Cluster, pod: str, **query: str) -> httpx.Response:
     """The pod's log."""
     return http.get(core_path(cluster, "pods", f"{pod}/log"), params=query)
 

@@ -4,7 +4,7 @@ import itertools
 import json
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from tests.cluster_contract.calls import (
     MERGE,
@@ -165,7 +165,7 @@ def test_a_running_pod_that_is_deleted_is_counted_only_by_a_newer_server(cluster
         assert job_of(http, cluster, "a")["status"].get("failed") == (1 if cluster.since(26) else None)
 
 
-def running(http: httpx2.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:
+def running(http: httpx.Client, cluster: Cluster, name: str) -> list[dict[str, Any]]:
     """The Job's pods that run and are to go on running."""
     pods = pods_of(http, cluster, name)
     return [pod for pod in pods if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]

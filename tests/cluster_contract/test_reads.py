@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,14 +41,14 @@ VALID = st.lists(
 ).map(" ,".join)
 
 
-def names(answer: httpx2.Response) -> list[str]:
+def names(answer: httpx.Response) -> list[str]:
     """The names in a list, in its order."""
     assert answer.status_code == 200, answer.text
     return [item["metadata"]["name"] for item in answer.json()["items"]]
 
 
 @pytest.fixture
-def labelled(cluster: Cluster) -> Iterator[tuple[httpx2.Client, Cluster, dict[str, dict[str, str]]]]:
+def labelled(cluster: Cluster) -> Iterator[tuple[httpx.Client, Cluster, dict[str, dict[str, str]]]]:
     """Jobs that start no pod, by name with their labels."""
     sets = [
         {"app": "a"},
@@ -70,7 +70,7 @@ def labelled(cluster: Cluster) -> Iterator[tuple[httpx2.Client, Cluster, dict[st
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(VALID, st.lists(st.sampled_from(PARTS), max_size=8).map("".join)))
 def test_label_selectors_select_what_our_parser_says(
-    labelled: tuple[httpx2.Client, Cluster, dict[str, dict[str, str]]], text: str
+    labelled: tuple[httpx.Client, Cluster, dict[str, dict[str, str]]], text: str
 ) -> None:
     http, cluster, labels = labelled
     answer = http.get(jobs_path(cluster), params={"labelSelector": text})
@@ -197,7 +197,7 @@ def _columns(table: dict[str, Any]) -> list[str]:
 
 
 def watched(
-    http: httpx2.Client, path: str, query: dict[str, str], last: str = "DELETED"
+    http: httpx.Client, path: str, query: dict[str, str], last: str = "DELETED"
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The changes of a watch, up to the first of the kind `last`."""
     with http.stream("GET", path, params={"watch": "true", "timeoutSeconds": "20", **query}) as answer:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
 from tests.cluster_contract.calls import APPLY, MERGE, causes, create, idle, jobs_path, settled
 from tests.clusters import Cluster, job_manifest
@@ -140,7 +140,7 @@ def test_defaults_are_filled_in_and_null_and_empty_fields_go(cluster: Cluster) -
     assert spec["template"]["spec"]["dnsPolicy"] == "ClusterFirst"
 
 
-def warned(answer: httpx2.Response) -> list[str]:
+def warned(answer: httpx.Response) -> list[str]:
     """The Warning headers."""
     return answer.headers.get_list("warning")
 

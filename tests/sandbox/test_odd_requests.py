@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
+import httpx
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -70,14 +70,14 @@ def manifests(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @pytest.fixture
-def http(shared_sandbox: Sandbox) -> Iterator[httpx2.Client]:
+def http(shared_sandbox: Sandbox) -> Iterator[httpx.Client]:
     with Cluster("sandbox", shared_sandbox.kubeconfig, "trading-bots", shared_sandbox).client() as client:
         yield client
 
 
 @QUIET
 @given(manifests())
-def test_an_odd_manifest_is_taken_or_refused(http: httpx2.Client, manifest: dict[str, Any]) -> None:
+def test_an_odd_manifest_is_taken_or_refused(http: httpx.Client, manifest: dict[str, Any]) -> None:
     for answer in (
         http.post(JOBS, content=orjson.dumps(manifest), params={"dryRun": "All"}),
         http.patch(
@@ -93,7 +93,7 @@ def test_an_odd_manifest_is_taken_or_refused(http: httpx2.Client, manifest: dict
 
 @QUIET
 @given(st.sampled_from(KINDS), values)
-def test_an_odd_patch_is_taken_or_refused(http: httpx2.Client, kind: str, patch: Any) -> None:
+def test_an_odd_patch_is_taken_or_refused(http: httpx.Client, kind: str, patch: Any) -> None:
     http.post(JOBS, json=job_manifest("patched", parallelism=0))
     answer = http.patch(
         f"{JOBS}/patched",
@@ -107,6 +107,6 @@ def test_an_odd_patch_is_taken_or_refused(http: httpx2.Client, kind: str, patch:
 
 @QUIET
 @given(values)
-def test_an_odd_delete_is_answered(http: httpx2.Client, options: Any) -> None:
+def test_an_odd_delete_is_answered(http: httpx.Client, options: Any) -> None:
     answer = http.request("DELETE", f"{JOBS}/nothing", json=options)
     assert answer.status_code in (400, 404, 422)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx2
+import httpx
 import pytest
 import yaml
 from tests.clusters import Cluster, job_manifest
@@ -80,7 +80,7 @@ def test_a_fault_may_be_a_web_page(own: Cluster, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [("drop", httpx2.TransportError), ("torn", httpx2.RemoteProtocolError), ("hang", httpx2.ReadTimeout)],
+    [("drop", httpx.TransportError), ("torn", httpx.RemoteProtocolError), ("hang", httpx.ReadTimeout)],
 )
 def test_a_fault_may_break_the_connection(own: Cluster, sandbox: Sandbox, answer: str, error: type[Exception]) -> None:
     sandbox.set_scenario(faults=[{"answer": answer}])
@@ -112,9 +112,9 @@ def test_a_restarted_server_cuts_connections_and_keeps_its_state(own: Cluster, s
             lines = watch.iter_lines()
             assert '"ADDED"' in next(lines)
             sandbox.pause()
-            with pytest.raises((httpx2.TransportError, StopIteration)):
+            with pytest.raises((httpx.TransportError, StopIteration)):
                 next(lines)
-        with pytest.raises(httpx2.ConnectError):
+        with pytest.raises(httpx.ConnectError):
             http.get(JOBS)
         sandbox.resume()
         assert http.get(f"{JOBS}/a").status_code == 200

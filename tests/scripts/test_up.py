@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-import httpx2
+import httpx
 import pytest
 from tests.airflow_runs import ROOT
 
@@ -54,8 +54,8 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
         page = f"http://127.0.0.1:{port}/plugin/k8s-tuning"
         assert opened.exists(), told.decode()
         assert opened.read_text() == page
-        assert httpx2.get(page).status_code == 200
-        assert httpx2.get(f"http://127.0.0.1:{port}/k8s-tuning/").status_code == 401
+        assert httpx.get(page).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/k8s-tuning/").status_code == 401
     finally:
         up.send_signal(signal.SIGINT)
         try:
@@ -69,5 +69,5 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
     assert (code, "Traceback" in text) == (0, False), text
     assert text.index("Health page") < text.index("Logins")
     assert "Stopped." in text
-    with pytest.raises(httpx2.ConnectError):
-        httpx2.get(page)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(page)

@@ -6,7 +6,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-import httpx2
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -58,7 +58,7 @@ def filled_queries(server):
 @pytest.fixture
 def get(server):
     def get(path, language="en", status=200):
-        answer = httpx2.get(server.address + path, headers={"Accept-Language": language})
+        answer = httpx.get(server.address + path, headers={"Accept-Language": language})
         assert answer.status_code == status, answer.text
         return answer
 

@@ -7,7 +7,7 @@ import threading
 import time
 from urllib.parse import urlencode
 
-import httpx2
+import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -45,7 +45,7 @@ def get(folder, tmp_path):
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/base/k8s-tuning"
 
     def ask(path, status=200, **params):
-        answer = httpx2.get(f"{address}{path}?{urlencode(params)}")
+        answer = httpx.get(f"{address}{path}?{urlencode(params)}")
         assert answer.status_code == status, answer.text
         return answer
 

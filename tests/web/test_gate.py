@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlencode
 
-import httpx2
+import httpx
 import pytest
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from starlette.routing import Mount
@@ -35,7 +35,7 @@ def server(airflow_api):
 
 
 def ask(address, path, headers=None, method="GET"):
-    return httpx2.request(method, f"{address}{path}?{PARAMS}", headers=headers, timeout=60)
+    return httpx.request(method, f"{address}{path}?{PARAMS}", headers=headers, timeout=60)
 
 
 def test_every_kind_of_route_is_walked():
@@ -160,13 +160,13 @@ def test_the_right_to_some_of_the_dags_is_not_enough_whichever_the_address_names
         answer = ask(fussy.page, path, viewer)
         assert answer.status_code == 403
         assert "task logs of k8s_tuning_pipeline" in answer.text
-    one = httpx2.get(f"{fussy.page}/api/v1/run?dag_id=k8s_tuning_pipeline&run_id=x", headers=viewer)
+    one = httpx.get(f"{fussy.page}/api/v1/run?dag_id=k8s_tuning_pipeline&run_id=x", headers=viewer)
     assert one.status_code == 403
 
 
 def test_under_a_base_path_the_page_and_airflows_links_to_it_are_there(fussy):
     admin = fussy.login("admin")
-    plugins = httpx2.get(f"{fussy.address}/api/v2/plugins", headers=admin).json()["plugins"]
+    plugins = httpx.get(f"{fussy.address}/api/v2/plugins", headers=admin).json()["plugins"]
     [mine] = [plugin for plugin in plugins if plugin["name"] == "k8s_tuning"]
     views = {view["destination"]: view for view in mine["external_views"]}
     assert set(views) == {"nav", "dag_run", "task_instance"}
@@ -180,11 +180,11 @@ def test_under_a_base_path_the_page_and_airflows_links_to_it_are_there(fussy):
             assert address.startswith("/team/airflow/k8s-tuning/")
             for name, value in names.items():
                 address = address.replace(name, value)
-            assert httpx2.get(origin + address, headers=admin).status_code == 200
-    assert httpx2.get(f"{origin}{views['nav']['href']}api/v1/overview", headers=admin).json()["rows"] is not None
+            assert httpx.get(origin + address, headers=admin).status_code == 200
+    assert httpx.get(f"{origin}{views['nav']['href']}api/v1/overview", headers=admin).json()["rows"] is not None
 
 
 def test_no_route_of_another_plugin_or_of_airflows_is_taken(fussy):
     """Airflow's own pages answer beside ours."""
-    assert httpx2.get(f"{fussy.address}/api/v2/monitor/health").status_code == 200
-    assert json.loads(httpx2.get(f"{fussy.address}/api/v2/version").text)["version"].startswith("3.")
+    assert httpx.get(f"{fussy.address}/api/v2/monitor/health").status_code == 200
+    assert json.loads(httpx.get(f"{fussy.address}/api/v2/version").text)["version"].startswith("3.")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-import httpx2
+import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -39,7 +39,7 @@ TOKEN = {"Authorization": "Bearer let-prometheus-in"}
 def test_prometheus_reads_the_history_with_its_token(address, tmp_path):
     snapshot = K8sHealthSnapshot("trading-bots", "app=튜닝", [], [], HealthLevel.OK, timestamps.now())
     K8sHealthHistoryStore(tmp_path / "health.jsonl").append(snapshot)
-    answer = httpx2.get(f"{address}/metrics", headers=TOKEN)
+    answer = httpx.get(f"{address}/metrics", headers=TOKEN)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'selector="app=튜닝"' in answer.text
@@ -51,20 +51,20 @@ def test_prometheus_reads_the_history_with_its_token(address, tmp_path):
     ids=["none", "wrong", "no scheme", "a cookie"],
 )
 def test_nobody_reads_them_without_the_token(address, headers):
-    assert httpx2.get(f"{address}/metrics", headers=headers).status_code == 401
+    assert httpx.get(f"{address}/metrics", headers=headers).status_code == 401
 
 
 def test_nobody_reads_them_while_no_token_is_set(address, monkeypatch):
     monkeypatch.delenv("K8S_TUNING_METRICS_TOKEN")
-    assert httpx2.get(f"{address}/metrics", headers={"Authorization": "Bearer x"}).status_code == 401
+    assert httpx.get(f"{address}/metrics", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/metrics", 405), ("GET", "/other", 404)])
 def test_nothing_else_is_served(address, method, path, status):
-    assert httpx2.request(method, address + path, headers=TOKEN).status_code == status
+    assert httpx.request(method, address + path, headers=TOKEN).status_code == status
 
 
 def test_an_empty_history_is_metrics_without_targets(address):
-    answer = httpx2.get(f"{address}/metrics", headers=TOKEN)
+    answer = httpx.get(f"{address}/metrics", headers=TOKEN)
     assert answer.status_code == 200
     assert "k8s_tuning_target_health{" not in answer.text

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-import httpx2
+import httpx
 import pytest
 from tests.web.filled_models import HOSTILE
 from tests.web.html_page import TARGET, Page
@@ -71,7 +71,7 @@ def test_every_link_of_a_page_stays_below_its_base_path(filled_queries, server, 
 def test_the_files_that_a_page_asks_for_are_there(filled_queries, server, get, path):
     page = Page(get(path).text)
     for address in [one["src"] for one in page.all("script")] + [one["href"] for one in page.all("link")]:
-        answer = httpx2.get(urljoin(server.address + path, address))
+        answer = httpx.get(urljoin(server.address + path, address))
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
 

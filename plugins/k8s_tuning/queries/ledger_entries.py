@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
+from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.queries.runs import run_ref
@@ -38,9 +40,9 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     """One message to one channel (all lines of one `notice_id`), or one decision against one (no `notice_id`).
 
     What was decided is its first line's word; with several incidents, that of the most severe. `attempt`: what became
-    of the newest attempt, empty where there was none. `pending`: of how many incidents it is still to go
-    out. `dry_run`:
-    no real line is among them; the first that comes makes the entry a real one, whose dry runs are history.
+    of the newest attempt, empty where there was none. `pending`: for how many incidents it is still to
+    go out. `dry_run`: no real line is among them; the first that comes makes the entry a real one, whose dry runs are
+    history.
     """
 
     decided_at: str
@@ -64,6 +66,22 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     attempt: str = ""
     pending: int = 0
     was_pending: bool = False
+
+    @classmethod
+    def of(cls, line: LedgerLine, at: str, subject: Subject, place: Place, same: Callable[[str], str]) -> Entry:
+        """The entry that a line begins. `at`: the line's, as all have it; `same` gives one text for all equal ones."""
+        return cls(
+            at, same(line.run_id), same(line.receiver), same(line.channel), line.status.value, line.severity.value,
+            same(line.decision), same(line.why), same(line.source), line.dry_run, line.notice_id, same(line.outcome),
+            (subject,), (same(line.incident_id),), (place,),
+        )  # fmt: skip
+
+    def become_real(self, first: LedgerLine, at: str, same: Callable[[str], str]) -> None:
+        """Count for nothing what only dry runs said; `first`: the first real line."""
+        real = Entry.of(first, at, self.subjects[0], self.places[0], same)
+        for name in ("decided_at", "severity", "decision", "why", "dry_run", "outcome", "done_at", "attempts", "answer",
+                     "attempt", "was_pending"):  # fmt: skip
+            setattr(self, name, getattr(real, name))
 
     @property
     def ref(self) -> str:

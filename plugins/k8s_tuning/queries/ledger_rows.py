@@ -74,12 +74,7 @@ class LedgerRows:
             self._release(key, self._pending.get(key))
 
     def _begin(self, line: LedgerLine, at: str, place: Place) -> Entry:
-        same = self._same
-        entry = Entry(
-            at, same(line.run_id), same(line.receiver), same(line.channel), line.status.value, line.severity.value,
-            same(line.decision), same(line.why), same(line.source), line.dry_run, line.notice_id, same(line.outcome),
-            (self._subject(line),), (same(line.incident_id),), (place,),
-        )  # fmt: skip
+        entry = Entry.of(line, at, self._subject(line), place, self._same)
         self.entries.append(entry)
         if not entry.is_quiet:
             self.loud.append(entry)
@@ -101,16 +96,13 @@ class LedgerRows:
         if entry.dry_run and not line.dry_run:
             for incident_id in entry.incident_ids:
                 self._release((incident_id, entry.receiver, entry.channel, True), entry)
-            entry.dry_run, entry.was_pending, entry.attempt = False, False, ""
-            entry.done_at, entry.attempts, entry.answer = None, 0, ""
-            entry.decided_at, entry.outcome, entry.severity = at, self._same(line.outcome), line.severity.value
-            entry.decision, entry.why = self._same(line.decision), self._same(line.why)
+            entry.become_real(line, at, self._same)
             self.decisions.add(entry.decision)
         if line.incident_id not in entry.incident_ids:
             entry.incident_ids += (self._same(line.incident_id),)
 
     def _note(self, entry: Entry, line: LedgerLine, at: str) -> None:
-        """What a notice's line says of what is owed, and of what became of it."""
+        """What a notice's line says of what is pending, and of what became of it."""
         key = (line.incident_id, line.receiver, line.channel, line.dry_run)
         if line.outcome == Result.PENDING:
             former = self._pending.get(key)

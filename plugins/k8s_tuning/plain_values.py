@@ -19,7 +19,7 @@ def _adapter(cls: type) -> TypeAdapter[Any]:
 
 def dump(value: Any) -> Any:
     """A dataclass as JSON values (dict, list, str, number, bool, None); enums become their values."""
-    return _adapter(type(value)).dump_python(value, mode="json")  # type: ignore[arg-type]  # a class is hashable
+    return _adapter(type(value)).dump_python(value, mode="json", by_alias=True)  # type: ignore[arg-type]  # a class is hashable
 
 
 def load(cls: type[T], data: Any) -> T:

@@ -44,10 +44,10 @@ def at(minutes: float) -> str:
 
 
 def record(
-    level: str, minute: float, reasons: dict[str, int] | None = None, ill: int | None = None, **more: Any
+    level: str, minute: float, reasons: dict[str, int] | None = None, failing: int | None = None, **more: Any
 ) -> K8sHealthHistoryRecord:
     """One check: O, W or E."""
-    count = ill if ill is not None else max(1, sum((reasons or {}).values()))
+    count = failing if failing is not None else max(1, sum((reasons or {}).values()))
     return K8sHealthHistoryRecord(
         at(minute),
         more.pop("namespace", NAMESPACE),
@@ -151,7 +151,7 @@ def notice(
     status: Status = Status.FIRING,
     channel: str = "channel",
     decision: Reason = Reason.FIRST,
-    told: IncidentSeverity | None = None,
+    notified: IncidentSeverity | None = None,
     ref: dict[str, str] | None = None,
     **more: Any,
 ) -> Notice:
@@ -159,13 +159,21 @@ def notice(
     items = []
     for one in incidents or (incident(),):
         payload = (
-            resolved_payload(one, at(30), told or IncidentSeverity.CRITICAL)
+            resolved_payload(one, at(30), notified or IncidentSeverity.CRITICAL)
             if status is Status.RESOLVED
             else firing_payload(one)
         )
         items.append(
             NoticeItem(
-                payload, decision, "a reason", one.id, one.started_at, one.target, dict(one.reasons), told, ref or {}
+                payload,
+                decision,
+                "a reason",
+                one.id,
+                one.started_at,
+                one.target,
+                dict(one.reasons),
+                notified,
+                ref or {},
             )
         )
     title, text, severity = compose(items, status)

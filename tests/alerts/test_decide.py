@@ -17,7 +17,7 @@ from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 # (name, checks as "level minute", the decision after each). hold 10m, repeat 2h.
 STILL = ["still_firing"]
-COURSES = [
+CHECKS = [
     ("OK says nothing", "O0 O5", ["", ""]),
     ("a first notice, then silence", "O0 E5 E10 E15", ["", "first", "still_firing", "still_firing"]),
     ("repeated when due", "E0 E60 E119 E120 E125", ["first", *STILL, *STILL, "repeat_due", *STILL]),
@@ -30,14 +30,14 @@ COURSES = [
     ("flapping is one incident",
      "E0 O5 E10 O15 E20 O25 O30", ["first", "holding", *STILL, "holding", *STILL, "holding", "resolved"]),
     ("a new incident after a resolved one", "E0 O15 E20", ["first", "resolved", "first"]),
-    ("OK and ill again while nobody looked", "E0 E60", ["first", "still_firing"]),
+    ("OK and failing again while nobody checked", "E0 E60", ["first", "still_firing"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("course", "expected"), [row[1:] for row in COURSES], ids=[row[0] for row in COURSES])
-def test_the_course_of_an_incident(course: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(("checks", "expected"), [row[1:] for row in CHECKS], ids=[row[0] for row in CHECKS])
+def test_what_checks_make_of_an_incident(checks: str, expected: list[str]) -> None:
     world = World()
-    said = [world.check(step[0], int(step[1:])) for step in course.split()]
+    said = [world.check(step[0], int(step[1:])) for step in checks.split()]
     assert [decisions[0] if decisions else "" for decisions in said] == expected
 
 
@@ -66,7 +66,7 @@ def test_one_incident_keeps_its_id_when_the_history_forgets_its_start() -> None:
     assert {notice.items[0].started_at for _, notice in world.sent} == {at(0)}
 
 
-def test_a_new_cause_is_told_once_and_not_before_the_hold_time() -> None:
+def test_a_new_cause_is_reported_once_and_not_before_the_hold_time() -> None:
     world = World()
     assert world.check("E", 0, {"image_pull": 3}) == ["first"]
     assert world.check("E", 5, {"image_pull": 3, "oom_killed": 1}) == ["still_firing"]
@@ -76,12 +76,12 @@ def test_a_new_cause_is_told_once_and_not_before_the_hold_time() -> None:
     assert "new cause: oom_killed" in world.sent[-1][1].text
 
 
-def test_twice_as_many_ill_jobs_are_told() -> None:
+def test_twice_as_many_ill_jobs_are_notified() -> None:
     world = World()
-    world.check("E", 0, ill=3)
-    assert world.check("E", 15, ill=5) == ["still_firing"]
-    assert world.check("E", 20, ill=6) == ["changed"]
-    assert world.check("E", 40, ill=11) == ["still_firing"]
+    world.check("E", 0, failing=3)
+    assert world.check("E", 15, failing=5) == ["still_firing"]
+    assert world.check("E", 20, failing=6) == ["changed"]
+    assert world.check("E", 40, failing=11) == ["still_firing"]
 
 
 LADDER = """
@@ -100,7 +100,7 @@ receivers:
 
 
 def test_a_resolve_goes_where_the_firing_went_wherever_the_route_leads_now() -> None:
-    """Raised, the incident moved to another receiver; lowered, back. Both are told that it is over, once."""
+    """Raised, the incident moved to another receiver; lowered, back. Both are notified that it is over, once."""
     world = World(LADDER)
     assert world.check("W", 0) == ["first"]
     assert world.check("E", 5) == ["first", "first"]
@@ -112,7 +112,7 @@ def test_a_resolve_goes_where_the_firing_went_wherever_the_route_leads_now() -> 
     assert world.state().incidents == {}
 
 
-def test_a_channel_hears_nothing_below_its_severity() -> None:
+def test_a_channel_gets_nothing_below_its_severity() -> None:
     text = ONE_CHANNEL.replace("{type: console}", "{type: console, min_severity: CRITICAL}")
     world = World(text)
     assert world.check("W", 0) == ["below_severity"]
@@ -134,14 +134,14 @@ time_intervals: [{name: morning, time_intervals: [{times: [{start_time: '10:00',
 """
 
 
-def test_what_is_muted_is_told_when_the_window_ends() -> None:
+def test_what_is_muted_is_sent_when_the_window_ends() -> None:
     world = World(MUTED)
     assert world.check("E", 0) == ["muted"]
     assert world.check("E", 55) == ["muted"]
     assert world.check("E", 60) == ["first"]
 
 
-def test_what_is_over_before_the_window_ends_is_never_told() -> None:
+def test_what_is_over_before_the_window_ends_is_never_notified() -> None:
     world = World(MUTED)
     world.check("E", 0)
     assert world.check("O", 30) == ["over"]
@@ -162,7 +162,7 @@ def test_a_null_receiver_is_decided_and_written_down() -> None:
     assert world.state().incidents == {}
 
 
-def test_what_failed_is_owed_and_goes_out_with_the_next_run() -> None:
+def test_what_failed_is_pending_and_goes_out_with_the_next_run() -> None:
     world = World()
     world.fails.add("team/console")
     assert world.check("E", 0) == ["first"]
@@ -173,7 +173,7 @@ def test_what_failed_is_owed_and_goes_out_with_the_next_run() -> None:
     assert len(world.sent) == 1
 
 
-def test_what_is_owed_goes_out_even_when_all_is_well_again_and_then_the_resolve() -> None:
+def test_what_is_pending_goes_out_even_when_all_is_well_again_and_then_the_resolve() -> None:
     """A night's incident whose channel was down is not passed over in silence."""
     world = World()
     world.fails.add("team/console")
@@ -198,7 +198,7 @@ def test_a_resolve_that_failed_is_sent_again_until_it_arrives() -> None:
     assert world.check("O", 75) == []
 
 
-def test_what_is_owed_to_a_channel_that_is_gone_is_written_off() -> None:
+def test_what_is_pending_for_a_channel_that_is_gone_is_written_off() -> None:
     world = World()
     world.fails.add("team/console")
     world.check("E", 0)
@@ -259,8 +259,8 @@ def test_an_upgrade_opens_no_second_incident_and_alerts_nobody_twice(name: str |
     assert world.check("E", 5, target="tuning", cluster="kubernetes_default") == ["still_firing"]
     assert world.check("O", 30, target="tuning", cluster="kubernetes_default") == ["resolved"]
     assert world.check("E", 60, target="tuning", cluster="kubernetes_default") == ["first"]
-    told = [notice.items[0].incident_id for _, notice in world.sent]
-    assert (told[0] == told[1], told[1] == told[2]) == (True, False)
+    announced = [notice.items[0].incident_id for _, notice in world.sent]
+    assert (announced[0] == announced[1], announced[1] == announced[2]) == (True, False)
 
 
 def test_a_run_that_plans_again_says_the_same_and_nothing_that_was_sent() -> None:
@@ -275,7 +275,7 @@ def test_a_run_that_plans_again_says_the_same_and_nothing_that_was_sent() -> Non
 
 
 def test_a_notice_that_another_run_has_just_planned_is_left_to_it() -> None:
-    """Two DAGs that see one incident at the same time tell it once; one that died does not keep it for ever."""
+    """Two DAGs that see one incident at the same time announce it once; one that died does not keep it indefinitely."""
     world = World()
     world.records.append(record("E", 0))
     assert world.run(0, deliver=False) == ["first"]
@@ -292,7 +292,7 @@ def test_a_clock_that_was_set_back_silences_nothing() -> None:
     assert world.check("O", 15) == ["resolved"]
 
 
-def test_what_was_only_shown_has_been_told_to_nobody() -> None:
+def test_what_was_only_shown_was_announced_to_nobody() -> None:
     """A real run after dry runs announces; a dry run after a dry run simulates that it would not."""
     world = World()
     world.check("E", 0)
@@ -308,7 +308,7 @@ def test_incidents_of_one_group_are_one_message() -> None:
     world = World(ONE_CHANNEL.replace("repeat_interval: 2h", "group_by: [namespace]"))
     world.records = [
         record("E", 0, {"image_pull": 30}, selector="app=a"),
-        record("E", 0, {"image_pull": 7, "oom_killed": 1}, ill=8, selector="app=b"),
+        record("E", 0, {"image_pull": 7, "oom_killed": 1}, failing=8, selector="app=b"),
         record("W", 0, {"pending": 1}, namespace="other"),
     ]
     world.run(0)
@@ -318,7 +318,7 @@ def test_incidents_of_one_group_are_one_message() -> None:
     assert "**Causes:** 37 of 58: image_pull; 1 of 58: oom_killed" in message.text
 
 
-def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so() -> None:
+def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_said_so() -> None:
     """Nobody who is silent about it resolves it."""
     world = World("route: {receiver: team}\nreceivers: [{name: team, channels: [{type: console}]}]")
     state = LedgerState()
@@ -340,8 +340,8 @@ def test_the_pipelines_own_failure_is_critical_and_resolved_when_it_is_told_so()
     assert run(0, broke) == ["first"]
     assert run(5) == []
     assert run(10, own_failure("stage_broke", "k8s_tuning_pipeline", "again", at(10))) == ["still_firing"]
-    mended = own_failure("stage_broke", "k8s_tuning_pipeline", "", at(15), failing=False)
-    assert run(15, mended) == ["resolved"]
+    repaired = own_failure("stage_broke", "k8s_tuning_pipeline", "", at(15), failing=False)
+    assert run(15, repaired) == ["resolved"]
     first, resolved = (notice for _, notice in world.sent)
     assert first.severity is IncidentSeverity.CRITICAL
     assert first.title == "🚨 Pipeline Alert: CRITICAL – k8s_tuning_pipeline"

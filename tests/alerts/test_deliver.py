@@ -206,8 +206,8 @@ def test_a_standard_output_that_takes_nothing_is_an_outcome_of_the_console(
         stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", stream)
     config = AlertingConfig.single(ChannelConfig("console", "console"))
-    told = replace(notice(), receiver=next(iter(config.receivers)), channel="console")
-    outcome = deliver_notice(config, told, fails(AssertionError()), None, dry_run=False)
+    one = replace(notice(), receiver=next(iter(config.receivers)), channel="console")
+    outcome = deliver_notice(config, one, fails(AssertionError()), None, dry_run=False)
     assert (outcome.outcome, outcome.retryable) == ("failed", False)
     assert "standard output" in outcome.answer
     with contextlib.suppress(OSError):

@@ -67,13 +67,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("change", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("course", ["E", "O"], ids=["still in ERROR", "OK again"])
-def test_one_bad_line_costs_no_other_target_its_alert(tmp_path: Path, change: dict[str, object], course: str) -> None:
-    """What a target's damaged line said is lost, or poorer; whoever looks at the others hears of them."""
+@pytest.mark.parametrize("level", ["E", "O"], ids=["still in ERROR", "OK again"])
+def test_one_bad_line_costs_no_other_target_its_alert(tmp_path: Path, change: dict[str, object], level: str) -> None:
+    """What a target's damaged line said is lost, or poorer; whoever the others concern is notified."""
     path = tmp_path / "ledger.jsonl"
     plan_notices(CONFIG, [observation([record("E", 0, selector="a")])], Ledger(path), at(0), "run-1", dry_run=False)
     path.write_text(json.dumps(json.loads(path.read_text()) | change) + "\n")
-    observations = [observation([record("E", 0, selector="a"), record(course, 30, selector="a")])]
+    observations = [observation([record("E", 0, selector="a"), record(level, 30, selector="a")])]
     observations.append(observation([record("E", 30, selector="b")]))
     notices = plan_notices(CONFIG, observations, Ledger(path), at(30), "run-2", dry_run=False)
     assert "b" in {item.payload.selector for notice in notices for item in notice.items}
@@ -226,7 +226,7 @@ def test_of_many_runs_at_once_one_announces(tmp_path: Path) -> None:
 
 
 def test_retention_keeps_what_a_lasting_incident_rests_on(tmp_path: Path) -> None:
-    """Old decisions of incidents that are over go, and what says who was told of one that lasts stays."""
+    """Old decisions of incidents that are over go, and what says who was notified of one that lasts stays."""
     ledger = Ledger(tmp_path / "ledger.jsonl")
     world = World()
     for step in ("E0", "O60", "E120", "E125", "E130"):
@@ -262,7 +262,7 @@ def test_an_incident_that_somebody_took_is_not_repeated_but_is_resolved(tmp_path
         acknowledge(CONFIG, "x", "Ada", ledger, at(5), "ack")
 
 
-def test_pagerduty_is_told_that_somebody_took_it(tmp_path: Path) -> None:
+def test_pagerduty_is_notified_that_somebody_took_it(tmp_path: Path) -> None:
     config = "route: {receiver: a}\nreceivers: [{name: a, channels: [{type: pagerduty, connection: pd}]}]"
     world = World(config)
     world.check("E", 0)

@@ -41,7 +41,7 @@ def test_another_threshold_shows_before_it_is_live() -> None:
 
 
 def test_an_incident_from_before_keeps_its_id() -> None:
-    """Only what is since then is told, but the incident began when it began."""
+    """Only what is since then is reported, but the incident began when it began."""
     everything = replay(parse_config(ONE_CHANNEL), WEEK, at(-1))
     later = replay(parse_config(ONE_CHANNEL), WEEK, at(100))
     assert later.notices[0].at == at(130)

@@ -5,7 +5,7 @@ Driven through the real functions on real files. What must hold whatever happens
 - no incident that a run has decided on goes unannounced, on any channel that it was routed to;
 - none is announced twice to one channel within its repeat interval, but for a crash between sending and writing;
 - no resolve without its firing, and none twice, but for the same crash; every firing is resolved once all is well;
-- what was owed arrives.
+- what was pending arrives.
 
 HYPOTHESIS_PROFILE sets how many weeks are tried; the figures stand at the end of pytest's report.
 """
@@ -71,7 +71,7 @@ class Crash(BaseException):
 
 @dataclass
 class Message:
-    """What one channel received of one incident. `lost_track`: the ledger never heard of it, for a crash came first."""
+    """What one channel received of one incident. `lost_track`: the ledger never knew of it, for a crash came first."""
 
     place: str
     incident: str
@@ -246,10 +246,10 @@ class Weeks(RuleBasedStateMachine):
             if ("ns", selector) in known
         ]
         self.planned = plan_notices(CONFIG, observations, self.ledger, self.now(), f"run-{self.runs}", dry_run=False)
-        told = {line.selector for line in self.ledger.lines() if line.run_id == f"run-{self.runs}"}
+        decided = {line.selector for line in self.ledger.lines() if line.run_id == f"run-{self.runs}"}
         for observation in observations:
             if observation.incident is not None:
-                assert observation.selector in told, "an ill target, and no decision about it"
+                assert observation.selector in decided, "a failing target, and no decision about it"
 
     # --- what must hold -----------------------------------------------------------------------------------------
 
@@ -287,11 +287,11 @@ class Weeks(RuleBasedStateMachine):
                 soon = two.at - one.at < REPEAT
                 excused = one.lost_track or one.jumps != two.jumps or one.decision in NEWS
                 # What was decided, failed and arrives now may be news; it must not be what the channel knows already.
-                owed_news = two.decision == "owed" and two.why.startswith(NEWS)
-                assert not soon or excused or owed_news, f"announced twice: {messages}"
+                pending_news = two.decision == "owed" and two.why.startswith(NEWS)
+                assert not soon or excused or pending_news, f"announced twice: {messages}"
 
     def check_completeness(self) -> None:
-        assert self.ledger.state().incidents == {}, "all is well, and something is still open or owed"
+        assert self.ledger.state().incidents == {}, "all is well, and something is still open or pending"
         lines = list(self.ledger.lines())
         routed = {
             (line.incident_id, f"{line.receiver}/{line.channel}")
@@ -311,7 +311,7 @@ class Weeks(RuleBasedStateMachine):
         assert not unresolved
 
 
-def test_whatever_happens_for_weeks_everybody_hears_of_everything_once() -> None:
+def test_whatever_happens_for_weeks_everybody_is_notified_of_everything_once() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Weeks, settings=settings(max_examples=examples(40), stateful_step_count=30)
     )

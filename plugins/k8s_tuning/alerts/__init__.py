@@ -1,26 +1,33 @@
 """Alerts that can be trusted: decide what to say, deliver it, and keep a ledger of both. Knows no Airflow.
 
-Three rooms. Deciding (`decide`, `episodes`, `route`, `matchers`, `windows`, `config`) is pure: the targets' state and
-what the ledger says in, decisions with their reasons out. Delivering (`deliver`, `channels/`, `posting`) hands one
-notice to one channel. The ledger (`ledger`) is a JSONL file: every decision, sent or not, and every attempt's
-outcome.
+One alert's way, each step a type that refers to the one before it:
 
-The surface is two functions: `plan_notices` gives the notices that are to go out now (JSON-able, without secrets), and
-`deliver_notice` hands one of them to its channel. `observe_target`, `own_failure` and `smoke_notices` make their input.
+    Observation      what is seen of one target, or of this system itself (`observation`)
+    IncidentUpdate   what that makes of the incident that the ledger has (`incident_update`)
+    Decision         one incident, one channel, one Reason (`decide`, by the rules in `judge`)
+    Notice           one message to one channel: decisions that are grouped (`plan`)
+    Outcome          what became of it: a Result (`deliver`, by a kind of channel in `channels/`)
+
+A Decision and an Outcome are written down as LedgerLine, the one form that decisions, metrics and pages read. Up to
+`plan` all of it is pure: the world comes in as arguments.
+
+The surface is two functions: `plan_notices` returns the notices that are to go out now (JSON-able, without secrets),
+and `deliver_notice` hands one of them to its channel. `observe_target`, `own_failure` and `smoke_notices` make their
+input.
 
 What a retry, a crash or a second run at the same time may do:
 
-- Planning writes a line for every decision. One that is to be sent is *owed* from then on, until an attempt's line says
-  `sent`. An attempt's line is written after sending: a crash between the two leads to a second message, never to none.
-  A ledger that cannot be written is found out before sending; one that fails after it is waited for.
+- Planning writes a line for every decision. One that is to be sent is *pending* from then on, until an attempt's line
+  says `sent`. An attempt's line is written after sending: a crash between the two leads to a second message, never to
+  none. A ledger that cannot be written is found out before sending; one that fails after it is waited for.
 - A notice's id derives from run, incidents and the records behind them, receiver, channel and what it says. Before
   sending, `deliver_notice` asks the ledger: what was sent is not sent again, so that a task's retry is harmless. Nor is
   a notice sent that a later one has overtaken.
-- What is owed goes out with the next run, as it stands then. For CLAIM_SECONDS after planning it is left to the run
+- What is pending goes out with the next run, as it stands then. For CLAIM_SECONDS after planning it is left to the run
   that planned it, so that two runs at once say it once.
 - An incident is remembered here from its first decision on (its id, its start), so that neither the history's retention
-  nor a limit on reading it can give it a new id. It is over once the target has been OK, and not seen ill, for the
-  configured hold time; a resolve goes to the channels whose firing was delivered, once.
+  nor a limit on reading it can make its id another. It is over once the target has been OK, and has not failed a check,
+  for the configured hold time; a resolve goes to the channels whose firing was delivered, once.
 - Dry runs write lines of their own, which real runs do not see: what was only shown has been announced to nobody.
 """
 

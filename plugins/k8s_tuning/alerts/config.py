@@ -37,7 +37,7 @@ class Receiver:
 class AlertingConfig:
     """The whole file. `allowed_connections`: those that a DAG run's param may name beside the receivers' own.
 
-    `hold_seconds`: how long a target must not have been seen ill until its incident is over."""
+    `hold_seconds`: how long a target must not have failed a check until its incident is over."""
 
     route: Route
     receivers: Mapping[str, Receiver]

@@ -49,8 +49,8 @@ def deliver_notice(
 ) -> Outcome:
     """Send one notice, unless the ledger says that it was sent; what became of it is returned, and in the ledger.
 
-    `resolve` gives a connection's secrets by its name (InputError where there is none). A failure is an outcome, not an
-    exception, so that one channel's never holds up another's; what failed stays owed. So is a fault that nobody
+    `resolve` returns a connection's secrets by its name (else InputError). A failure is an outcome, not an
+    exception, so that one channel's never holds up another's; what failed stays pending. So is a fault that nobody
     foresaw; and of a process that is interrupted while it sends, the ledger has an attempt of which nobody knows
     whether it arrived. `ledger` may be None for a
     message that nothing needs to remember. StoreError where the ledger cannot be read or written, before anything is

@@ -122,7 +122,7 @@ def _prometheus(chain: Chain) -> Iterator[Link]:
     if not any(rule["name"] == ALERT for rule in ours):
         yield Link("rules", "broken", f"the rule {ALERT} is not loaded", "apply the PrometheusRule; see its labels")
     elif failing:
-        yield Link("rules", "broken", "; ".join(failing), "mend the rule: promtool check rules")
+        yield Link("rules", "broken", "; ".join(failing), "fix the rule: promtool check rules")
     else:
         yield Link("rules", "ok", f"{len(ours)} rules of this project are loaded")
     if found:
@@ -155,9 +155,9 @@ def _alertmanager(chain: Chain) -> Iterator[Link]:
         yield Link("watchdog", "broken", "Watchdog, which always fires, has not arrived", cure)
     failed = {name: n for (metric, name), n in metrics.items() if metric == _FAILED and n}
     if failed:
-        told = ", ".join(f"{name} {int(count)}" for name, count in sorted(failed.items()))
+        words = ", ".join(f"{name} {int(count)}" for name, count in sorted(failed.items()))
         cure = "the runbook of K8sTuningAlertmanagerFailing; the count starts anew with a restart"
-        yield Link("notifications", "broken", f"failed since its start: {told}", cure)
+        yield Link("notifications", "broken", f"failed since its start: {words}", cure)
     else:
         yield Link("notifications", "ok", "none has failed since its start")
 
@@ -198,15 +198,15 @@ def _deliver(alertmanager: str, trial: Trial) -> Iterator[Link]:
         return
     yield Link("route", "ok", f"the test alert takes {', '.join(receivers)}")
     if failed:
-        told = f"the notification by {', '.join(sorted(failed))} failed"
-        yield Link("delivery", "broken", told, "Alertmanager's log says why: `Notify for alerts failed`")
+        words = f"the notification by {', '.join(sorted(failed))} failed"
+        yield Link("delivery", "broken", words, "Alertmanager's log says why: `Notify for alerts failed`")
     elif sent:
         yield Link(
             "delivery", "ok", f"delivered by {', '.join(sorted(sent))}; see that it is there, it resolves in 5 min"
         )
     else:
-        told = f"nothing was sent within {trial.wait_seconds:.0f} s"
-        yield Link("delivery", "broken", told, "a silence, a mute window or group_wait holds it: amtool alert query")
+        words = f"nothing was sent within {trial.wait_seconds:.0f} s"
+        yield Link("delivery", "broken", words, "a silence, a mute window or group_wait holds it: amtool alert query")
 
 
 def _grown(before: dict[tuple[str, str], float], after: dict[tuple[str, str], float], name: str) -> dict[str, float]:

@@ -94,7 +94,7 @@ class Ledger:
         """Drop lines older than that; how many. Others write, plan and send meanwhile.
 
         An incident's lines go all together: half of them would tell another story (a firing without its resolve). Of
-        one that lasts, is owed, or has younger lines, only those old decisions go that nothing rests on. What is no
+        one that lasts, is pending, or has younger lines, only those old decisions go that nothing rests on. What is no
         line of the ledger stays.
         """
         if not max_age_days > 0:

@@ -148,7 +148,7 @@ def contradiction(matchers: Iterable[Matcher]) -> str | None:
 
 
 def implies(given: Sequence[Matcher], wanted: Sequence[Matcher]) -> bool:
-    """Whether every alert that fits all of `given` surely fits all of `wanted`; False where it cannot be told."""
+    """Whether every alert that fits all of `given` surely fits all of `wanted`; False where that is not known."""
     return all(_is_implied(given, matcher) for matcher in wanted)
 
 

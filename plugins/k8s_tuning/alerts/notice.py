@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload
@@ -24,7 +26,7 @@ class Status(StrEnum):
 class NoticeItem:
     """One incident in a notice: its words, and why it is in here.
 
-    `told_severity`: what the channel was last notified of, None where it was not yet. `ref`: what the
+    `notified_severity`: what the channel was last notified of, None where it was not yet. `ref`: what the
     channel itself keeps of the incident (Slack: the first message's channel and ts). `target`, `reasons`: as in
     K8sIncident.
     """
@@ -36,7 +38,7 @@ class NoticeItem:
     started_at: str
     target: str | None = None
     reasons: dict[str, int] = field(default_factory=dict)
-    told_severity: IncidentSeverity | None = None
+    notified_severity: Annotated[IncidentSeverity | None, Field(alias="told_severity")] = None
     ref: dict[str, str] = field(default_factory=dict)
 
 

@@ -57,7 +57,7 @@ def replay(config: AlertingConfig, records: Iterable[K8sHealthHistoryRecord], si
     """Run the decisions over `records` (oldest first), as if alerting had begun at `since` and every send had
     succeeded.
 
-    Records before `since` only tell since when a target was ill. Those of one DAG run are decided on together, as that
+    Records before `since` only say since when a target was not OK. Those of one DAG run are decided on at once, as that
     run would have.
     """
     result = Replay(since)

@@ -145,7 +145,7 @@ class LedgerIndex:
                 lines = [one for one in records if one and one.get("incident_id") in entry.incident_ids]
                 if len(lines) == len(places):
                     return _whole(row, lines[: len(entry.places)], lines)
-                # The file was replaced between the two looks, or somebody wrote over it: read it afresh.
+                # The file was replaced between the two reads, or somebody wrote over it: read it afresh.
                 self._begin()
         raise StoreError(f"{self.path}: is being rewritten again and again; see which process does")
 

@@ -185,7 +185,7 @@ def test_a_text_past_the_receivers_limits_is_cut_with_a_note(rig: Rig, filling: 
     body.decode("utf-8")
 
 
-def test_a_resolve_is_told_as_such(rig: Rig) -> None:
+def test_a_resolve_is_sent_as_such(rig: Rig) -> None:
     outcome = rig.deliver(notice(status=Status.RESOLVED, decision="resolved"))
     assert outcome.outcome == "sent"
     words = _text(rig)
@@ -216,7 +216,7 @@ def test_a_retried_task_sends_nothing_twice(rig: Rig, tmp_path: Path) -> None:
     assert (line.outcome, line.attempts, line.run_id, line.decision) == ("sent", 1, "run-1", "first")
 
 
-def test_a_failure_is_in_the_ledger_and_owed(rig: Rig, tmp_path: Path) -> None:
+def test_a_failure_is_in_the_ledger_and_pending(rig: Rig, tmp_path: Path) -> None:
     ledger, planned = _planned(tmp_path, rig)
     rig.misbehave("400")
     rig.deliver(planned, ledger)
@@ -247,7 +247,7 @@ def _world(rig: Rig) -> World:
 
 
 def _planned(tmp_path: Path, rig: Rig) -> tuple[Ledger, Notice]:
-    """A first notice of the rig's channel, planned and owed in a ledger."""
+    """A first notice of the rig's channel, planned and pending in a ledger."""
 
     ledger = Ledger(tmp_path / "ledger.jsonl")
     world = _world(rig)

@@ -60,14 +60,14 @@ def readable(message: str) -> str:
 
 def telling(text: str) -> Notice:
     """A notice whose every text holds this one."""
-    told = incident(
+    one = incident(
         summary=f"failed with {text}",
         recent_events=[K8sEvent("Warning", "Failed", f"pull {text} 실패", "Job", f"job {text}", "ns")],
         selector=f"app={text}",
         target=text,
         reasons={text: 3},
     )
-    return notice(told, told)
+    return notice(one, one)
 
 
 def test_the_message_is_the_bytes_that_the_receiver_got(rig: Rig, tmp_path: Path) -> None:

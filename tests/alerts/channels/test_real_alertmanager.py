@@ -1,4 +1,4 @@
-"""Our Alertmanager channel against a real one: it takes the alert, routes it, and hears that it is over."""
+"""Our Alertmanager channel against a real one: it accepts the alert, routes it, and is notified that it is over."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _alerts(url: str) -> list[dict[str, Any]]:
         return found
 
 
-def _told(hook: RecordingServer, state: str, severity: str) -> list[dict[str, Any]]:
+def _notified(hook: RecordingServer, state: str, severity: str) -> list[dict[str, Any]]:
     alerts = [alert for call in list(hook.calls) for alert in call.json()["alerts"]]
     return [alert for alert in alerts if (alert["status"], alert["labels"]["severity"]) == (state, severity)]
 
@@ -95,18 +95,18 @@ def test_a_real_alertmanager_tells_of_the_incident_and_of_its_end(alertmanager: 
     rig = Rig(ChannelConfig("channel", "alertmanager", "c"), ChannelSecret(url=url), list, lambda _: None)
     warn = incident(severity=IncidentSeverity.WARN, selector="app.kubernetes.io/name=봇,tier=x")
     assert rig.deliver(_now(notice(warn))).outcome == "sent"
-    (alert,) = wait_until(lambda: _told(hook, "firing", "warning"))
+    (alert,) = wait_until(lambda: _notified(hook, "firing", "warning"))
     assert alert["labels"]["app_kubernetes_io_name"] == "봇"
     assert "이모지 🚨👩‍🚀" in alert["annotations"]["description"]
 
-    raised = notice(replace(warn, severity=IncidentSeverity.CRITICAL), told=IncidentSeverity.WARN)
+    raised = notice(replace(warn, severity=IncidentSeverity.CRITICAL), notified=IncidentSeverity.WARN)
     assert rig.deliver(_now(raised)).outcome == "sent"
-    wait_until(lambda: _told(hook, "firing", "critical") and _told(hook, "resolved", "warning"))
+    wait_until(lambda: _notified(hook, "firing", "critical") and _notified(hook, "resolved", "warning"))
     assert [alert["labels"]["severity"] for alert in _alerts(url)] == ["critical"]
 
-    over = notice(warn, status=Status.RESOLVED, told=IncidentSeverity.CRITICAL)
+    over = notice(warn, status=Status.RESOLVED, notified=IncidentSeverity.CRITICAL)
     assert rig.deliver(_now(over)).outcome == "sent"
-    wait_until(lambda: _told(hook, "resolved", "critical"))
+    wait_until(lambda: _notified(hook, "resolved", "critical"))
     assert _alerts(url) == []
 
 

@@ -62,7 +62,7 @@ def test_slack_colors_say_the_severity(severity: str, state: str, color: str) ->
 
 @pytest.mark.parametrize("answer", ["invalid_payload", "no_service", "", "<html>ok</html>"])
 def test_slack_webhook_takes_only_ok_for_an_answer(answer: str) -> None:
-    """A 200 with `invalid_payload` is a failure, and trying again would not mend it."""
+    """A 200 with `invalid_payload` is a failure, and trying again would not repair it."""
     with make_rig("slack_webhook") as rig:
         assert rig.server is not None
         rig.server.script(status(200, answer))
@@ -200,7 +200,7 @@ def test_pagerduty_holds_one_incident_by_its_id(state: Status, action: str) -> N
     assert ("payload" in body) is (action == "trigger")
 
 
-def test_pagerduty_is_told_what_it_sorts_by() -> None:
+def test_pagerduty_gets_what_it_sorts_by() -> None:
     (body,) = render("pagerduty", notice(incident(severity=IncidentSeverity.WARN)))
     payload = body["payload"]
     assert (payload["severity"], payload["group"], payload["class"], payload["source"], payload["timestamp"]) == (
@@ -238,12 +238,12 @@ def test_alertmanager_gets_labels_that_stay_the_same() -> None:
 
 
 def test_alertmanager_ends_the_alert_of_the_former_severity() -> None:
-    (alerts,) = render("alertmanager", notice(decision="severity_changed", told=IncidentSeverity.WARN))
+    (alerts,) = render("alertmanager", notice(decision="severity_changed", notified=IncidentSeverity.WARN))
     assert [(alert["labels"]["severity"], alert["endsAt"]) for alert in alerts] == [
         ("critical", at(271)),
         ("warning", at(31)),
     ]
-    (resolved,) = render("alertmanager", notice(status=Status.RESOLVED, told=IncidentSeverity.WARN))
+    (resolved,) = render("alertmanager", notice(status=Status.RESOLVED, notified=IncidentSeverity.WARN))
     assert [(alert["labels"]["severity"], alert["endsAt"]) for alert in resolved] == [("warning", at(31))]
 
 
@@ -299,7 +299,7 @@ def test_email_logs_in_where_the_connection_has_a_login() -> None:
         assert "wrong-pass" not in outcome.answer
 
 
-def test_email_asks_for_tls_unless_told_otherwise() -> None:
+def test_email_asks_for_tls_unless_set_otherwise() -> None:
     """A server without it is refused, with the setting to change, rather than sent a password in the clear."""
     options = {"from": "k@example.com", "to": ["a@example.com"]}
     with mail_server() as mail:

@@ -45,10 +45,10 @@ def _alerts(notice: Notice, item: NoticeItem) -> list[dict[str, Any]]:
     planned = timestamps.to_datetime(notice.planned_at)
     lasting = max(timedelta(seconds=2 * notice.repeat_seconds), _LEAST_LASTING)
     resolved = notice.status is Status.RESOLVED
-    severity = (item.told_severity or item.payload.severity) if resolved else item.payload.severity
+    severity = (item.notified_severity or item.payload.severity) if resolved else item.payload.severity
     alerts = [_alert(item, severity, timestamps.to_text(planned if resolved else planned + lasting))]
-    if not resolved and item.told_severity and item.told_severity != severity:
-        alerts.append(_alert(item, item.told_severity, notice.planned_at))
+    if not resolved and item.notified_severity and item.notified_severity != severity:
+        alerts.append(_alert(item, item.notified_severity, notice.planned_at))
     return alerts
 
 

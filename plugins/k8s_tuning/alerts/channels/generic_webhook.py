@@ -63,7 +63,7 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     said = ""
     for draft in drafts:
         headers = dict(draft.headers)
-        headers[TIMESTAMP] = timestamps.now()  # of the sending: an owed notice is not an old request
+        headers[TIMESTAMP] = timestamps.now()  # of the sending: a pending notice is not an old request
         if secret.password:
             headers[SIGNATURE] = sign(draft.body, headers[TIMESTAMP], secret.password)
         else:

@@ -23,8 +23,8 @@ MOST_HEADER = 150
 MOST_SECTION = 3000
 MOST_FIELD = 2000
 MOST_BLOCKS = 50
-# "fatal_error" and the others may pass; what is left (invalid_auth, channel_not_found, …) stays until somebody mends
-# it.
+# "fatal_error" and the others may pass; what is left (invalid_auth, channel_not_found, …) stays until somebody
+# repairs it.
 _PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 # The first message is gone or too old to change: the thread, or a new first message, has to do.
 _NOT_EDITABLE = {"message_not_found", "cant_update_message", "edit_window_closed", "update_failed"}

@@ -14,7 +14,7 @@ from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
 from k8s_tuning.alerts.posting import Request, check, post, quote
 from k8s_tuning.errors import DeliveryError
 
-# What a section of Block Kit may hold; attachments have no stated limit, and fold what is longer than a screen.
+# What a section of Block Kit may hold; attachments have no stated limit, and hide what is longer than a screen.
 MOST_TEXT = 3000
 MOST_TITLE = 150
 # Slack shows at most 100 attachments and asks for no more than 20 (docs.slack.dev/messaging/formatting-message-text).

@@ -78,7 +78,7 @@ def _whole(path: Path) -> None:
 
 
 def _cold(path: Path) -> None:
-    Path(f"{path}.summary.json").unlink(missing_ok=True)
+    Path(f"{path}.state").unlink(missing_ok=True)
     _whole(path)
 
 

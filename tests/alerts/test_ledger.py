@@ -23,7 +23,7 @@ from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import tail
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 
 CONFIG = parse_config(ONE_CHANNEL)
 
@@ -151,15 +151,15 @@ def test_planning_reads_only_what_is_new(tmp_path: Path, monkeypatch: pytest.Mon
     Ledger(path).append(world.lines)
     Ledger(path).state()
     read: list[int] = []
-    blocks = Journal.blocks
+    blocks = AppendLog.blocks
 
-    def watched(self: Journal, *args: Any, **more: Any) -> Iterator[tuple[int, bytes]]:
+    def watched(self: AppendLog, *args: Any, **more: Any) -> Iterator[tuple[int, bytes]]:
         for end, block in blocks(self, *args, **more):
             read.append(len(block))
             yield end, block
 
     assert Ledger(path).prune(1, at(300 * 20)) > 100
-    monkeypatch.setattr(Journal, "blocks", watched)
+    monkeypatch.setattr(AppendLog, "blocks", watched)
     plan_notices(CONFIG, [observation([record("E", 6001)])], Ledger(path), at(6001), "run-1", dry_run=False)
     assert sum(read) == 0
 
@@ -173,8 +173,8 @@ def test_retention_lets_runs_plan_and_send_meanwhile(tmp_path: Path, monkeypatch
         world.check(step[0], int(step[1:]))
     ledger.append(world.lines)
     past = ledger_retention.past
-    monkeypatch.setattr("k8s_tuning.storage.append_log._LOCK_SECONDS", 0.05)
-    monkeypatch.setattr("k8s_tuning.alerts.ledger._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("k8s_tuning.storage.locks.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("k8s_tuning.storage.locks.WAIT_SECONDS", 0.05)
     planned = []
 
     def slow(*args: Any) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from tests.alerts.observations import record
 from tests.servers import RecordingServer, recording_server, status
 
 from k8s_tuning.cli import main
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 
 CONFIG = """
 hold: 10m
@@ -45,7 +45,7 @@ def history(tmp_path: Path, *levels: str) -> str:
     path = tmp_path / "history.jsonl"
     path.unlink(missing_ok=True)
     for step in levels:
-        Journal(path).append(record(step[0], float(step[1:]), {"image_pull": 37}).__dict__)
+        AppendLog(path).append(record(step[0], float(step[1:]), {"image_pull": 37}).__dict__)
     return str(path)
 
 
@@ -148,7 +148,7 @@ def test_a_configuration_tells_once_repeats_nothing_and_resolves(
     assert alert("--history-file", path, *flags) == 0
     assert len(server.calls) == 2
     assert "nothing is to be sent now" in capsys.readouterr().out
-    Journal(path).append(record("O", 60).__dict__)
+    AppendLog(path).append(record("O", 60).__dict__)
     assert alert("--history-file", path, *flags) == 0
     actions = [call.json()["event_action"] for call in server.calls if call.path == "/v2/enqueue"]
     assert actions == ["trigger", "resolve"]

@@ -13,7 +13,7 @@ import pytest
 
 from k8s_tuning.cli import metrics
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 
 HEALTHY = 'k8s_tuning_target_health{level="OK",namespace="trading-bots",selector="app=x",target=""} 1.0'
 
@@ -24,7 +24,7 @@ def history(tmp_path: Path) -> Path:
 
     path = tmp_path / "history.jsonl"
     record = {"timestamp": timestamps.now(), "namespace": "trading-bots", "selector": "app=x", "overall_health": "OK"}
-    Journal(path).append({**record, "jobs_ok": 1, "jobs_warn": 0, "jobs_error": 0})
+    AppendLog(path).append({**record, "jobs_ok": 1, "jobs_warn": 0, "jobs_error": 0})
     return path
 
 
@@ -91,8 +91,8 @@ def test_the_server_serves_what_is_recorded_at_the_time_of_the_scrape(history: P
             status, kind, body = _get(port)
             assert (status, kind.startswith("text/plain")) == (200, True)
             assert HEALTHY in body
-            record = next(Journal(history).newest_first())
-            Journal(history).append({**record, "overall_health": "ERROR", "jobs_error": 1})
+            record = next(AppendLog(history).newest_first())
+            AppendLog(history).append({**record, "overall_health": "ERROR", "jobs_error": 1})
             assert HEALTHY not in _get(port)[2]
         finally:
             server.send_signal(signal.SIGTERM)

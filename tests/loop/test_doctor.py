@@ -11,7 +11,7 @@ from tests.loop.stack import Stack, free_port, get, wait
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import alert_doctor
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 
 pytestmark = pytest.mark.servers
 
@@ -23,7 +23,7 @@ def _record(stack: Stack, health: str = "OK") -> None:
         "selector": "app=x",
         "overall_health": health,
     }
-    Journal(stack.history).append({**line, "jobs_ok": 1, "jobs_warn": 0, "jobs_error": 0})
+    AppendLog(stack.history).append({**line, "jobs_ok": 1, "jobs_warn": 0, "jobs_error": 0})
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from k8s_tuning.metrics import Metrics
 from k8s_tuning.metrics.ledger_totals import cause_of
 from k8s_tuning.stages.alert.incident import incident_id
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 
 NOW = "2026-03-01T12:00:00Z"
 SELECTOR = "app=arbitrage-tuning"
@@ -41,7 +41,7 @@ class Files:
             "raw_snapshot": None,
             "target": "bots",
         }
-        Journal(self.history).append({**line, **more})
+        AppendLog(self.history).append({**line, **more})
 
     def note(self, **more: Any) -> None:
         """One line of the ledger."""
@@ -55,7 +55,7 @@ class Files:
             "status": "firing",
             "severity": "WARN",
         }
-        Journal(self.ledger).append({**line, **more})
+        AppendLog(self.ledger).append({**line, **more})
 
     def scrape(self) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
         """{metric name: {labels: value}}."""
@@ -211,7 +211,7 @@ def test_a_target_unheard_of_for_a_week_is_no_longer_known(files: Files) -> None
 def test_a_line_that_is_no_health_record_changes_nothing(files: Files, line: dict[str, Any]) -> None:
     """JSON of another kind in the history is passed over; the record before it stands."""
     files.record("WARN")
-    files.record("OK", **line) if line else Journal(files.history).append(line)
+    files.record("OK", **line) if line else AppendLog(files.history).append(line)
     assert files.value("target_health", level="WARN", **TARGET) == 1
 
 

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from tests.profiles import examples
 
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage import append_log, jsonl
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage import append_log, jsonl, locks
+from k8s_tuning.storage.append_log import AppendLog
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
@@ -42,10 +42,10 @@ DEBRIS = st.sampled_from(
 def write_in_a_process(path: Path, first: int, count: int) -> subprocess.Popen[bytes]:
     code = """
         import sys
-        from k8s_tuning.storage.append_log import Journal
+        from k8s_tuning.storage.append_log import AppendLog
         path, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
         for number in range(first, first + count):
-            Journal(path).append({"n": number, "text": "가" * 500}, unless=lambda find: find(["n"]))
+            AppendLog(path).append({"n": number, "text": "가" * 500}, unless=lambda find: find(["n"]))
     """
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(path), str(first), str(count)])
 
@@ -56,7 +56,7 @@ def test_reads_every_whole_record_in_order_between_any_debris(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[dict[str, object] | bytes]
 ) -> None:
     """Broken neighbours hide nothing, in either direction."""
-    file = Journal(tmp_path_factory.mktemp("journal") / "j.jsonl")
+    file = AppendLog(tmp_path_factory.mktemp("journal") / "j.jsonl")
     with file.path.open("ab") as handle:
         for piece in pieces:
             handle.write(piece + b"\n" if isinstance(piece, bytes) else jsonl.encode(piece))
@@ -77,7 +77,7 @@ def test_blocks_of_any_size_give_the_same_lines(
 ) -> None:
     """Where a block ends, and where the length limit lies, changes no line and no offset."""
     data = b"".join(line + b"\n" for line in lines) + torn
-    file = Journal(tmp_path_factory.mktemp("journal") / "j.jsonl")
+    file = AppendLog(tmp_path_factory.mktemp("journal") / "j.jsonl")
     file.path.write_bytes(data)
     expected, offset = [], 0
     for line in [*lines, torn]:
@@ -100,7 +100,7 @@ def test_blocks_of_any_size_give_the_same_lines(
 
 
 def test_a_missing_file_reads_as_empty_and_is_made_with_its_folders(tmp_path: Path) -> None:
-    file = Journal(tmp_path / "a" / "b" / "j.jsonl")
+    file = AppendLog(tmp_path / "a" / "b" / "j.jsonl")
     assert list(file.newest_first()) == list(file.oldest_first()) == []
     assert not (tmp_path / "a").exists(), "reading makes nothing"
     assert file.append({"이름": "📈"}) == ({"이름": "📈"}, True)
@@ -110,7 +110,7 @@ def test_a_missing_file_reads_as_empty_and_is_made_with_its_folders(tmp_path: Pa
 def test_a_torn_tail_costs_only_itself_and_the_next_append_heals(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.append({"n": 1})
     with file.path.open("ab") as handle:
         handle.write(b'{"n": 2, "te')
@@ -123,7 +123,7 @@ def test_a_torn_tail_costs_only_itself_and_the_next_append_heals(
 
 def test_nuls_after_a_power_loss_cost_nothing_written_after_them(tmp_path: Path) -> None:
     """A file whose length grew but whose bytes never arrived ends in NULs; a writer elsewhere may go on behind them."""
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.path.write_bytes(b'{"n": 1}\n' + b"\0" * 5000)
     file.append({"n": 2})
     with file.path.open("ab") as handle:
@@ -142,7 +142,7 @@ def test_writers_in_many_processes_lose_and_tear_nothing(tmp_path: Path) -> None
 
 
 def test_writers_in_threads_lose_nothing(tmp_path: Path) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: file.append({"n": number}), range(100)))
     assert sorted(record["n"] for record in file.oldest_first()) == list(range(100))
@@ -156,19 +156,19 @@ def test_a_writer_killed_at_any_moment_costs_at_most_its_own_line(tmp_path: Path
         time.sleep(0.01)
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    file = Journal(path)
+    file = AppendLog(path)
     file.append({"n": -1})
     numbers = [record["n"] for record in file.oldest_first()]
     assert numbers == [*range(len(numbers) - 1), -1]
 
 
 def test_two_links_to_one_file_meet_at_one_lock(tmp_path: Path) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.append({"n": 1})
     link = tmp_path / "elsewhere" / "link.jsonl"
     link.parent.mkdir()
     link.symlink_to(file.path)
-    Journal(link).append({"n": 2})
+    AppendLog(link).append({"n": 2})
     assert not (link.parent / "link.jsonl.lock").exists()
     assert [record["n"] for record in file.oldest_first()] == [1, 2]
 
@@ -176,7 +176,7 @@ def test_two_links_to_one_file_meet_at_one_lock(tmp_path: Path) -> None:
 class TestOnce:
     def test_finds_the_record_however_far_back_it_is(self, tmp_path: Path) -> None:
         """Not only in a window at the end: the first of 20,000 records, behind a torn line, counts."""
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         first = {"run_id": "manual__첫째", "namespace": "a"}
         with file.path.open("ab") as handle:
             handle.write(b'{"run_id": "manu\n' + jsonl.encode(first))
@@ -198,7 +198,7 @@ class TestOnce:
         self, tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[str, str]], block: int
     ) -> None:
         """Values that hold each other, need escapes, or stand in other fields are told apart."""
-        file = Journal(tmp_path_factory.mktemp("journal") / "j.jsonl")
+        file = AppendLog(tmp_path_factory.mktemp("journal") / "j.jsonl")
         seen: set[tuple[str, str]] = set()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(jsonl, "BLOCK_BYTES", block)
@@ -215,7 +215,7 @@ class TestOnce:
 class TestFaults:
     def test_a_full_disk_leaves_the_file_as_it_was(self, tmp_path: Path) -> None:
         """A real limit: the kernel writes a part of the line, then refuses the rest."""
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         file.append({"n": 1})
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -234,19 +234,19 @@ class TestFaults:
         """/dev/full answers every write with ENOSPC."""
         with pytest.raises(OSError, match="No space"):
             append_log._write_whole(os.open("/dev/full", os.O_WRONLY), b"x\n", 0)
-        file = Journal("/dev/full")
-        with pytest.raises(StoreError, match="free space on the volume"), file._told("written to"):
+        file = AppendLog("/dev/full")
+        with pytest.raises(StoreError, match="free space on the volume"), file.naming_faults("written to"):
             raise OSError(28, "No space left on device")
 
     def test_no_permission_says_what_to_do(self, tmp_path: Path) -> None:
         """Run as another user where the test runs as root, for whom no file is locked."""
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         file.append({"n": 1})
         (tmp_path / "folder.jsonl").mkdir()
         with pytest.raises(StoreError, match="name a file, not a folder"):
-            Journal(tmp_path / "folder.jsonl").append({})
+            AppendLog(tmp_path / "folder.jsonl").append({})
         with pytest.raises(StoreError, match="goes through a file"):
-            Journal(file.path / "below.jsonl").append({})
+            AppendLog(file.path / "below.jsonl").append({})
         for folder in (tmp_path, *tmp_path.parents[:3]):
             folder.chmod(0o755)
         file.path.chmod(0o600)
@@ -263,28 +263,28 @@ class TestFaults:
                 os.seteuid(0)
 
     def test_a_lock_held_too_long_names_the_lock(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        file = Journal(tmp_path / "j.jsonl")
-        monkeypatch.setattr(append_log, "_LOCK_SECONDS", 0.05)
+        file = AppendLog(tmp_path / "j.jsonl")
+        monkeypatch.setattr(locks, "WAIT_SECONDS", 0.05)
         with file._locked(), ThreadPoolExecutor(1) as pool, pytest.raises(StoreError, match=r"held .*j\.jsonl\.lock"):
             pool.submit(file.append, {}).result()
 
     @pytest.mark.parametrize("value", [float("nan"), {1, 2}, b"x"], ids=["nan", "set", "bytes"])
     def test_what_is_no_json_is_refused_and_nothing_written(self, tmp_path: Path, value: object) -> None:
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         with pytest.raises(InputError, match="cannot be written as JSON"):
             file.append({"value": value})
         assert not file.path.exists()
 
     def test_a_record_over_the_limit_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="at most 8,388,608"):
-            Journal(tmp_path / "j.jsonl").append({"text": "x" * jsonl.MAX_LINE_BYTES})
+            AppendLog(tmp_path / "j.jsonl").append({"text": "x" * jsonl.MAX_LINE_BYTES})
 
     @pytest.mark.parametrize("event", ["renamed", "replaced", "the lock's folder is gone"])
     def test_what_happens_to_the_name_while_a_line_is_written_makes_no_failure_of_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str
     ) -> None:
         """As logrotate does: the line is on disk, in the file that was renamed."""
-        file, moved = Journal(tmp_path / "logs" / "j.jsonl"), tmp_path / "logs" / "j.jsonl.1"
+        file, moved = AppendLog(tmp_path / "logs" / "j.jsonl"), tmp_path / "logs" / "j.jsonl.1"
         file.append({"n": 1})
         fsync = os.fsync
 
@@ -301,12 +301,12 @@ class TestFaults:
         assert file.append({"n": 2})[1]
         monkeypatch.undo()
         found = tmp_path / "moved" / "j.jsonl" if "folder" in event else moved
-        assert [record["n"] for record in Journal(found).oldest_first()] == [1, 2]
+        assert [record["n"] for record in AppendLog(found).oldest_first()] == [1, 2]
 
     def test_a_file_that_is_deleted_while_a_line_is_written_is_made_again_with_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         file.append({"n": 1})
         fsync, deleted = os.fsync, []
 
@@ -322,7 +322,7 @@ class TestFaults:
     def test_a_file_that_is_deleted_each_time_is_said_to_be(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        file = Journal(tmp_path / "j.jsonl")
+        file = AppendLog(tmp_path / "j.jsonl")
         fsync = os.fsync
 
         def delete(descriptor: int) -> None:
@@ -337,7 +337,7 @@ class TestFaults:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """NFS tells of a quota at close; after fsync it has told of all there is."""
-        file, close = Journal(tmp_path / "j.jsonl"), os.close
+        file, close = AppendLog(tmp_path / "j.jsonl"), os.close
 
         def failing(descriptor: int) -> None:
             is_journal = Path(f"/proc/self/fd/{descriptor}").readlink() == file.path
@@ -355,7 +355,7 @@ class TestFaults:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A failure is told only of what is not there."""
-        file, fsync = Journal(tmp_path / "j.jsonl"), os.fsync
+        file, fsync = AppendLog(tmp_path / "j.jsonl"), os.fsync
 
         def failing(descriptor: int) -> None:
             if Path(f"/proc/self/fd/{descriptor}").is_dir():
@@ -370,16 +370,16 @@ class TestFaults:
     def test_a_fifo_in_the_files_place_does_not_hang_the_reader(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "j.jsonl")
         with pytest.raises(StoreError, match="not a regular file"):
-            list(Journal(tmp_path / "j.jsonl").newest_first())
+            list(AppendLog(tmp_path / "j.jsonl").newest_first())
         for path in (tmp_path / "j.jsonl", Path("/dev/null")):
             with pytest.raises(StoreError, match="not a regular file"):
-                Journal(path).append({"n": 1})
+                AppendLog(path).append({"n": 1})
 
 
 def test_a_line_of_a_hundred_megabytes_is_skipped_in_bounded_memory(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.append({"n": 1})
     with file.path.open("ab") as handle:
         for _ in range(100):
@@ -397,7 +397,7 @@ def test_a_line_of_a_hundred_megabytes_is_skipped_in_bounded_memory(
 
 
 def test_a_thousand_broken_lines_do_not_flood_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.path.write_bytes(b"torn\n" * 1000)
     with caplog.at_level(logging.WARNING):
         assert list(file.newest_first()) == []
@@ -407,7 +407,7 @@ def test_a_thousand_broken_lines_do_not_flood_the_log(tmp_path: Path, caplog: py
 
 def test_a_rewrite_is_atomic_for_readers_and_appenders(tmp_path: Path) -> None:
     """A reader in the middle of the old file goes on; the next append lands in the new one."""
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     for number in range(5000):
         file.path.open("ab").write(jsonl.encode({"n": number, "text": "x" * 50}))
     file.path.chmod(0o640)
@@ -420,7 +420,7 @@ def test_a_rewrite_is_atomic_for_readers_and_appenders(tmp_path: Path) -> None:
     assert file.path.stat().st_mode & 0o777 == 0o640
 
 
-def all_but(file: Journal, end: int, kept: bytes) -> Iterator[tuple[int, int]]:
+def all_but(file: AppendLog, end: int, kept: bytes) -> Iterator[tuple[int, int]]:
     for stop, block in file.blocks(end=end):
         at = stop - len(block)
         for line in block.splitlines(keepends=True):
@@ -431,7 +431,7 @@ def all_but(file: Journal, end: int, kept: bytes) -> Iterator[tuple[int, int]]:
 
 def test_what_is_appended_while_a_file_is_rewritten_is_in_the_new_one(tmp_path: Path) -> None:
     """Writers are never made to wait: here one appends, and finishes, between any two lines of the rewrite."""
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     for number in range(20):
         file.append({"n": number})
     late = iter(range(100, 200))
@@ -448,7 +448,7 @@ def test_what_is_appended_while_a_file_is_rewritten_is_in_the_new_one(tmp_path: 
 
 @pytest.mark.parametrize("torn", [b"", b'{"n": 2'], ids=["whole", "torn at its end"])
 def test_a_file_that_another_process_rewrites_meanwhile_is_rewritten_from_that(tmp_path: Path, torn: bytes) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     for number in range(4):
         file.append({"n": number})
     seen = []
@@ -467,7 +467,7 @@ def test_a_file_that_another_process_rewrites_meanwhile_is_rewritten_from_that(t
 
 
 def test_a_rewrite_that_leaves_nothing_out_touches_nothing(tmp_path: Path) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     assert not file.leave_out(lambda _: iter(()))
     file.append({"n": 1})
     before = file.path.stat()
@@ -476,7 +476,7 @@ def test_a_rewrite_that_leaves_nothing_out_touches_nothing(tmp_path: Path) -> No
 
 
 def test_a_rewrite_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    file = Journal(tmp_path / "j.jsonl")
+    file = AppendLog(tmp_path / "j.jsonl")
     file.append({"n": 1})
 
     def spans(end: int) -> Iterator[tuple[int, int]]:

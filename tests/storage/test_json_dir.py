@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> Non
 
 
 def test_a_writer_that_hangs_is_named_after_a_while(folder: JsonFolder[Note], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("k8s_tuning.storage.json_dir._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("k8s_tuning.storage.locks.WAIT_SECONDS", 0.05)
 
     def hang(_: Note | None) -> Note:
         put(JsonFolder(folder.path, Note), "b", Note())

@@ -15,7 +15,7 @@ from k8s_tuning.operators.stage import INLINE_BYTES, give
 from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.manifests import write_manifests
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 from k8s_tuning.storage.private import create, make_folder
 from k8s_tuning.storage.volume import check_volume
 
@@ -54,7 +54,7 @@ def plan(folder: Path) -> None:
 
 
 LOCKERS: dict[str, Callable[[Path], object]] = {
-    "a journal": lambda folder: Journal(folder / "health.jsonl").append({"a": 1}),
+    "a journal": lambda folder: AppendLog(folder / "health.jsonl").append({"a": 1}),
     "a folder of files": WRITERS["sessions"],
     "planning": plan,
     "the check of the volume": lambda folder: check_volume(folder, "worker-1", NOW),

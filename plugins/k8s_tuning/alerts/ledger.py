@@ -9,19 +9,15 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import filelock
-
 from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block, read_line
 from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage import private
-from k8s_tuning.storage.append_log import Journal, Kind
+from k8s_tuning.storage import locks, private
+from k8s_tuning.storage.append_log import AppendLog, Kind
 from k8s_tuning.storage.jsonl import BrokenLines
-from k8s_tuning.storage.tail import Fold
-
-_LOCK_SECONDS = 60.0
+from k8s_tuning.storage.tail import TailReader
 
 
 class Ledger:
@@ -30,20 +26,20 @@ class Ledger:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         kind = Kind("ledger of alerts", frozenset({"at", "decision", "outcome"}))
-        self._journal = Journal(self.path, kind, private.FILE_MODE)
-        self._fold = Fold(self.path, LedgerStates, add_block(BrokenLines(self.path)), checkpoint=CHECKPOINT)
+        self._log = AppendLog(self.path, kind, private.FILE_MODE)
+        self._reader = TailReader(self.path, LedgerStates, add_block, checkpoint=CHECKPOINT)
 
     def lines(self) -> Iterator[LedgerLine]:
         """Every line, oldest first; what is no ledger line is skipped, and logged with its place."""
         broken = BrokenLines(self.path)
-        for end, block in self._journal.blocks(broken=broken):
+        for end, block in self._log.blocks(broken=broken):
             yield from (line for line, _, _ in read_block(block, end - len(block), broken))
         broken.sum_up()
 
     def newest_first(self) -> Iterator[LedgerLine]:
         """Every line, newest first."""
         broken = BrokenLines(self.path)
-        for offset, data in self._journal.lines_newest_first(broken):
+        for offset, data in self._log.lines_newest_first(broken):
             yield from (line for line, _, _ in read_block(data, offset, broken))
         broken.sum_up()
 
@@ -53,9 +49,9 @@ class Ledger:
         Only the lines since the last checkpoint are read (`FILE.state`, beside the ledger): however long it is, this
         takes no longer. The caller must not change it.
         """
-        states = self._fold.state()
+        states = self._reader.state()
         # Whole but for its newline, as a crash leaves it: it was written before the crash, and counts.
-        tail = read_line(self._fold.tail)
+        tail = read_line(self._reader.unfinished)
         if tail is not None:
             states = copy.deepcopy(states)
             states.add(tail)
@@ -64,31 +60,25 @@ class Ledger:
     def append(self, lines: Iterable[LedgerLine]) -> None:
         """Write lines, each durably and whole."""
         for line in lines:
-            self._journal.append(line.record())
+            self._log.append(line.record())
 
     def check(self) -> None:
         """Whether lines can be written now, by all that can be known before. StoreError, InputError: why not."""
-        self._journal.check_writable()
+        self._log.check_writable()
 
     @contextlib.contextmanager
     def planning(self) -> Iterator[None]:
         """While one run reads the state and writes its decisions, no other does."""
         self.state()  # where there is no checkpoint: what takes long is done before others are made to wait
-        lock_path = f"{os.path.realpath(self.path)}.planning.lock"
-        try:
-            Path(lock_path).parent.mkdir(parents=True, exist_ok=True)
-            lock = private.lock(lock_path, _LOCK_SECONDS)
-            lock.acquire()
-        except filelock.Timeout:
-            raise StoreError(
-                f"{self.path}: another run has been planning for {_LOCK_SECONDS:.0f} s; see which holds {lock_path}"
-            ) from None
-        except OSError as error:
-            raise StoreError(f"{self.path}: cannot be locked: {error.strerror or error}") from error
-        try:
+        lock = f"{os.path.realpath(self.path)}.planning.lock"
+        busy = f"{self.path}: another run has been planning for {locks.WAIT_SECONDS:.0f} s; see which holds {lock}"
+        with contextlib.ExitStack() as held:
+            try:
+                Path(lock).parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locks.held(lock, busy))
+            except OSError as error:
+                raise StoreError(f"{self.path}: cannot be locked: {error.strerror or error}") from error
             yield
-        finally:
-            lock.release()
 
     def prune(self, max_age_days: float, now: str) -> int:
         """Drop lines older than that; how many. Others write, plan and send meanwhile.
@@ -105,10 +95,10 @@ class Ledger:
         def past(end: int) -> Iterator[tuple[int, int]]:
             nonlocal dropped, states
             dropped, states = 0, LedgerStates()
-            for span in ledger_retention.past(self._journal, oldest, end, states):
+            for span in ledger_retention.past(self._log, oldest, end, states):
                 dropped += 1
                 yield span
 
         # With its checkpoint, so that no run has to read the new file from its start.
-        self._journal.leave_out(past, lambda draft, end: self._fold.hand_over(states, draft, end))
+        self._log.leave_out(past, lambda draft, end: self._reader.hand_over(states, draft, end))
         return dropped

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from k8s_tuning.alerts.ledger_line import read_line
 from k8s_tuning.alerts.ledger_state import LedgerStates
 from k8s_tuning.alerts.reason import DECIDED, Reason
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 from k8s_tuning.storage.jsonl import BrokenLines
 
 # Decisions that change nothing: the newest of an incident says as much as all of them.
 _IDLE = frozenset(one for one in Reason if not one.sends and not one.closes) - {Reason.ACKNOWLEDGED, Reason.ELSEWHERE}
 
 
-def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Iterator[tuple[int, int]]:
+def past(log: AppendLog, oldest: str, end: int, states: LedgerStates) -> Iterator[tuple[int, int]]:
     """(begin, end) in bytes of the lines that may go, within the first `end` bytes; `oldest`: a timestamp.
 
     `states`, which come empty, take in all of these lines. What is kept adds up to the same: that is the rule here.
@@ -28,8 +28,8 @@ def past(journal: Journal, oldest: str, end: int, states: LedgerStates) -> Itera
     last: dict[tuple[int, bool], tuple[str | None, ...]] = {}  # what an incident's last line says of all of it
     begins, incidents, idle = array("q"), array("l"), bytearray()
     ends = array("q")
-    broken = BrokenLines(journal.path)
-    for stop, block in journal.blocks(broken=broken, end=end):
+    broken = BrokenLines(log.path)
+    for stop, block in log.blocks(broken=broken, end=end):
         offset = stop - len(block)
         for data in block.split(b"\n"):
             begin, offset = offset, offset + len(data) + 1

@@ -12,7 +12,7 @@ from k8s_tuning.alerts.reason import CLOSING, DECIDED, DELIVERED, Result
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
 from k8s_tuning.storage.jsonl import BrokenLines
-from k8s_tuning.storage.tail import AddBlock, Checkpoint
+from k8s_tuning.storage.tail import Checkpoint
 
 # Hundreds of thousands of lines are compared with these.
 _TEST, _ACKNOWLEDGED = Status.TEST, Status.ACKNOWLEDGED
@@ -176,14 +176,10 @@ class LedgerStates:
 CHECKPOINT = Checkpoint(LedgerStates, version=2)
 
 
-def add_block(broken: BrokenLines) -> AddBlock[LedgerStates]:
-    """Takes whole lines in."""
-
-    def add(states: LedgerStates, block: bytes, begin: int) -> None:
-        for line, _, _ in read_block(block, begin, broken):
-            states.add(line)
-
-    return add
+def add_block(states: LedgerStates, block: bytes, begin: int, broken: BrokenLines) -> None:
+    """Add whole lines that begin at byte `begin`."""
+    for line, _, _ in read_block(block, begin, broken):
+        states.add(line)
 
 
 def _attempted(facts: IncidentState, line: LedgerLine) -> None:

@@ -17,7 +17,7 @@ from k8s_tuning.stages.health.evaluate import HealthLevel
 from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
 from k8s_tuning.stages.targets import FORGET_AFTER_SECONDS
 from k8s_tuning.storage.jsonl import decode
-from k8s_tuning.storage.tail import Fold, by_line
+from k8s_tuning.storage.tail import TailReader, by_line
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -50,7 +50,7 @@ class Metrics:
         self._now = now
         self._lock = threading.Lock()
         self._history = K8sHealthHistoryStore(history_file)
-        self._runs = Fold(Path(runs_file), Runs, by_line(decode, add_run)) if runs_file else None
+        self._runs = TailReader(Path(runs_file), Runs, by_line(decode, add_run)) if runs_file else None
         self._ledger = _ledger(Path(ledger_file)) if ledger_file else None
 
     def render(self) -> bytes:
@@ -112,12 +112,12 @@ class Metrics:
         return found
 
 
-def _ledger(path: Path) -> Fold[LedgerTotals]:
+def _ledger(path: Path) -> TailReader[LedgerTotals]:
     # Here: the alerts' room is heavier than the rest, and nobody without a ledger needs it.
     from k8s_tuning.alerts.ledger_line import read_line
     from k8s_tuning.metrics.ledger_totals import LedgerTotals, add_line
 
-    return Fold(path, LedgerTotals, by_line(read_line, add_line))
+    return TailReader(path, LedgerTotals, by_line(read_line, add_line))
 
 
 @cache

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from k8s_tuning.errors import StoreError
 from k8s_tuning.queries import series as of_rows
 from k8s_tuning.queries import times
 from k8s_tuning.queries.columns import Rows
@@ -20,10 +19,8 @@ from k8s_tuning.queries.view_models import Record, Records, Series, StripCell
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES
-from k8s_tuning.storage.append_log import Journal
-from k8s_tuning.storage.tail import Fold
-
-_ATTEMPTS = 5
+from k8s_tuning.storage.lines import LineFile
+from k8s_tuning.storage.tail import TailReader
 
 
 class HistoryIndex:
@@ -38,17 +35,13 @@ class HistoryIndex:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._journal = Journal(self.path)
+        self._reader = TailReader(self.path, HistoryRows, add_block)
         self._lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._fold = Fold(self.path, lambda: HistoryRows(self.path), add_block)
 
     @contextmanager
     def _state(self) -> Iterator[HistoryRows]:
         with self._lock:
-            yield self._fold.state()
+            yield self._reader.state()
 
     def identities(self) -> list[TargetIdentity]:
         """Every target with a record, by namespace, selector and cluster."""
@@ -65,8 +58,8 @@ class HistoryIndex:
 
     def notes(self) -> list[str]:
         """What of the file is in no answer, and the cure; a sentence each."""
-        with self._state() as history:
-            unread = history.broken.count
+        with self._state():
+            unread = self._reader.broken.count
         if not unread:
             return []
         return [f"{self.path.name}: {unread} lines are no health record and were skipped; the log names them"]
@@ -121,7 +114,7 @@ class HistoryIndex:
 
     def record_at(self, place: Place) -> Record | None:
         """The record at a place that an earlier answer named; None where it is not there any more (retention)."""
-        return next((_read(place, line) for line in self._journal.lines_at([(place.offset, place.length)])), None)
+        return next((_read(place, line) for line in LineFile(self.path).lines_at([(place.offset, place.length)])), None)
 
     def records(self, where: TargetIdentity, since: float, until: float, limit: int = 50, offset: int = 0) -> Records:
         """The records of the range, newest first, from the `offset`th on, at most `limit`."""
@@ -150,17 +143,21 @@ class HistoryIndex:
         return [record for record in self._read_chosen(choose)[1] if ref is not None and record.run == ref]
 
     def _read_chosen(self, choose: Callable[[HistoryRows], tuple[int, list[Place]]]) -> tuple[int, list[Record]]:
+        total, places = 0, list[Place]()
+
+        def spans(history: HistoryRows) -> list[tuple[int, int]]:
+            nonlocal total, places
+            total, places = choose(history)
+            return [(place.offset, place.length) for place in places]
+
+        def read(lines: list[bytes]) -> list[Record] | None:
+            records = [_read(place, line) for place, line in zip(places, lines, strict=True)]
+            found = [record for record in records if record is not None]
+            return found if len(found) == len(places) else None
+
         with self._lock:
-            for _ in range(_ATTEMPTS):
-                total, places = choose(self._fold.state())
-                lines = self._journal.lines_at([(place.offset, place.length) for place in places])
-                records = [_read(place, line) for place, line in zip(places, lines, strict=True)]
-                found = [record for record in records if record is not None]
-                if len(found) == len(places):
-                    return total, found
-                # The file was replaced between the two reads, or somebody wrote over it: read it afresh.
-                self._begin()
-        raise StoreError(f"{self.path}: is being rewritten again and again; see which process does")
+            found = self._reader.look_up(spans, read)
+        return total, found
 
 
 def _range(since: float, until: float) -> tuple[int, int]:

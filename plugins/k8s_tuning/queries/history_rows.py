@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -39,15 +38,11 @@ class TargetRows(TargetIdentity):
 
 
 class HistoryRows:
-    """The rows of each target; the state that a Fold keeps.
+    """The rows of each target. `names`: the targets' names, by their numbers."""
 
-    `names`: the targets' names, by their numbers. `broken`: lines that are no record.
-    """
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         self.targets = TargetIndex(TargetRows)
         self.names = _Numbers()
-        self.broken = BrokenLines(path)
 
     def rows(self, where: TargetIdentity) -> Rows:
         """A target's, in the order of time; none for one that was never recorded."""
@@ -59,9 +54,9 @@ class HistoryRows:
         return [one for one in self.targets if len(one.growing.rows())]
 
 
-def add_block(history: HistoryRows, block: bytes, begin: int) -> None:
-    """Take in whole lines that begin at byte `begin`."""
-    lines = read_block(block, begin, history.broken)
+def add_block(history: HistoryRows, block: bytes, begin: int, broken: BrokenLines) -> None:
+    """Add whole lines that begin at byte `begin`."""
+    lines = read_block(block, begin, broken)
     if not lines:
         return
     ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
@@ -26,12 +25,12 @@ class NotifiedTarget(TargetIdentity):
 
 
 class LedgerRows:
-    """Every entry in the order of its first line; the state that a Fold keeps.
+    """Every entry in the order of its first line.
 
-    `loud`: those that are not quiet. `by_target`: each target's. `broken`: lines that are none of the ledger's.
+    `loud`: those that are not quiet. `by_target`: each target's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.loud: list[Entry] = []
         self.notices: dict[str, Entry] = {}
@@ -40,7 +39,6 @@ class LedgerRows:
         self.targets: set[str] = set()
         self.channels: set[str] = set()
         self.decisions: set[str] = set()
-        self.broken = BrokenLines(path)
         # Of each incident for each channel, as LedgerState has it; dry runs apart (the key's last part).
         self._pending: dict[tuple[str, str, str, bool], Entry] = {}
         self._texts: dict[str, str] = {}
@@ -160,10 +158,10 @@ class LedgerRows:
         return known
 
 
-def add_block(rows: LedgerRows, block: bytes, begin: int) -> None:
-    """Take in whole lines that begin at byte `begin`."""
-    for line, offset, length in read_block(block, begin, rows.broken):
+def add_block(rows: LedgerRows, block: bytes, begin: int, broken: BrokenLines) -> None:
+    """Add whole lines that begin at byte `begin`."""
+    for line, offset, length in read_block(block, begin, broken):
         try:
             rows.add(line, Place(offset, length))
         except InputError:
-            rows.broken.note(offset, "not a line of the ledger")
+            broken.note(offset, "not a line of the ledger")

@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning.alerts.reason import DELIVERED, Result
-from k8s_tuning.errors import StoreError
 from k8s_tuning.queries import times
 from k8s_tuning.queries.ledger_entries import Entry
 from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
 from k8s_tuning.queries.paging import search
 from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief
-from k8s_tuning.storage.append_log import Journal
 from k8s_tuning.storage.jsonl import decode
-from k8s_tuning.storage.tail import Fold
-
-_READS = 5
+from k8s_tuning.storage.tail import TailReader
 
 
 @dataclass(slots=True)
@@ -57,12 +53,8 @@ class LedgerIndex:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._journal = Journal(self.path)
+        self._reader = TailReader(self.path, LedgerRows, add_block)
         self._lock = threading.Lock()
-        self._begin()
-
-    def _begin(self) -> None:
-        self._fold = Fold(self.path, lambda: LedgerRows(self.path), add_block)
 
     def alerts(
         self,
@@ -93,7 +85,7 @@ class LedgerIndex:
         first = "" if since is None else _timestamp(since, math.ceil)
         last = "" if until is None else _timestamp(until, math.floor)
         with self._lock:
-            rows = self._fold.state()
+            rows = self._reader.state()
             found = rows.entries if quiet or decision or outcome == Result.NOT_SENT else rows.loud
             subjects = {
                 one
@@ -127,39 +119,41 @@ class LedgerIndex:
                 channels=sorted(rows.channels - {""}),
                 decisions=sorted(rows.decisions),
                 outcomes=rows.outcomes(),
-                notes=self._notes(rows),
+                notes=self._notes(),
             )
 
     def alert(self, ref: str) -> Alert | None:
         """One entry whole; None where the ledger has none of that name (any more)."""
-        for _ in range(_READS):
-            with self._lock:
-                rows = self._fold.state()
-                entry = _find(rows, ref)
-                if entry is None:
-                    return None
-                row = entry.row()
-                incident = rows.incidents.get(entry.incident_ids[0])
-                places = [*entry.places, *([incident.place] if incident and incident.place else [])]
-                records = [decode(line) for line in self._journal.lines_at(places)]
-                lines = [one for one in records if one and one.get("incident_id") in entry.incident_ids]
-                if len(lines) == len(places):
-                    return _whole(row, lines[: len(entry.places)], lines)
-                # The file was replaced between the two reads, or somebody wrote over it: read it afresh.
-                self._begin()
-        raise StoreError(f"{self.path}: is being rewritten again and again; see which process does")
+        found: Entry | None = None
+
+        def spans(rows: LedgerRows) -> list[tuple[int, int]]:
+            nonlocal found
+            found = _find(rows, ref)
+            if found is None:
+                return []
+            incident = rows.incidents.get(found.incident_ids[0])
+            return [*found.places, *([incident.place] if incident and incident.place else [])]
+
+        def read(raw: list[bytes]) -> list[dict[str, Any]] | None:
+            records = [decode(line) for line in raw]
+            lines = [one for one in records if one and found and one.get("incident_id") in found.incident_ids]
+            return lines if len(lines) == len(raw) else None
+
+        with self._lock:
+            lines = self._reader.look_up(spans, read)
+            return _whole(found.row(), lines[: len(found.places)], lines) if found else None
 
     def of_run(self, run_id: str) -> list[AlertRow]:
         """Every entry that one DAG run (`DAG_ID/RUN_ID`) decided, quiet ones included, newest first."""
         with self._lock:
-            return [one.row() for one in reversed(self._fold.state().entries) if one.run_id == run_id]
+            return [one.row() for one in reversed(self._reader.state().entries) if one.run_id == run_id]
 
     def last_notice(
         self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None
     ) -> NoticeBrief | None:
         """The message about a target that was decided on last, a dry run's included; None where there was none."""
         with self._lock:
-            found = self._fold.state().by_target.find(namespace, selector, name, cluster)
+            found = self._reader.state().by_target.find(namespace, selector, name, cluster)
             return found.last_notice.brief() if found and found.last_notice else None
 
     def incidents(
@@ -174,7 +168,7 @@ class LedgerIndex:
         """A target's incidents that touch the range, newest first; of Jobs' health alone, dry runs' included."""
         first, last = _timestamp(since, math.ceil), _timestamp(until, math.floor)
         with self._lock:
-            known = self._fold.state().by_target.find(namespace, selector, name, cluster)
+            known = self._reader.state().by_target.find(namespace, selector, name, cluster)
             found = [
                 LedgerIncident(
                     id=one.id,
@@ -196,8 +190,8 @@ class LedgerIndex:
             ]
         return sorted(found, key=lambda one: one.started_at, reverse=True)
 
-    def _notes(self, rows: LedgerRows) -> list[str]:
-        count = rows.broken.count
+    def _notes(self) -> list[str]:
+        count = self._reader.broken.count
         if not count:
             return []
         return [f"{self.path.name}: {count} lines are none of the ledger's and were skipped; the log names them"]

@@ -28,6 +28,10 @@ class TargetIdentity:
         """Its newest name."""
         return self.names[-1] if self.names else None
 
+    def has(self, name: str | None, cluster: str | None) -> bool:
+        """Whether a record that says this says nothing new."""
+        return name == self.name and cluster == self.cluster and (cluster is not None or self.is_older)
+
     def add(self, name: str | None, cluster: str | None) -> None:
         """Take in what one record says of its name and cluster."""
         self.cluster = cluster if self.cluster is None else self.cluster
@@ -62,9 +66,14 @@ class TargetIndex(Generic[T]):
                 found = self._make(namespace, selector)
                 self._alike.setdefault(key[:2], []).append(found)
             self._found[key] = found
-        if name != found.name or cluster != found.cluster or (cluster is None and not found.is_older):
+        if not found.has(name, cluster):
             found.add(name, cluster)
         return found
+
+    def find_settled(self, namespace: str, selector: str, name: str | None, cluster: str | None) -> T | None:
+        """The target of such records, where it is known and they say nothing new of it; else None."""
+        found = self.find(namespace, selector, name, cluster)
+        return found if found is not None and found.has(name, cluster) else None
 
     def find(self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None) -> T | None:
         """The target that a record which says this is of; None where there is none."""

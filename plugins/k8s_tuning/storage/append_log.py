@@ -1,12 +1,9 @@
 """One JSONL file that several processes on several machines append to: whole lines, once, none lost.
 
-Writers take an exclusive lock on the sibling `<file>.lock`, then write a line with one write and fsync it. filelock
-locks with flock(2) on a file opened for writing, which Linux hands to an NFS server as a lock that every client sees
-(nfs(5), local_lock=none); the lock goes with its process, so a crash leaves none behind.
+Writers hold the lock of the sibling `<file>.lock` (locks.py), then write a line with one write and fsync it.
 
 A crash while writing costs at most the line being written: the next append sees that the file does not end with a
-newline and starts on a line of its own. Readers take no lock: they see whole lines, skip what is broken with a
-warning that names the place, and hold at most one line and one block in memory.
+newline and starts on a line of its own. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -24,18 +21,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import filelock
 import orjson
 
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage import jsonl, private
-from k8s_tuning.storage.jsonl import BrokenLines, decode, encode
+from k8s_tuning.storage import jsonl, locks
+from k8s_tuning.storage.jsonl import decode, encode
+from k8s_tuning.storage.lines import LineFile, close
 
 log = logging.getLogger(__name__)
 
 Find = Callable[[Sequence[str]], dict[str, Any] | None]
 
-_LOCK_SECONDS = 60.0
 _ATTEMPTS = 5
 _NEEDED_BYTES = 1024 * 1024
 # Of a file that is being written beside the one that it will replace; one that stays behind is of a crash.
@@ -55,15 +51,15 @@ class Kind:
         return record is not None and self.fields <= record.keys()
 
 
-class Journal:
-    """One JSONL file. It need not exist: reading it then yields nothing, the first append makes it and its folders.
+class AppendLog(LineFile):
+    """One JSONL file. The first append makes it and its folders.
 
     `kind`: what it holds; nothing is then written into a file that holds something else. `mode`: of a file that is
     made, less the umask.
     """
 
     def __init__(self, path: str | Path, kind: Kind | None = None, mode: int = 0o666) -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self._kind = kind
         self._mode = mode
         self._checked: tuple[int, int] | None = None
@@ -82,7 +78,7 @@ class Journal:
         self.check()
         line = encode(record)
         stored: dict[str, Any] = orjson.loads(line)
-        with self._locked(), self._told("written to"):
+        with self._locked(), self.naming_faults("written to"):
             for _ in range(_ATTEMPTS):
                 descriptor = self._open_for_append()
                 try:
@@ -99,12 +95,12 @@ class Journal:
                     if os.fstat(descriptor).st_nlink:
                         return stored, True
                 finally:
-                    _close(descriptor)
+                    close(descriptor)
         raise StoreError(f"{self.path}: deleted again and again while it was written to; see which process does so")
 
     def check(self) -> None:
         """Refuse a file that holds something else: InputError. StoreError where it cannot be read, or is no file."""
-        with self._opened() as descriptor:
+        with self.opened() as descriptor:
             if descriptor is None or self._kind is None:
                 return
             state = os.fstat(descriptor)
@@ -117,118 +113,6 @@ class Journal:
                 )
             self._checked = state.st_dev, state.st_ino
 
-    def newest_first(self) -> Iterator[dict[str, Any]]:
-        """The records from the last to the first, read as they are asked for; broken lines are skipped and logged."""
-        broken = BrokenLines(self.path)
-        for offset, line in self.lines_newest_first(broken):
-            record = decode(line)
-            if record is not None:
-                yield record
-            elif line.strip():
-                broken.note(offset, "not a JSON object")
-        broken.sum_up()
-
-    def oldest_first(self) -> Iterator[dict[str, Any]]:
-        """The records from the first to the last; broken lines are skipped and logged."""
-        broken = BrokenLines(self.path)
-        for end, block in self.blocks(broken=broken):
-            offset = end - len(block)
-            for line in block.split(b"\n"):
-                record = decode(line)
-                if record is not None:
-                    yield record
-                elif line.strip():
-                    broken.note(offset, "not a JSON object")
-                offset += len(line) + 1
-        broken.sum_up()
-
-    def lines_newest_first(self, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
-        """(byte offset, line without its newline) from the end of the file; too long ones are skipped."""
-        with self._opened() as descriptor:
-            if descriptor is None:
-                return
-            broken = broken or BrokenLines(self.path)
-            position = os.fstat(descriptor).st_size
-            parts: list[bytes] = []  # of the line whose start is not reached yet, last part first
-            held = 0
-            length = jsonl.FIRST_BLOCK_BYTES
-            while position > 0:
-                length = min(length, position)
-                position -= length
-                block = os.pread(descriptor, length, position)
-                first, *rest = block.split(b"\n")
-                if rest:
-                    end = position + length
-                    last = rest.pop()
-                    line_at = end - len(last)
-                    if held + len(last) > jsonl.MAX_LINE_BYTES:
-                        broken.note(line_at, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-                    else:
-                        yield line_at, last + b"".join(reversed(parts))
-                    parts, held = [], 0
-                    for line in reversed(rest):
-                        line_at -= len(line) + 1
-                        yield line_at, line
-                held += len(first)
-                if held <= jsonl.MAX_LINE_BYTES:
-                    parts.append(first)
-                else:
-                    parts = []  # the line is skipped; only its length still matters
-                length = jsonl.BLOCK_BYTES
-            if held > jsonl.MAX_LINE_BYTES:
-                broken.note(0, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-            elif held:
-                yield 0, b"".join(reversed(parts))
-
-    def blocks(
-        self, start: int = 0, broken: BrokenLines | None = None, end: int | None = None
-    ) -> Iterator[tuple[int, bytes]]:
-        """(end offset, whole lines with their newlines) from byte `start`, which must begin a line, to byte `end`,
-        which must end one; None: to the end of the file.
-
-        The last block holds the torn tail alone, without a newline, where there is one. A line longer than
-        jsonl.MAX_LINE_BYTES is left out: its end offset comes with an empty block.
-        """
-        with self._opened() as descriptor:
-            if descriptor is None:
-                return
-            broken = broken or BrokenLines(self.path)
-            begun, held = start, b""  # where the unfinished line begins, and its bytes
-            skipping = False
-            position = start
-            length = jsonl.BLOCK_BYTES
-            while data := os.pread(descriptor, length if end is None else min(length, end - position), position):
-                position += len(data)
-                cut = data.rfind(b"\n") + 1
-                if not cut:
-                    held = b"" if skipping else held + data
-                    if len(held) > jsonl.MAX_LINE_BYTES:
-                        held, skipping = b"", True
-                    continue
-                first_end = data.index(b"\n") + 1
-                if skipping or len(held) + first_end - 1 > jsonl.MAX_LINE_BYTES:
-                    broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-                    yield position - len(data) + first_end, b""
-                    whole = data[first_end:cut]
-                else:
-                    whole = held + data[:cut]
-                if whole:
-                    yield position - len(data) + cut, whole
-                begun, held, skipping = position - len(data) + cut, data[cut:], False
-            if skipping:
-                broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-            elif held:
-                yield position, held
-
-    def lines_at(self, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        """The bytes at each (byte offset, length), all of one file even where it is replaced meanwhile.
-
-        Fewer bytes where the file ends, none where it is not there.
-        """
-        with self._opened() as descriptor:
-            for offset, length in places:
-                yield b"" if descriptor is None else os.pread(descriptor, length, offset)
-
     def leave_out(
         self,
         spans: Callable[[int], Iterable[tuple[int, int]]],
@@ -237,7 +121,7 @@ class Journal:
         """Replace the file by itself without some lines, atomically; False where there was nothing to leave out.
 
         `spans(end)` gives them as (begin, end) in bytes, in order, within the first `end` bytes of the file; it may
-        read this journal. All else stays, to the byte. Writers go on meanwhile: what they append while the new file is
+        read this file. All else stays, to the byte. Writers go on meanwhile: what they append while the new file is
         written is added to it under their lock, which is held for that alone. A reader that has the old file open goes
         on seeing all of it. `before(draft, end)` is called when the new file is about to take the old one's place:
         where it is, and where what is left of the first `end` bytes ends in it. StoreError where the new file cannot
@@ -247,7 +131,7 @@ class Journal:
         for _ in range(_ATTEMPTS):
             draft = real.with_name(f".{real.name}.{secrets.token_hex(8)}{DRAFT_SUFFIX}")
             try:
-                with self._opened() as source, self._told("rewritten"):
+                with self.opened() as source, self.naming_faults("rewritten"):
                     if source is None:
                         return False
                     end = _end_of_lines(source)
@@ -294,8 +178,8 @@ class Journal:
         For what must not be done where it could not be written down.
         """
         self.check()
-        with self._locked(), self._told("written to"):
-            _close(self._open_for_append())
+        with self._locked(), self.naming_faults("written to"):
+            close(self._open_for_append())
             free = os.statvfs(self.path)
             if free.f_bavail * free.f_frsize < _NEEDED_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -304,22 +188,15 @@ class Journal:
     def _locked(self) -> Iterator[None]:
         # The real path: two links to one file must meet at one lock.
         real = os.path.realpath(self.path)
-        with self._told("locked"):
-            Path(real).parent.mkdir(parents=True, exist_ok=True)
-            lock = private.lock(f"{real}.lock", _LOCK_SECONDS)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise StoreError(
-                    f"{self.path}: another process has held {real}.lock for {_LOCK_SECONDS:.0f} s; "
-                    "see which (`fuser` or `lslocks`) and stop it if it hangs"
-                ) from None
-        try:
+        busy = (
+            f"{self.path}: another process has held {real}.lock for {locks.WAIT_SECONDS:.0f} s; "
+            "see which (`fuser` or `lslocks`) and stop it if it hangs"
+        )
+        with contextlib.ExitStack() as held:
+            with self.naming_faults("locked"):
+                Path(real).parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locks.held(f"{real}.lock", busy))
             yield
-        finally:
-            # What was done under the lock is done; a lock that cannot be given back goes with its process.
-            with contextlib.suppress(OSError):
-                lock.release()
 
     def _open_for_append(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -331,43 +208,9 @@ class Journal:
             # Before the line: where the name cannot be made to last, nothing has been written yet.
             _sync_folder(self.path.parent)
         except OSError:
-            _close(descriptor)
+            close(descriptor)
             raise
         return descriptor
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[int | None]:
-        with self._told("read"):
-            try:
-                # O_NONBLOCK: a FIFO in the file's place must not hang the reader.
-                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            except FileNotFoundError:
-                yield None
-                return
-            try:
-                # A FIFO has size 0 and would read as an empty history; a folder and a device likewise.
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StoreError(f"{self.path}: not a regular file; name a file, not a folder, pipe or device")
-                yield descriptor
-            finally:
-                _close(descriptor)
-
-    @contextlib.contextmanager
-    def _told(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            cure = {
-                errno.EACCES: "; give this user read and write permission on the file and its folder",
-                errno.EPERM: "; give this user read and write permission on the file and its folder",
-                errno.EROFS: "; mount the volume for writing",
-                errno.ENOSPC: "; free space on the volume (nothing was half-written)",
-                errno.EDQUOT: "; free space or raise the quota (nothing was half-written)",
-                errno.EISDIR: "; name a file, not a folder",
-                errno.EEXIST: "; its folder's path goes through a file",
-                errno.ENOTDIR: "; its folder's path goes through a file",
-            }.get(error.errno or 0, "")
-            raise StoreError(f"{self.path}: cannot be {done}: {error.strerror or error}{cure}") from error
 
 
 def _write_whole(descriptor: int, line: bytes, size: int) -> None:
@@ -413,12 +256,6 @@ def _copy(source: int, target: int, begin: int, end: int) -> None:
         begin += len(data)
         while data:
             data = data[os.write(target, data) :]
-
-
-def _close(descriptor: int) -> None:
-    # After fsync a failing close tells of nothing that is not on disk.
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

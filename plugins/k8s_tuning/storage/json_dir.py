@@ -1,7 +1,7 @@
 """A folder of JSON files, each one dataclass, that several processes on several machines read and change.
 
 A file is replaced whole, so that a reader sees the old one or the new one and takes no lock. Writers take an exclusive
-one on the folder's `.lock` (see journal.py for what that means on NFS), so that none of two changes is lost.
+one on the folder's `.lock` (locks.py), so that none of two changes is lost.
 """
 
 from __future__ import annotations
@@ -10,26 +10,21 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import filelock
 import msgspec
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
-from k8s_tuning.storage import private
-from k8s_tuning.storage.private import create, make_folder
+from k8s_tuning.storage import locks, private
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_LOCK_SECONDS = 60.0
 
 
 class JsonFolder(Generic[T]):
@@ -101,7 +96,7 @@ class JsonFolder(Generic[T]):
         oldest = timestamps.to_datetime(now) - timedelta(days=max_age_days)
         oldest_text, oldest_mtime = timestamps.to_text(oldest), oldest.timestamp()
         dropped = 0
-        with self._told(self.path, "tidied up"):
+        with self._naming_faults(self.path, "tidied up"):
             if not self.path.is_dir():
                 return 0
             with self._locked():
@@ -123,37 +118,24 @@ class JsonFolder(Generic[T]):
     def _write(self, path: Path, value: T) -> None:
         # "replace": a lone surrogate (from a file name or a log) has no UTF-8 form.
         data = json.dumps(asdict(value), ensure_ascii=False).encode("utf-8", "replace")  # type: ignore[call-overload]
-        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-        with self._told(path, "written"):
-            try:
-                make_folder(path.parent)
-                with create(part) as handle:
-                    handle.write(data)
-                    handle.flush()
-                    os.fsync(handle.fileno())
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+        with self._naming_faults(path, "written"):
+            private.make_folder(path.parent)
+            private.replace(path, data)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._told(self.path, "locked"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = private.lock(self.path / ".lock", _LOCK_SECONDS)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise StoreError(
-                    f"{self.path}: another process has held its .lock for {_LOCK_SECONDS:.0f} s; "
-                    "see which (`fuser` or `lslocks`) and stop it if it hangs"
-                ) from None
-        try:
+        busy = (
+            f"{self.path}: another process has held its .lock for {locks.WAIT_SECONDS:.0f} s; "
+            "see which (`fuser` or `lslocks`) and stop it if it hangs"
+        )
+        with contextlib.ExitStack() as held:
+            with self._naming_faults(self.path, "locked"):
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locks.held(self.path / ".lock", busy))
             yield
-        finally:
-            lock.release()
 
     @contextlib.contextmanager
-    def _told(self, path: Path, done: str) -> Iterator[None]:
+    def _naming_faults(self, path: Path, done: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:

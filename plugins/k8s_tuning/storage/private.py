@@ -6,11 +6,11 @@ Airflow's image has, so that containers with other uids and one group share a vo
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from pathlib import Path
 from typing import BinaryIO
-
-import filelock
 
 FILE_MODE = 0o660
 FOLDER_MODE = 0o770
@@ -26,6 +26,19 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
 
 
-def lock(path: Path | str, timeout: float) -> filelock.FileLock:
-    """The lock with this file: the group's whatever the umask, so that who makes it first shuts nobody else out."""
-    return filelock.FileLock(path, timeout=timeout, mode=FILE_MODE, poll_interval=0.01)
+def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Make `data` the file's content, whole or not at all; its folder must exist. OSError where it cannot be.
+
+    `durable`: it is on disk when this returns; without it a power loss may leave an empty file, which suits a cache.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        with create(draft) as handle:
+            handle.write(data)
+            if durable:
+                handle.flush()
+                os.fsync(handle.fileno())
+        draft.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

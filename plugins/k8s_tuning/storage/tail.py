@@ -1,43 +1,46 @@
-"""What a growing JSONL file adds up to, brought up to date by reading only what was appended since the last time.
+"""The one reader of a growing JSONL file: what its lines add up to, kept up by reading only what was appended since.
 
-The result depends on the file's content alone, so several processes that read one file tell the same. A file that was
+The result depends on the file's content alone, so several processes that read one file say the same. A file that was
 replaced (retention), cut or written over is read again from its start. With a checkpoint a process goes on from where
 another one came to.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import msgspec
 
 from k8s_tuning.errors import StoreError
-from k8s_tuning.storage.append_log import Journal
-from k8s_tuning.storage.private import create
+from k8s_tuning.storage import private
+from k8s_tuning.storage.jsonl import BrokenLines
+from k8s_tuning.storage.lines import LineFile
 
 log = logging.getLogger(__name__)
 
 State = TypeVar("State")
 Record = TypeVar("Record")
-AddBlock = Callable[[State, bytes, int], None]
+Answer = TypeVar("Answer")
+# Adds whole lines, which begin at that byte, to the state; what is broken in them it notes.
+AddBlock = Callable[[State, bytes, int, BrokenLines], None]
 
+_ATTEMPTS = 5
 # A checkpoint is written anew when so much has been read since.
 _WORTH_SAVING_BYTES = 64 * 1024
-# Enough to tell one JSONL file from another: its lines carry timestamps and ids.
-_MARK_BYTES = 256
+# Of either end. Enough to tell one JSONL file from another: its lines carry timestamps and ids.
+_MARK_BYTES = 4096
 
 
 def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record], None]) -> AddBlock[State]:
-    """Takes lines in one by one: `read(line)` gives a record, None for what is none."""
+    """Adds lines one by one: `read(line)` returns a record, None for what is none."""
 
-    def add_block(state: State, block: bytes, _begin: int) -> None:
+    def add_block(state: State, block: bytes, _begin: int, _broken: BrokenLines) -> None:
         for line in block.split(b"\n"):
             record = read(line) if line else None
             if record is not None:
@@ -65,11 +68,11 @@ class _Saved(msgspec.Struct):
     state: msgspec.Raw
 
 
-class Fold(Generic[State]):
-    """`start()` makes the state of an empty file; `add(state, block, begin)` takes in whole lines from byte `begin`.
+class TailReader(Generic[State]):
+    """`start()` makes the state of an empty file; `add` brings whole lines into it.
 
-    `tail`: what stood behind the last whole line at the last look. Not thread-safe: its owner holds a lock. A file that
-    is not there is an empty one.
+    `unfinished`: what stood behind the last whole line when it was read last. `broken`: the lines of this file that
+    were skipped. Not thread-safe: its owner holds a lock. A file that is not there is an empty one.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Fold(Generic[State]):
         *,
         checkpoint: Checkpoint[State] | None = None,
     ) -> None:
-        self._journal = Journal(path)
+        self._lines = LineFile(path)
         self._start = start
         self._add = add
         self._checkpoint = checkpoint
@@ -88,7 +91,8 @@ class Fold(Generic[State]):
 
     def _forget(self) -> None:
         self._state = self._start()
-        self.tail = b""
+        self.unfinished = b""
+        self.broken = BrokenLines(self._lines.path)
         self._saved_offset = 0
         self._offset = 0
         self._file: tuple[int, int] | None = None
@@ -96,47 +100,65 @@ class Fold(Generic[State]):
 
     def state(self) -> State:
         """The state of the whole file as it is now; the caller must not change it. StoreError: it cannot be read."""
-        for _ in range(5):
+        for _ in range(_ATTEMPTS):
             file = self._identity()
             if file is None or file != self._file or not self._mark_stands():
                 self._forget()
                 self._file = file
                 self._load()
             self._catch_up()
-            # A rewrite between the two looks would mix two files: look again.
+            # A rewrite meanwhile would mix two files: read again.
             if self._identity() == file:
                 self._save()
                 return self._state
             self._forget()
-        raise StoreError(f"{self._journal.path}: is being replaced again and again; see which process rewrites it")
+        raise StoreError(f"{self._lines.path}: is being replaced again and again; see which process rewrites it")
+
+    def look_up(
+        self, choose: Callable[[State], Iterable[tuple[int, int]]], read: Callable[[list[bytes]], Answer | None]
+    ) -> Answer:
+        """What `read` makes of the bytes at the (byte offset, length) pairs that `choose` finds in the state.
+
+        `read` returns None where these are not the lines that it expects: the file was replaced or written over
+        meanwhile, and is read afresh. StoreError where that happens again and again.
+        """
+        for _ in range(_ATTEMPTS):
+            answer = read(list(self._lines.lines_at(choose(self.state()))))
+            if answer is not None:
+                return answer
+            self._forget()
+        raise StoreError(f"{self._lines.path}: is being rewritten again and again; see which process does")
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = self._journal.path.stat()
+            found = self._lines.path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"{self._journal.path}: cannot be read: {error.strerror or error}") from error
+            raise StoreError(f"{self._lines.path}: cannot be read: {error.strerror or error}") from error
         return found.st_dev, found.st_ino
 
     def _mark_stands(self) -> bool:
         # An inode number is used again soon after a file was replaced: the bytes must be the same, too.
-        return self._offset == 0 or _read_mark(self._journal.path, self._offset) == self._mark
+        return self._offset == 0 or _read_mark(self._lines.path, self._offset) == self._mark
 
     def _catch_up(self) -> None:
-        before, self.tail = self._offset, b""
-        for end, block in self._journal.blocks(self._offset):
+        before, self.unfinished = self._offset, b""
+        skipped = self.broken.count
+        for end, block in self._lines.blocks(self._offset, self.broken):
             if block and not block.endswith(b"\n"):
-                self.tail = block
-                break  # the tail of a write under way, or of a crash: the next append settles which
-            self._add(self._state, block, end - len(block))
+                self.unfinished = block
+                break  # of a write under way, or of a crash: the next append settles which
+            self._add(self._state, block, end - len(block), self.broken)
             self._offset = end
+        if self.broken.count != skipped:
+            self.broken.sum_up()
         if self._offset != before:
-            self._mark = _read_mark(self._journal.path, self._offset)
+            self._mark = _read_mark(self._lines.path, self._offset)
 
     @property
     def _cache(self) -> Path:
-        return Path(f"{os.path.realpath(self._journal.path)}.state")
+        return Path(f"{os.path.realpath(self._lines.path)}.state")
 
     def _load(self) -> None:
         if self._checkpoint is None or self._file is None:
@@ -146,7 +168,7 @@ class Fold(Generic[State]):
             # Not the device: it has another number on each host.
             if (saved.version, saved.inode) != (self._checkpoint.version, self._file[1]):
                 return
-            if not saved.offset or _read_mark(self._journal.path, saved.offset) != saved.mark:
+            if not saved.offset or _read_mark(self._lines.path, saved.offset) != saved.mark:
                 return
             self._state = msgspec.msgpack.decode(saved.state, type=self._checkpoint.kind)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -167,29 +189,25 @@ class Fold(Generic[State]):
 
     def _write(self, version: int, inode: int, offset: int, mark: bytes, state: State) -> bool:
         saved = _Saved(version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
-        draft = self._cache.with_name(f".{self._cache.name}.{secrets.token_hex(8)}.part")
         try:
-            with create(draft) as handle:
-                handle.write(msgspec.msgpack.encode(saved))
-            draft.replace(self._cache)
+            private.replace(self._cache, msgspec.msgpack.encode(saved), durable=False)
             return True
         except OSError as error:
             # A reader need not have the right to write; it only reads more the next time.
             log.debug("%s: not written: %s", self._cache, error.strerror)
             return False
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
 
 
 def _read_mark(path: Path, offset: int) -> bytes:
-    begin = max(0, offset - _MARK_BYTES)
+    """A digest of the first and the last bytes before `offset`."""
+    length = min(_MARK_BYTES, offset)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        return os.pread(descriptor, offset - begin, begin)
+        ends = os.pread(descriptor, length, 0) + os.pread(descriptor, length, offset - length)
+        return blake2b(ends, digest_size=16).digest()
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
     finally:

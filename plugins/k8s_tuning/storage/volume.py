@@ -20,7 +20,7 @@ import filelock
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage import private
+from k8s_tuning.storage import locks
 from k8s_tuning.storage.json_dir import JsonFolder
 from k8s_tuning.storage.private import create, make_folder
 
@@ -129,7 +129,7 @@ def check_volume(folder: Path, host: str, now: str) -> VolumeReport:
 
 def hold(folder: Path, host: str, now: str, until: str) -> filelock.FileLock:
     """Take the lock for other hosts to run into; the caller releases it. StoreError where another holds it."""
-    lock = private.lock(folder / FOLDER / _LOCK, 0)
+    lock = locks.lock(folder / FOLDER / _LOCK, 0)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -140,7 +140,7 @@ def hold(folder: Path, host: str, now: str, until: str) -> filelock.FileLock:
 
 
 def _check_own_lock(folder: Path, report: VolumeReport) -> None:
-    lock = private.lock(folder / FOLDER / _LOCK, 5)
+    lock = locks.lock(folder / FOLDER / _LOCK, 5)
     try:
         with lock:
             if _gets(folder):

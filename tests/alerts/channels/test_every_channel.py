@@ -354,7 +354,7 @@ def test_nothing_is_sent_where_it_could_not_be_written_down(
         elif harm == "full":
             monkeypatch.setattr("k8s_tuning.storage.append_log._NEEDED_BYTES", 2**80)
         else:
-            monkeypatch.setattr("k8s_tuning.storage.append_log._LOCK_SECONDS", 0.05)
+            monkeypatch.setattr("k8s_tuning.storage.locks.WAIT_SECONDS", 0.05)
             stack.enter_context(filelock.FileLock(f"{ledger.path}.lock"))
         with pytest.raises(StoreError) as failed:
             rig.deliver(sent, ledger)

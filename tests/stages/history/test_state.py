@@ -1,4 +1,4 @@
-"""The state of every target, however it is reached: line by line, by DuckDB, or from a checkpoint."""
+"""The state of every target, however it is reached: from the start, or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.profiles import examples
-from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
+from tests.stages.history_lines import check, line
 
-from k8s_tuning.stages.history import count as history_count
-from k8s_tuning.stages.history import state as history_state
 from k8s_tuning.stages.history import store as history
 from k8s_tuning.stages.history.store import (
     K8sHealthHistoryRecord,
     K8sHealthHistoryStore,
 )
-from k8s_tuning.storage import append_log
+from k8s_tuning.storage import lines, tail
 
 Store = K8sHealthHistoryStore
 
@@ -141,16 +140,13 @@ ODD = st.sampled_from(
 
 
 @settings(max_examples=examples(80))
-@given(steps=st.lists(st.lists(GOOD | ODD, max_size=8).map(b"".join), max_size=4), at_once=st.booleans())
-def test_the_state_is_right_however_it_is_reached(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[bytes], at_once: bool
-) -> None:
-    """Line by line or by DuckDB, from a checkpoint of this or another process or from none, in any damage."""
+@given(steps=st.lists(st.lists(GOOD | ODD, max_size=8).map(b"".join), max_size=4))
+def test_the_state_is_right_however_it_is_reached(tmp_path_factory: pytest.TempPathFactory, steps: list[bytes]) -> None:
+    """From a checkpoint of this or another process or from none, in any damage."""
     path = tmp_path_factory.mktemp("history") / "h.jsonl"
     path.touch()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history_state, "_WORTH_SAVING_BYTES", 300)
-        patch.setattr(history_count, "WORTH_BYTES", 0 if at_once else 2**60)
+        patch.setattr(tail, "_WORTH_SAVING_BYTES", 300)
         lasting = K8sHealthHistoryStore(path)
         for step in steps:
             with path.open("ab") as handle:
@@ -161,36 +157,10 @@ def test_the_state_is_right_however_it_is_reached(
             assert len(lasting.load_recent(1000)) == lasting.summarize()["total_records"]
 
 
-def test_duckdb_takes_part_only_where_every_line_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history_count, "WORTH_BYTES", 0)
-    path = tmp_path / "h.jsonl"
-    good = line() * 3 + line("ERROR", namespace="이름")
-    path.write_bytes(good)
-    assert history_count.count_lines(path, 1) == {
-        (NAMESPACE, SELECTOR, None, None): (3, 0, 0),
-        ("이름", SELECTOR, None, None): (0, 0, 1),
-    }
-    for bad in (
-        line(jobs_ok="2"),
-        line(jobs_ok=2.0),
-        b"torn\n",
-        line(namespace=None),
-        line(at=1),
-        line(at="yesterday"),
-        line(at="2025-02-30T10:00:00Z"),
-        line(at="0000-01-01T10:00:00Z"),
-        line(at="2025-11-16T10:00:00"),
-        b"{}\n",
-        line()[:-1],
-    ):  # type: ignore[arg-type]
-        path.write_bytes(good + bad)
-        assert history_count.count_lines(path, 1) is None
-
-
 class TestCheckpoint:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(history_state, "_WORTH_SAVING_BYTES", 1000)
+        monkeypatch.setattr(tail, "_WORTH_SAVING_BYTES", 1000)
 
     @pytest.fixture
     def known(self, store: Store) -> Store:
@@ -202,20 +172,20 @@ class TestCheckpoint:
 
     @staticmethod
     def cache(store: Store) -> Path:
-        return store.path.with_name("history.jsonl.summary.json")
+        return store.path.with_name("history.jsonl.state")
 
     def test_another_process_goes_on_from_it(self, known: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         with known.path.open("ab") as handle:
             handle.write(line("WARN"))
         read: list[bytes] = []
-        blocks = append_log.Journal.blocks
+        blocks = lines.LineFile.blocks
 
-        def watched(self: append_log.Journal, *args: Any) -> Iterator[tuple[int, bytes]]:
+        def watched(self: lines.LineFile, *args: Any) -> Iterator[tuple[int, bytes]]:
             for end, block in blocks(self, *args):
                 read.append(block)
                 yield end, block
 
-        monkeypatch.setattr(append_log.Journal, "blocks", watched)
+        monkeypatch.setattr(lines.LineFile, "blocks", watched)
         summary = K8sHealthHistoryStore(known.path).summarize()
         assert (summary["total_records"], summary["warn_count"]) == (22, 1)
         assert read == [line("WARN")], "only the new line was read"
@@ -223,9 +193,9 @@ class TestCheckpoint:
     @pytest.mark.parametrize(
         "harm",
         [
-            lambda cache: cache.write_bytes(b'{"inode": 1'),
+            lambda cache: cache.write_bytes(cache.read_bytes()[:40]),
             lambda cache: cache.write_bytes(b""),
-            lambda cache: cache.write_bytes(cache.read_bytes().replace(b'"version":', b'"version":99')),
+            lambda cache: cache.write_bytes(cache.read_bytes().replace(b"version\x01", b"version\x63")),
             lambda cache: cache.unlink(),
         ],
         ids=["torn", "empty", "of another version", "gone"],
@@ -241,6 +211,10 @@ class TestCheckpoint:
         assert known.summarize()["warn_count"] == 1
         known.path.write_bytes(text[: len(text) // 2])
         assert known.summarize()["total_records"] == len(reference(text[: len(text) // 2]))
+        known.path.write_bytes(text)
+        assert known.summarize()["error_count"] == 1
+        known.path.write_bytes(text.replace(b'"OK"', b'"WARN"', 1)[:-2] + b"\n")
+        assert known.summarize()["warn_count"] == 1, "the first lines were edited"
         other = known.path.with_name("other")
         other.write_bytes(line("WARN") * 30)
         other.replace(known.path)
@@ -256,14 +230,15 @@ class TestCheckpoint:
         monkeypatch.setattr(history, "_CHECKPOINT_EVERY_BYTES", 2000)
         for _ in range(20):
             store.append(check("OK"))
-        assert json.loads(self.cache(store).read_bytes())["offset"] > store.path.stat().st_size - 2000
+        assert msgspec.msgpack.decode(self.cache(store).read_bytes())["offset"] > store.path.stat().st_size - 2000
 
     def test_writers_readers_and_retention_at_once_lose_nothing(self, store: Store) -> None:
         code = """
             import sys
-            from k8s_tuning.stages.history import store as history, state as history_state
+            from k8s_tuning.stages.history import store as history
+            from k8s_tuning.storage import tail
             from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
-            history_state._WORTH_SAVING_BYTES = 500
+            tail._WORTH_SAVING_BYTES = 500
             history._CHECKPOINT_EVERY_BYTES = 3000
             store = history.K8sHealthHistoryStore(sys.argv[1])
             for number in range(24):

@@ -72,9 +72,9 @@ class TestAppend:
         self, store: Store, monkeypatch: pytest.MonkeyPatch, event: str
     ) -> None:
         """Between the write and the look at the file's size, which decides about the checkpoint."""
-        append = append_log.Journal.append
+        append = append_log.AppendLog.append
 
-        def then(self: append_log.Journal, *args: Any, **more: Any) -> tuple[dict[str, Any], bool]:
+        def then(self: append_log.AppendLog, *args: Any, **more: Any) -> tuple[dict[str, Any], bool]:
             stored = append(self, *args, **more)
             if event == "renamed":
                 self.path.rename(self.path.with_name("history.jsonl.1"))
@@ -85,7 +85,7 @@ class TestAppend:
                 self.path.mkdir()
             return stored
 
-        monkeypatch.setattr(append_log.Journal, "append", then)
+        monkeypatch.setattr(append_log.AppendLog, "append", then)
         monkeypatch.setattr("k8s_tuning.stages.history.store._CHECKPOINT_EVERY_BYTES", 1)
         assert store.append(check("ERROR"), run_id="r").overall_health == HealthLevel.ERROR
 

@@ -30,7 +30,7 @@ def recorded_already(record: Values, find: Callable[[Sequence[str]], Values | No
     """The record that makes `record` a repeat: its run has recorded this check, or recorded the same finding and the
     target's newest record still shows it. None where there is something new to record.
 
-    `find`: as Journal.append gives it. A run that finds what it found at first, after another finding has been
+    `find`: as AppendLog.append passes it. A run that finds what it found at first, after another finding has been
     recorded, has something new: the newest record no longer says so.
     """
     same_check = find(("run_id", *TARGET, "timestamp", "look"))

@@ -9,7 +9,7 @@ from k8s_tuning.errors import InputError
 from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
-from k8s_tuning.storage.append_log import Journal
+from k8s_tuning.storage.append_log import AppendLog
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import seconds_between
 
@@ -57,7 +57,7 @@ class _Target(TargetIdentity):
     open_at: int | None = None  # the first of the unbroken non-OK run at its end
 
 
-def prune(journal: Journal, policy: RetentionPolicy, now: str) -> RetentionResult:
+def prune(log: AppendLog, policy: RetentionPolicy, now: str) -> RetentionResult:
     """Drop the records past either limit; the file is replaced only where there are any. Others append meanwhile.
 
     Three records of a target stay whatever the limits: its newest; the first of a run of non-OK records that still
@@ -71,18 +71,18 @@ def prune(journal: Journal, policy: RetentionPolicy, now: str) -> RetentionResul
     def past(end: int) -> Iterator[tuple[int, int]]:
         nonlocal result
         result = RetentionResult()
-        yield from _past(journal, policy, now, end, result)
+        yield from _past(log, policy, now, end, result)
 
-    journal.leave_out(past)
+    log.leave_out(past)
     return result
 
 
 def _past(
-    journal: Journal, policy: RetentionPolicy, now: str, end: int, result: RetentionResult
+    log: AppendLog, policy: RetentionPolicy, now: str, end: int, result: RetentionResult
 ) -> Iterator[tuple[int, int]]:
-    targets = _survey(journal, end)
+    targets = _survey(log, end)
     seen: dict[int, int] = {}
-    for offset, raw in _lines(journal, end):
+    for offset, raw in _lines(log, end):
         line = read_line(raw)
         if line is None:
             result.broken += bool(raw.strip())
@@ -103,9 +103,9 @@ def _past(
         result.kept += 1
 
 
-def _survey(journal: Journal, end: int) -> TargetIndex[_Target]:
+def _survey(log: AppendLog, end: int) -> TargetIndex[_Target]:
     targets = TargetIndex(_Target)
-    for offset, raw in _lines(journal, end):
+    for offset, raw in _lines(log, end):
         line = read_line(raw)
         if line is None:
             continue
@@ -119,8 +119,8 @@ def _survey(journal: Journal, end: int) -> TargetIndex[_Target]:
     return targets
 
 
-def _lines(journal: Journal, end: int) -> Iterator[tuple[int, bytes]]:
-    for stop, block in journal.blocks(broken=BrokenLines(journal.path), end=end):
+def _lines(log: AppendLog, end: int) -> Iterator[tuple[int, bytes]]:
+    for stop, block in log.blocks(broken=BrokenLines(log.path), end=end):
         offset = stop - len(block)
         for line in block.split(b"\n"):
             if line:

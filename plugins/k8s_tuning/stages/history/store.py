@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,9 @@ from k8s_tuning.stages.history import retention
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history.repeats import finding, recorded_already
 from k8s_tuning.stages.history.retention import RetentionPolicy, RetentionResult
-from k8s_tuning.stages.history.state import HistoryState, TargetHistory, summary_of
+from k8s_tuning.stages.history.state import HistoryState, TargetHistory, read_state, state_reader, summary_of
 from k8s_tuning.stages.target_identity import TargetIndex
-from k8s_tuning.storage.append_log import Journal, Kind
+from k8s_tuning.storage.append_log import AppendLog, Kind
 from k8s_tuning.storage.jsonl import BrokenLines, encode
 
 __all__ = [
@@ -48,8 +49,9 @@ class K8sHealthHistoryStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._journal = Journal(self.path, Kind("history", frozenset({"timestamp", "overall_health"})))
-        self._state = HistoryState(self._journal)
+        self._log = AppendLog(self.path, Kind("history", frozenset({"timestamp", "overall_health"})))
+        self._reader = state_reader(self.path)
+        self._lock = threading.Lock()
 
     def append(
         self,
@@ -89,7 +91,7 @@ class K8sHealthHistoryStore:
         if keep_snapshot:
             values = _with_snapshot(values, snapshot)
         repeat = partial(recorded_already, values) if run_id is not None else None
-        stored, _ = self._journal.append(values, unless=repeat)
+        stored, _ = self._log.append(values, unless=repeat)
         data = encode(stored)
         self._keep_checkpoint(len(data))
         line = read_line(data)
@@ -97,13 +99,13 @@ class K8sHealthHistoryStore:
 
     def check(self) -> None:
         """Whether `append` would write there, before anything is done: InputError where the file is no history."""
-        self._journal.check()
+        self._log.check()
 
     def _keep_checkpoint(self, written: int) -> None:
         try:
             size = self.path.stat().st_size
             if size // _CHECKPOINT_EVERY_BYTES != (size - written) // _CHECKPOINT_EVERY_BYTES:
-                self._state.read()
+                self._read()
         except (OSError, StoreError) as error:
             # The record is on disk. The checkpoint only saves reading; the next reader makes it anew.
             log.debug("%s: no checkpoint was made: %s", self.path, error)
@@ -126,7 +128,7 @@ class K8sHealthHistoryStore:
         index = self._index() if of is not None else TargetIndex(TargetHistory)
         wanted = index.find(of.namespace, of.selector, of.name, of.cluster) if of is not None else None
         broken = BrokenLines(self.path)
-        lines = self._journal.lines_newest_first(broken)
+        lines = self._log.lines_newest_first(broken)
         while len(recent) < limit and (found := next(lines, None)) is not None:
             offset, data = found
             line = read_line(data)
@@ -152,15 +154,15 @@ class K8sHealthHistoryStore:
             levels = [record.overall_health for record in recent]
             ok, warn, error = (levels.count(level) for level in HealthLevel)
             return summary_of(ok, warn, error, recent[-1] if recent else None)
-        state = self._state.read()
+        state = self._read()
         chosen = [
             target
-            for target in (state.targets if state else [])
+            for target in state.targets
             if namespace in (None, target.namespace) and selector in (None, target.selector)
         ]
         last: K8sHealthHistoryRecord | None
-        if state is None or (namespace is None and selector is None):
-            last = state.last if state else None
+        if namespace is None and selector is None:
+            last = state.last
         elif len(chosen) == 1:
             last = chosen[0].last
         else:
@@ -194,8 +196,11 @@ class K8sHealthHistoryStore:
         return index.find(namespace, selector, target, cluster)
 
     def _index(self) -> TargetIndex[TargetHistory]:
-        state = self._state.read()
-        return state.index() if state else TargetIndex(TargetHistory)
+        return self._read().index()
+
+    def _read(self) -> HistoryState:
+        with self._lock:
+            return read_state(self._reader)
 
     def open_run(
         self, namespace: str, selector: str, *, target: str | None = None, cluster: str | None = None
@@ -208,17 +213,17 @@ class K8sHealthHistoryStore:
         found = self.find(namespace, selector, target=target, cluster=cluster)
         if found is None or found.last is None or found.open_since is None:
             return []
-        told = [found.previous, found.last]
-        records = told if found.open_since in told else [found.open_since, *told]
+        newest = [found.previous, found.last]
+        records = newest if found.open_since in newest else [found.open_since, *newest]
         return [record for record in records if record is not None]
 
     def prune(self, policy: RetentionPolicy, now: str | None = None) -> RetentionResult:
         """Drop what is past the limits (`retention.prune` says what stays in spite of them); readers see either the
         old file or the new one. `now`: a timestamp, the present where it is left out.
         """
-        result = retention.prune(self._journal, policy, now or timestamps.now())
+        result = retention.prune(self._log, policy, now or timestamps.now())
         if result.total_dropped:
-            self._state.read()
+            self._read()
         return result
 
 

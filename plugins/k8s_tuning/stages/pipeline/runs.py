@@ -12,7 +12,7 @@ from typing import Any
 from k8s_tuning import plain_values, timestamps
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.health.evaluate import HealthLevel
-from k8s_tuning.storage.append_log import Find, Journal, Kind
+from k8s_tuning.storage.append_log import AppendLog, Find, Kind
 from k8s_tuning.storage.jsonl import decode
 
 
@@ -36,7 +36,7 @@ class K8sPipelineRunStore:
     """A JSONL file of runs, on the volume that holds the history. It need not exist before the first append."""
 
     def __init__(self, path: str | Path) -> None:
-        self._journal = Journal(path, Kind("journal of runs", frozenset({"run_id", "exit_code"})))
+        self._log = AppendLog(path, Kind("journal of runs", frozenset({"run_id", "exit_code"})))
 
     def append(self, record: K8sPipelineRunRecord) -> K8sPipelineRunRecord:
         """Write the run's outcome, unless the newest line of this run_id has the same exit code: that is returned then.
@@ -49,7 +49,7 @@ class K8sPipelineRunStore:
             newest = find(("run_id",))
             return newest if newest and newest.get("exit_code") == record.exit_code else None
 
-        stored, _ = self._journal.append(plain_values.dump(record), unless=same_outcome)
+        stored, _ = self._log.append(plain_values.dump(record), unless=same_outcome)
         return plain_values.load(K8sPipelineRunRecord, stored)
 
     def prune(self, max_age_days: float, now: str) -> int:
@@ -60,7 +60,7 @@ class K8sPipelineRunStore:
         def past(end: int) -> Iterator[tuple[int, int]]:
             nonlocal dropped
             dropped = 0
-            for stop, block in self._journal.blocks(end=end):
+            for stop, block in self._log.blocks(end=end):
                 begin = stop - len(block)
                 for data in block.splitlines(keepends=True):
                     record = _read(decode(data) or {})
@@ -69,7 +69,7 @@ class K8sPipelineRunStore:
                         yield begin, begin + len(data)
                     begin += len(data)
 
-        self._journal.leave_out(past)
+        self._log.leave_out(past)
         return dropped
 
     def recent(self, limit: int = 50) -> list[K8sPipelineRunRecord]:
@@ -77,7 +77,7 @@ class K8sPipelineRunStore:
         return list(islice(self._newest_first(), limit))[::-1]
 
     def _newest_first(self) -> Iterator[K8sPipelineRunRecord]:
-        for line in self._journal.newest_first():
+        for line in self._log.newest_first():
             record = _read(line)
             if record is not None:
                 yield record

@@ -14,7 +14,7 @@ from k8s_tuning import http_client, proxies
 from k8s_tuning.cluster.credentials import credential, tls_context
 from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.kubeconfig import KubeContext
-from k8s_tuning.errors import ConfigError
+from k8s_tuning.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,7 +29,9 @@ class Link:
     `identity`: what it signs in with, to tell whether a newly read context has other credentials.
     """
 
-    def __init__(self, context: KubeContext, timeouts: http_client.Timeouts, *, skip_tls_verify: bool) -> None:
+    def __init__(
+        self, context: KubeContext, timeouts: http_client.Timeouts, *, writable: bool, skip_tls_verify: bool
+    ) -> None:
         where = f"{context.source}: context {context.name!r}"
         address = URL(context.server)
         login = (address.user or "", address.password or "") if address.user else None
@@ -49,6 +51,7 @@ class Link:
         self._headers = {**_HEADERS, **context.impersonate}
         self._proxy = proxies.proxy_for(context.server, context.cluster.proxy_url, where)
         self._timeouts = timeouts
+        self._writable = writable
 
     @cached_property
     def session(self) -> aiohttp.ClientSession:
@@ -56,7 +59,9 @@ class Link:
         return http_client.open_session(self.tls, self._timeouts, connections=CONNECTIONS, unpack=False)
 
     def prepare(self, asked: ApiRequest, authorization: str | None) -> http_client.Request:
-        """The HTTP request for a request of the API. Pure."""
+        """The HTTP request for a request of the API. RefusedError for a change by a read-only link. Pure."""
+        if not self._writable and asked.method != "GET":  # monitoring cannot change a cluster, not even by a slip
+            raise RefusedError(f"{asked.method} refused: this connection to the cluster is read-only")
         target = f"{asked.path}?{urlencode(asked.params)}" if asked.params else asked.path
         headers = {**self._headers, **asked.headers}
         if authorization is not None:

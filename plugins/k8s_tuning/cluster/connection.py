@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,7 +30,7 @@ from k8s_tuning.cluster.kubeconfig import KubeContext, from_content, from_files,
 from k8s_tuning.cluster.listing import NotAList
 from k8s_tuning.cluster.retries import MOST_TRIES, SILENT_TRIES, Again, Retries, Sleep
 from k8s_tuning.cluster.warning_headers import read_warnings
-from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError, RefusedError, TuningError, Unauthorized
+from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError, TuningError, Unauthorized
 
 if TYPE_CHECKING:
     import aiohttp
@@ -127,39 +127,50 @@ class Connection:
         patience = self._access.retry_seconds if asked.retry_seconds is None else asked.retry_seconds
         link, refused, retries = self._link, set[Link](), Retries(patience)
         while True:
-            authorization = None
+            authorization, reading = None, body()
             try:
                 authorization = await link.credential.header()
-                return await self._once(link, authorization, asked, body())
+                # The read limit starts anew with every byte; a server that drips is stopped by the whole one.
+                with self._worded(asked):
+                    async with asyncio.timeout(4 * self._access.read_seconds):
+                        with http_client.faults():
+                            response = await http_client.send(link.session, link.prepare(asked, authorization))
+                        # A body read to its end has given its connection back; another one's is of no more use.
+                        with contextlib.closing(response):
+                            if response.status >= 300:
+                                raise await self._refusal(response, asked)
+                            async for piece in http_client.pieces(response, asked.most_bytes, cut=asked.cut):
+                                reading.feed(piece)
+                            return self._answer(response, reading.finish())
             except Again as again:
                 if (wait := retries.wait(again)) is None:
                     raise again.fault from again.__cause__
+                await self._sleep(wait)
             except Unauthorized:
                 if (other := await self._other(link, authorization, refused)) is None:
                     raise
                 link, retries = other, Retries(patience)
-                continue
-            await self._sleep(wait)
 
     @contextlib.asynccontextmanager
     async def stream(self, asked: ApiRequest) -> AsyncIterator[AsyncIterator[bytes]]:
         """An answer in pieces as they come, for watches: not tried again. Faults, mid-way too, as ClusterError."""
         link, refused = self._link, set[Link]()
         try:
-            while True:
-                authorization = await link.credential.header()
-                with http_client.faults():
-                    response = await self._send(link, authorization, asked)
-                with contextlib.closing(response):
-                    if response.status < 300:
-                        yield http_client.pieces(response, None, cut=False)
-                        return
-                    fault, _ = await self._refusal(response, asked)
-                other = await self._other(link, authorization, refused) if isinstance(fault, Unauthorized) else None
-                if other is not link:
-                    raise fault
-        except http_client.Fault as error:
-            raise faults.from_silence(error, asked.call, self.server) from error
+            with self._worded(asked):
+                while True:
+                    authorization = await link.credential.header()
+                    with http_client.faults():
+                        response = await http_client.send(link.session, link.prepare(asked, authorization))
+                    with contextlib.closing(response):
+                        if response.status < 300:
+                            yield http_client.pieces(response, None, cut=False)
+                            return
+                        fault = await self._refusal(response, asked)
+                    unauthorized = isinstance(fault, Unauthorized)
+                    if not unauthorized or await self._other(link, authorization, refused) is not link:
+                        raise fault
+        except Again as again:
+            raise again.fault from again.__cause__
 
     def json(self, answer: ApiAnswer[bytes], call: Call) -> dict[str, Any]:
         """An answer's body as a JSON object; BadAnswer where it is none."""
@@ -171,52 +182,38 @@ class Connection:
             raise faults.not_json(call, self.server, answer.body, answer.status)
         return data
 
-    async def _once(self, link: Link, authorization: str | None, asked: ApiRequest, body: Body[T]) -> ApiAnswer[T]:
+    @contextlib.contextmanager
+    def _worded(self, asked: ApiRequest) -> Iterator[None]:
+        """What went wrong under way, in this package's errors; Again where another try may succeed."""
         try:
-            # The read limit starts anew with every byte; a server that drips is stopped by the whole one.
-            async with asyncio.timeout(4 * self._access.read_seconds):
-                with http_client.faults():
-                    response = await self._send(link, authorization, asked)
-                # A body read to its end has given its connection back; another one's connection is of no more use.
-                with contextlib.closing(response):
-                    if response.status >= 300:
-                        fault, again = await self._refusal(response, asked)
-                        raise again or fault
-                    async for piece in http_client.pieces(response, asked.most_bytes, cut=asked.cut):
-                        body.feed(piece)
-                    whole = body.finish()
+            yield
         except (http_client.Fault, TimeoutError) as error:
             problem = http_client.fault_of(error)
             fault = faults.from_silence(problem, asked.call, self.server)
-            if faults.may_pass(problem):
-                raise Again(fault, SILENT_TRIES) from error
-            raise fault from error
+            raise (Again(fault, SILENT_TRIES) if faults.may_pass(problem) else fault) from error
         except http_client.TooLargeError as error:
             raise faults.too_large(asked.call, self.server, asked.most_bytes) from error
         except NotAList as error:
             raise faults.not_a_list(asked.call, self.server, error) from error
+
+    def _answer(self, response: aiohttp.ClientResponse, body: T) -> ApiAnswer[T]:
         said = timestamps.http_date(response.headers.get("Date"))
         if said is not None:
             # The replicas of an API server have a clock each: by the latest one no object is of the future.
             self.server_time = max(self.server_time or "", timestamps.to_text(said))
-        return ApiAnswer(response.status, whole, read_warnings(response.headers.getall("Warning", [])))
+        return ApiAnswer(response.status, body, read_warnings(response.headers.getall("Warning", [])))
 
-    async def _refusal(self, response: aiohttp.ClientResponse, asked: ApiRequest) -> tuple[ClusterError, Again | None]:
-        """What an answer other than 2xx says, and how it is tried again where that may help."""
+    async def _refusal(self, response: aiohttp.ClientResponse, asked: ApiRequest) -> ClusterError | Again:
+        """What an answer other than 2xx says; Again where another try may get another one."""
         said = b"".join([piece async for piece in http_client.pieces(response, MOST_FAILURE_BYTES, cut=True)])
         status, headers = response.status, response.headers
         fault = faults.from_answer(status, headers, said, asked.call, self.server)
         fault.warnings = read_warnings(headers.getall("Warning", []))
         overloaded = status == 429 or (status >= 500 and isinstance(fault, BadAnswer))
         if not overloaded and not faults.is_collision(status, said, asked.call):
-            return fault, None
+            return fault
         logger.info("%s answered %d to '%s'; trying again", self.server, status, asked.call)
-        return fault, Again(fault, MOST_TRIES, timestamps.retry_after(headers.get("Retry-After")))
-
-    def _send(self, link: Link, authorization: str | None, asked: ApiRequest) -> Awaitable[aiohttp.ClientResponse]:
-        if not self._writable and asked.method != "GET":  # monitoring cannot change a cluster, not even by a slip
-            raise RefusedError(f"{asked.method} refused: this connection to the cluster is read-only")
-        return http_client.send(link.session, link.prepare(asked, authorization))
+        return Again(fault, MOST_TRIES, timestamps.retry_after(headers.get("Retry-After")))
 
     async def _other(self, link: Link, authorization: str | None, refused: set[Link]) -> Link | None:
         """By which link to ask once more after a 401, each once: the same with a new token, or one of new credentials.
@@ -253,4 +250,4 @@ class Connection:
 
     def _open(self, context: KubeContext) -> Link:
         timeouts = http_client.Timeouts(connect=self._access.connect_seconds, read=self._access.read_seconds)
-        return Link(context, timeouts, skip_tls_verify=self._access.skip_tls_verify)
+        return Link(context, timeouts, writable=self._writable, skip_tls_verify=self._access.skip_tls_verify)

@@ -12,7 +12,6 @@ from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import build_incident, incident_id
-from k8s_tuning.stages.history import count as history_count
 from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
@@ -125,20 +124,21 @@ def test_retention_keeps_what_each_targets_incident_rests_on(store: K8sHealthHis
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_targets_are_the_same_however_they_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    """Line by line and by DuckDB, in any mixture of versions."""
+def test_targets_are_the_same_however_they_are_counted(tmp_path: Path, seed: int) -> None:
+    """All lines at once, and each as it comes, in any mixture of versions."""
     chance = random.Random(seed)
     who = [{}, {"target": "east"}, EAST, WEST, {"cluster": "conn-east"}]
     lines = [line(chance.choice(["OK", "WARN"]), at(minute), **chance.choice(who)) for minute in range(20)]
-    found_each = []
-    for worth in (0, 2**60):
-        monkeypatch.setattr(history_count, "WORTH_BYTES", worth)
-        path = tmp_path / f"{worth}.jsonl"
-        path.write_bytes(b"".join(lines))
-        found = K8sHealthHistoryStore(path).targets()
-        found_each.append([(one.cluster, one.ok, one.warn, one.last, one.previous, one.open_since) for one in found])
+    at_once, one_by_one = tmp_path / "at_once.jsonl", tmp_path / "one_by_one.jsonl"
+    at_once.write_bytes(b"".join(lines))
+    for one in lines:
+        with one_by_one.open("ab") as file:
+            file.write(one)
+        targets = K8sHealthHistoryStore(one_by_one).targets()
+    found_each = [
+        [(one.cluster, one.ok, one.warn, one.last, one.previous, one.open_since) for one in found]
+        for found in (K8sHealthHistoryStore(at_once).targets(), targets)
+    ]
     assert found_each[0] == found_each[1]
 
 

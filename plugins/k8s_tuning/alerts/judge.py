@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels import ChannelConfig
-from k8s_tuning.alerts.channels.kind import at_least, rank
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.incident_update import IncidentUpdate
 from k8s_tuning.alerts.ledger_line import LedgerLine
@@ -56,16 +55,16 @@ class Planning:
         muted = self._muted(route)
         if pending is not None:
             return self._undelivered(state, pending, muted)
-        if not at_least(severity, channel.min_severity):
+        if severity.rank < channel.min_severity.rank:
             return Reason.BELOW_SEVERITY, f"{severity} is below this channel's {channel.min_severity}"
         if muted:
             return Reason.MUTED, f"within the mute window {muted!r}"
         if state.notified_at is None or notified is None:
             return Reason.FIRST, "this channel has not heard of this incident yet"
-        if rank(severity) > rank(notified):
+        if severity.rank > notified.rank:
             return Reason.SEVERITY_CHANGED, f"raised from {notified} to {severity}"
         quiet = self._passed(state.notified_at)
-        if rank(severity) < rank(notified):
+        if severity.rank < notified.rank:
             since = self._passed(known.severity_since) if known and known.severity == severity else 0.0
             if since >= hold and quiet >= hold:
                 return Reason.SEVERITY_CHANGED, f"lowered from {notified} to {severity}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k8s_tuning.alerts.channels import CHANNELS
-from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.decide import decide
 from k8s_tuning.alerts.decision import Decision
@@ -62,7 +61,7 @@ def group(
         groups.setdefault((one.state.receiver, one.state.channel, one.status, *shared), []).append(one)
     notices = []
     for members in groups.values():
-        members.sort(key=lambda one: (-rank(one.severity), one.update.incident.started_at, one.update.incident.id))
+        members.sort(key=lambda one: (-one.severity.rank, one.update.incident.started_at, one.update.incident.id))
         for start in range(0, len(members), MOST_ITEMS):
             part = members[start : start + MOST_ITEMS]
             notice = _notice(part, now, run_id)

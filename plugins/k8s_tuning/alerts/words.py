@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.alerts.notice import NoticeItem, Status
 from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.alert.incident import (
@@ -72,7 +71,7 @@ def causes_of(reasons: Mapping[str, int], total: int) -> str:
 
 def compose(items: Sequence[NoticeItem], status: Status) -> tuple[str, str, IncidentSeverity]:
     """Title, text and severity of one message; `items` in order of severity, at least one."""
-    severity = max((item.payload.severity for item in items), key=rank)
+    severity = max((item.payload.severity for item in items), key=lambda severity: severity.rank)
     if len(items) == 1:
         return items[0].payload.title, _with_reason(items[0], status), severity
     reasons: Counter[str] = Counter()

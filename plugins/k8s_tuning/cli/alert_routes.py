@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.channels.kind import at_least
 from k8s_tuning.alerts.config import AlertingConfig, load_config
 from k8s_tuning.alerts.matchers import DOMAINS, MANY_VALUED
 from k8s_tuning.alerts.route import Route, Step, explain, match
@@ -98,7 +97,7 @@ def _reached(config: AlertingConfig, route: Route, labels: dict[str, str | list[
     for channel in config.receivers[route.receiver].channels:
         words = f"{channel.name} ({channel.type}, from {channel.min_severity} up)"
         severity = labels.get("severity")
-        if severity and not at_least(IncidentSeverity(str(severity)), channel.min_severity):
+        if severity and IncidentSeverity(str(severity)).rank < channel.min_severity.rank:
             words += ": below its severity, not sent"
         channels.append(words)
     muted = config.muted_by(route, timestamps.to_datetime(at))

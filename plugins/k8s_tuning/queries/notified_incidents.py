@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from k8s_tuning.alerts.channels.kind import rank
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class NotifiedIncident(msgspec.Struct, eq=False):
     def add(self, target: str | None, severity: IncidentSeverity, reasons: dict[str, int]) -> None:
         """What any line says of it."""
         self.target = target or self.target
-        if severity != self.severity and rank(severity) > rank(self.severity):
+        if severity != self.severity and severity.rank > self.severity.rank:
             self.severity = severity
         for reason, count in reasons.items():
             if count > self.reasons.get(reason, 0):

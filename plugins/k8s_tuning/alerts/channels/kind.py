@@ -20,7 +20,6 @@ OptionType = type[Any] | tuple[type[Any], ...]
 
 # Stands in a rendered body where `send` puts a secret.
 MASK = "***"
-_RANK = (IncidentSeverity.INFO, IncidentSeverity.WARN, IncidentSeverity.CRITICAL)
 _COLORS = {IncidentSeverity.CRITICAL: "danger", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "good"}
 _PROMETHEUS = {IncidentSeverity.CRITICAL: "critical", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "info"}
 
@@ -90,16 +89,6 @@ def color(severity: IncidentSeverity) -> str:
 def prometheus_severity(severity: IncidentSeverity) -> str:
     """Prometheus' and PagerDuty's word for a severity."""
     return _PROMETHEUS[severity]
-
-
-def at_least(severity: IncidentSeverity, least: IncidentSeverity) -> bool:
-    """Whether a severity reaches another."""
-    return _RANK.index(severity) >= _RANK.index(least)
-
-
-def rank(severity: IncidentSeverity) -> int:
-    """INFO 0, WARN 1, CRITICAL 2."""
-    return _RANK.index(severity)
 
 
 def required_url(secret: ChannelSecret, config: ChannelConfig) -> str:

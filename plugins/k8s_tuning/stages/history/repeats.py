@@ -47,5 +47,5 @@ def _same(known: Values, record: Values) -> bool:
     if known.get("look") is not None:
         return bool(known["look"] == record["look"])
     # Of a version that kept no digest.
-    told = ("overall_health", "jobs_ok", "jobs_warn", "jobs_error", "reasons")
-    return all(known.get(name) == record[name] for name in told)
+    compared = ("overall_health", "jobs_ok", "jobs_warn", "jobs_error", "reasons")
+    return all(known.get(name) == record[name] for name in compared)

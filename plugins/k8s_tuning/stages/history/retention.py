@@ -50,7 +50,7 @@ class RetentionResult:
 
 
 @dataclass
-class _Target(TargetIdentity):
+class _KeptTarget(TargetIdentity):
     total: int = 0
     newest_at: int = -1
     ok_at: int | None = None  # its newest OK record
@@ -103,8 +103,8 @@ def _past(
         result.kept += 1
 
 
-def _survey(log: AppendLog, end: int) -> TargetIndex[_Target]:
-    targets = TargetIndex(_Target)
+def _survey(log: AppendLog, end: int) -> TargetIndex[_KeptTarget]:
+    targets = TargetIndex(_KeptTarget)
     for offset, raw in _lines(log, end):
         line = read_line(raw)
         if line is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from k8s_tuning import plain_values, timestamps
 from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons, failing_jobs
 from k8s_tuning.stages.history import retention
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, instant, read_line
@@ -251,11 +252,8 @@ def generate_history_text(records: list[K8sHealthHistoryRecord]) -> str:
         ok, warn, error = (
             "?" if count is None else str(count) for count in (record.jobs_ok, record.jobs_warn, record.jobs_error)
         )
-        unread = (
-            error if len(error) <= _WIDEST_ERROR else error[: _WIDEST_ERROR - 1] + "…"
-            for error in record.monitor_errors
-        )
-        unknown = "Jobs not known" if record.jobs_ok is None else ""
+        unread = (start_of(error, _WIDEST_ERROR) for error in record.monitor_errors)
+        unknown = "" if record.jobs_listed else "Jobs not known"
         why = "; ".join(filter(None, [unknown, _reasons(record.reasons), *unread]))
         rows.append(
             (record.timestamp, record.namespace, record.selector, str(record.overall_health), ok, warn, error, why)
@@ -268,7 +266,7 @@ def generate_history_text(records: list[K8sHealthHistoryRecord]) -> str:
 
 
 def generate_history_summary_text(summary: dict[str, Any]) -> str:
-    """The summary as `summarize` gives it."""
+    """The summary as `summarize` returns it."""
     lines = [
         f"Total records: {summary['total_records']}",
         f"OK: {summary['ok_count']}",

@@ -34,17 +34,17 @@ SESSIONS = "sessions"
 WORKER_LABEL = "worker_id"
 UNSEEN = "UNSEEN"
 
-# What looks tell of a Job; the rest is as it was applied.
-_TOLD = (
+# What snapshots say of a Job; the rest is as it was applied.
+_SEEN = (
     "phase", "started_at", "ended_at", "seen_at", "alive_at", "reasons", "cause", "exit_code", "succeeded", "failed",
 )  # fmt: skip
-# Of two looks within one second the one that saw more of the Job's life is the later one.
+# Of two snapshots within one second the one that saw more of the Job's life is the later one.
 _LIFE = (UNSEEN, "PENDING", "UNKNOWN", "RUNNING", GONE, *ENDED)
 
 
 @dataclass(frozen=True)
 class SeenJob:
-    """What one look saw of a Job. `phase`: D32's. `ended_at`: None while it runs, or where the cluster did not say.
+    """What a snapshot says of a Job. `phase`: D32's. `ended_at`: None while it runs, or where the cluster did not say.
 
     `reasons`, `cause`, `exit_code`: D33's, of a Job that failed, where they were asked for.
     """
@@ -63,9 +63,9 @@ class SeenJob:
 class SessionJob:
     """One Job of a session.
 
-    `phase`: as last seen; UNSEEN before the first look, GONE where the Job is not there any more and was never seen to
-    end. `seen_at`: the look that `phase` is of. `alive_at`: the last look that saw it before its end. `reasons`,
-    `cause`, `exit_code`: why it failed, as the look that saw it fail found. `ttl_seconds`: its ttlSecondsAfterFinished.
+    `phase`: as last seen; UNSEEN before the first snapshot, GONE where the Job is no longer there and was never seen to
+    end. `seen_at`: when `phase` was read. `alive_at`: when it was last read before its end. `reasons`, `cause`,
+    `exit_code`: why it failed, by the check that saw it fail. `ttl_seconds`: its ttlSecondsAfterFinished.
     `run_id`: the run that created it, in whichever of its tries. `spec_hash`: of what was applied.
     """
 
@@ -94,7 +94,7 @@ class SessionJob:
 class TuningSession:
     """One session in one namespace. `run_id`: `DAG_ID/RUN_ID` of the run that applied it last, at `applied_at`.
 
-    `seen_at`: the newest look that told anything of it, None before the first.
+    `seen_at`: the newest snapshot that says anything of it, None before the first.
     """
 
     namespace: str
@@ -159,7 +159,7 @@ class SessionStore:
         at: str,
         shows: Callable[[Mapping[str, str]], bool] = lambda _: True,
     ) -> None:
-        """Take a look, Jobs by name, into one session; a Job that it would have shown (`merge_seen`) is gone."""
+        """Take what a snapshot says, by Job, into a session; a Job that it would have shown (`merge_seen`) is gone."""
         name = _name(namespace, session_id)
         if name is not None and self._files.read_or_warn(name) is not None:
             self._take(name, jobs, at, shows)
@@ -205,7 +205,7 @@ class SessionStore:
         return None if name is None else self._files.read(name)
 
     def list(self, damaged: Callable[[str], object] = log.warning) -> list[TuningSession]:
-        """All sessions, the newest first; `damaged` is told of each file that cannot be read."""
+        """All sessions, the newest first; `damaged` is called for each file that cannot be read."""
         found = []
         for name in self._files.names():
             try:
@@ -216,7 +216,7 @@ class SessionStore:
         return sorted(kept, key=lambda one: (one.applied_at, one.namespace, one.session_id), reverse=True)
 
     def prune(self, max_age_days: float, now: str) -> int:
-        """Let go of sessions that were neither applied nor seen for so long at `now`; how many."""
+        """Remove sessions that were neither applied nor seen for so long at `now`; how many."""
         return self._files.prune(lambda one: max(one.applied_at, one.seen_at or ""), max_age_days, now)
 
     def _take(
@@ -248,7 +248,7 @@ def sessions_of(
 
 
 def seen_job(job: K8sJobStatus, health: K8sJobHealth | None = None) -> SeenJob:
-    """What a look says of one Job; `health`: D33's of it, of which a failure's reasons are kept."""
+    """What a snapshot says of one Job; `health`: D33's of it, of which a failure's reasons are kept."""
     seen = SeenJob(job.phase, *job_times(job), succeeded=job.succeeded, failed=job.failed)
     if health is None or job.phase != "FAILED":
         return seen
@@ -261,15 +261,15 @@ def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
     seen = {job.name: job for job in kept.jobs}
     jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
     merged = [
-        job if name not in seen or _is_made_anew(job, seen[name]) else replace(job, **_told(job, seen[name]))
+        job if name not in seen or _is_made_anew(job, seen[name]) else replace(job, **_what_was_seen(job, seen[name]))
         for name, job in jobs.items()
     ]
     return replace(newer, seen_at=kept.seen_at, jobs=merged)
 
 
-def _told(job: SessionJob, was: SessionJob) -> dict[str, Any]:
+def _what_was_seen(job: SessionJob, was: SessionJob) -> dict[str, Any]:
     """What was seen of a Job so far, and which run created it."""
-    return {name: getattr(was, name) for name in _TOLD} | {"run_id": job.run_id or was.run_id}
+    return {name: getattr(was, name) for name in _SEEN} | {"run_id": job.run_id or was.run_id}
 
 
 def _is_made_anew(job: SessionJob, was: SessionJob) -> bool:
@@ -283,25 +283,25 @@ def merge_seen(
     at: str,
     shows: Callable[[Mapping[str, str]], bool],
 ) -> TuningSession:
-    """The session after one look at the cluster, at `at`; looks may come late, and in any order.
+    """The session after a snapshot of the cluster, read at `at`; snapshots may come late, and in any order.
 
-    A Job that the look has takes its phase and times, unless a newer look was here before. A Job that it has not is
+    A Job that the snapshot has gets its phase and times, unless a newer one came before. A Job that it has not is
     GONE, unless it was seen to end: then that stands, also where it comes to be known only now. `shows` says of a
-    Job's labels whether the look would have shown it at all: one at another selector, or one that could not read the
-    list of Jobs, proves nothing.
+    Job's labels whether the snapshot would have shown it at all: one of another selector, or one that could not read
+    the list of Jobs, proves nothing.
     """
-    jobs, told = [], False
+    jobs, says_something = [], False
     for job in session.jobs:
         now = seen.get(job.name)
         if now is not None:
-            told = True
+            says_something = True
             jobs.append(_present(job, now, at))
         elif shows(job.labels) and at > session.applied_at:
-            told = True
+            says_something = True
             jobs.append(_absent(job, at))
         else:
             jobs.append(job)
-    return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if told else session
+    return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if says_something else session
 
 
 def _last_seen(job: SessionJob, applied_at: str) -> LastSeen:
@@ -323,7 +323,7 @@ def _present(job: SessionJob, now: SeenJob, at: str) -> SessionJob:
     if _order(at, now.phase) <= _order(job.seen_at, job.phase) and not missed_its_end:
         return job
     if now.phase in ENDED and now.phase == job.phase and not now.reasons:
-        # A look that did not ask why it failed knows less than the one that did.
+        # A check that did not ask why it failed knows less than the one that did.
         now = replace(now, reasons=job.reasons, cause=job.cause, exit_code=job.exit_code)
     return replace(job, **vars(now), seen_at=at, alive_at=job.alive_at if now.phase in ENDED else at)
 

@@ -23,11 +23,12 @@ MOST_KEPT = 20
 _MOST_CHARACTERS = 200_000
 _MASK = "***"
 _PACKAGE = Path(__file__).resolve().parent
-_ADDRESS = re.compile(r"(\w+://)[^\s'\"]+")
+# Here and below from a word's start alone: a word of 100,000 letters must not be tried from each of them.
+_ADDRESS = re.compile(r"(\b\w+://)[^\s'\"]+")
 _SECRETS = (
     re.compile(r"(\b(?:bearer|basic)\s+)[^\s'\",)]+", re.IGNORECASE),
     re.compile(
-        r"([\w-]*(?:passw|pwd|secret|token|credential|api[-_]?key|signature)[\w-]*['\"]?\s*[=:]\s*)"
+        r"(?<![\w-])((?>[\w-]*(?:passw|pwd|secret|token|credential|api[-_]?key|signature))[\w-]*+['\"]?\s*+[=:]\s*)"
         r"(?:'[^']*'|\"[^\"]*\"|[^\s'\",;&)}]+)",
         re.IGNORECASE,
     ),

@@ -77,26 +77,23 @@ def deliver_notice(
                 message = kept_message(notice, channel, secret)
     except (InputError, DeliveryError, UnforeseenError) as error:
         outcome = _outcome(notice, Result.FAILED, 0, str(error), now())
-        _write(ledger, notice, outcome, Sent(""), message, dry_run=dry_run)
+        _write(ledger, notice, outcome, message, dry_run=dry_run)
         return outcome
     if dry_run:
         outcome = _outcome(notice, Result.DRY_RUN, 0, "nothing was sent", now())
         outcome.shown = shown
-        _write(ledger, notice, outcome, Sent(""), message, dry_run=True)
+        _write(ledger, notice, outcome, message, dry_run=True)
         return outcome
     ended: tuple[Outcome, Sent] | None = None
     try:
         ended = _send(notice, channel, kind, drafts, secret, now, sleep)
     finally:
         if ended is None:  # Ctrl-C, or Airflow's time-out of the task
-            interrupted = _outcome(
-                notice, Result.FAILED, 1, "interrupted while it was sent; it may have arrived", now()
-            )
+            words = "interrupted while it was sent; it may have arrived"
             with contextlib.suppress(StoreError):
-                _write(ledger, notice, interrupted, Sent(""), message, dry_run=False)
-    outcome, sent = ended
-    _write_sent(ledger, notice, outcome, sent, message, sleep)
-    return outcome
+                _write(ledger, notice, _outcome(notice, Result.FAILED, 1, words, now()), message, dry_run=False)
+    _write_sent(ledger, notice, *ended, message, sleep)
+    return ended[0]
 
 
 def _send(
@@ -201,7 +198,7 @@ def _write_sent(
         sleep=sleep,
         reraise=True,
     )
-    waiting = _lines(notice, outcome, sent, message, dry_run=False) if ledger else []
+    waiting = _lines(notice, outcome, sent.ref, message, dry_run=False) if ledger else []
     try:
         while ledger and waiting:
             retrying(ledger.append, waiting[:1])
@@ -217,13 +214,14 @@ def _write_sent(
         raise
 
 
-def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> None:
+def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, message: str, *, dry_run: bool) -> None:
+    """Write down what was not sent."""
     if ledger is not None:
-        ledger.append(_lines(notice, outcome, sent, message, dry_run=dry_run))
+        ledger.append(_lines(notice, outcome, {}, message, dry_run=dry_run))
 
 
-def _lines(notice: Notice, outcome: Outcome, sent: Sent, message: str, *, dry_run: bool) -> list[LedgerLine]:
-    lines = [LedgerLine.attempted(notice, item, outcome, sent.ref, dry_run=dry_run) for item in notice.items]
+def _lines(notice: Notice, outcome: Outcome, ref: dict[str, str], message: str, *, dry_run: bool) -> list[LedgerLine]:
+    lines = [LedgerLine.attempted(notice, item, outcome, ref, dry_run=dry_run) for item in notice.items]
     # One message: the first incident's line has it.
     lines[0].message = fitting(message, jsonl.MAX_LINE_BYTES - len(jsonl.encode(lines[0].record())))
     return lines

@@ -53,7 +53,7 @@ class Chain:
                 raise InputError(f"--{name}: not an address; write one as http://127.0.0.1:9090")
 
     def __repr__(self) -> str:
-        return f"Chain(prometheus={_shown(self.prometheus)}, alertmanager={_shown(self.alertmanager)})"
+        return f"Chain(prometheus={place_of(self.prometheus)}, alertmanager={place_of(self.alertmanager)})"
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,12 @@ def _metrics(url: str, token: str | None) -> Link:
         cure = "401 and 403 want the token in K8S_TUNING_METRICS_TOKEN; else see that Airflow's API server is up"
         return Link("metrics", "broken", str(error), cure)
     if METRIC not in text:
-        return Link("metrics", "broken", f"{_shown(url)} answers, without {METRIC}", "name the metrics endpoint itself")
+        return Link(
+            "metrics", "broken", f"{place_of(url)} answers, without {METRIC}", "name the metrics endpoint itself"
+        )
     if "k8s_tuning_last_record_timestamp_seconds{" not in text:
         return Link("metrics", "broken", "no target was recorded in the last week", "see that k8s_health_monitor runs")
-    return Link("metrics", "ok", f"{_shown(url)} tells the health")
+    return Link("metrics", "ok", f"{place_of(url)} tells the health")
 
 
 def _prometheus(chain: Chain) -> Iterator[Link]:
@@ -110,7 +112,7 @@ def _prometheus(chain: Chain) -> Iterator[Link]:
     except _UnansweredError as error:
         yield Link("prometheus", "broken", str(error), "see that it runs, and that --prometheus is its address")
         return
-    yield Link("prometheus", "ok", f"{_shown(base)} answers")
+    yield Link("prometheus", "ok", f"{place_of(base)} answers")
     if up:
         yield Link("scrape", "ok", "it scrapes the pipeline's metrics")
     else:
@@ -147,7 +149,7 @@ def _alertmanager(chain: Chain) -> Iterator[Link]:
         cure = "alertmanagerSpec.configSecret must name the Secret alertmanager-k8s-tuning"
         yield Link("alertmanager", "broken", "it runs on another configuration than this project's", cure)
     else:
-        yield Link("alertmanager", "ok", f"{_shown(base)} runs on this project's configuration")
+        yield Link("alertmanager", "ok", f"{place_of(base)} runs on this project's configuration")
     if any(alert["labels"].get("alertname") == "Watchdog" for alert in alerts):
         yield Link("watchdog", "ok", "Prometheus' Watchdog arrives there")
     else:
@@ -230,7 +232,7 @@ def _samples(base: str) -> dict[tuple[str, str], float]:
                 key = sample.name, sample.labels.get("integration", "")
                 found[key] = found.get(key, 0.0) + sample.value
     except ValueError as error:
-        raise _UnansweredError(f"{_shown(base)}/metrics is no Prometheus text") from error
+        raise _UnansweredError(f"{place_of(base)}/metrics is no Prometheus text") from error
     return found
 
 
@@ -238,7 +240,7 @@ def _json(url: str) -> Any:
     try:
         return orjson.loads(_ask(url))
     except ValueError as error:
-        raise _UnansweredError(f"{_shown(url)} answers something that is not JSON") from error
+        raise _UnansweredError(f"{place_of(url)} answers something that is not JSON") from error
 
 
 def _ask(url: str, headers: Mapping[str, str] | None = None, json: Any = None) -> str:
@@ -251,13 +253,7 @@ def _ask(url: str, headers: Mapping[str, str] | None = None, json: Any = None) -
     try:
         answer = exchange(request, _SECONDS, _MOST_ANSWER_BYTES)
     except Fault as fault:
-        raise _UnansweredError(f"{_shown(url)} does not answer ({fault.problem})") from None
+        raise _UnansweredError(f"{place_of(url)} does not answer ({fault.problem})") from None
     if answer.status != 200:
-        raise _UnansweredError(f"{_shown(url)} answers {answer.status}")
+        raise _UnansweredError(f"{place_of(url)} answers {answer.status}")
     return answer.text
-
-
-def _shown(url: str) -> str:
-    """The address without what may be secret in it: user, path, query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

@@ -74,10 +74,14 @@ def escape_mrkdwn(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def mrkdwn_text(text: str, limit: int) -> str:
+    """A text without Markdown for Slack, at most `limit` long after escaping."""
+    return escape_mrkdwn(cut(text, limit, lambda piece: utf16(escape_mrkdwn(piece))))
+
+
 def to_mrkdwn(text: str, limit: int = 3000) -> str:
     """Markdown as Slack's mrkdwn, at most `limit` long after escaping."""
-    short = cut(text, limit, lambda piece: utf16(escape_mrkdwn(piece)))
-    return re.sub(r"(?m)^- ", "• ", _BOLD.sub(r"*\1*", escape_mrkdwn(short)))
+    return re.sub(r"(?m)^- ", "• ", _BOLD.sub(r"*\1*", mrkdwn_text(text, limit)))
 
 
 def to_html(text: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 
 from k8s_tuning import http_client, proxies, timestamps
 from k8s_tuning.alerts.credentials import ChannelSecret, check_url, mask_answer, place_of
@@ -14,31 +12,48 @@ from k8s_tuning.printable import one_line
 
 _MOST_ANSWER_BYTES = 64 * 1024
 _LONGEST_QUOTE = 200
+_CURES = {
+    401: "; the token is missing, wrong or expired: renew it in the connection",
+    403: "; the token lacks the right, or was revoked: renew it in the connection",
+    404: "; no such webhook: it was deleted, or the address is wrong",
+    410: "; the webhook was removed: make a new one and put it into the connection",
+}
 
 
-@dataclass(frozen=True)
-class Request:
-    """One POST. Its URL, headers and proxy may hold secrets. `proxy`: what the connection names, if it does."""
+def post(url: str, body: bytes, headers: Mapping[str, str], secret: ChannelSecret, timeout_seconds: float) -> Answer:
+    """Send one POST, once, through the proxy that `secret` names; its answer where its status is 2xx.
 
-    url: str = field(repr=False)
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    proxy: str | None = field(default=None, repr=False)
-
-
-def post(request: Request, timeout_seconds: float) -> Answer:
-    """Send one POST, once; its answer, whatever its status. Redirects are not followed.
-
-    DeliveryError, retryable, where no whole answer came within `timeout_seconds`.
+    Else DeliveryError: no whole answer within `timeout_seconds`, 429, 408 and 5xx may be tried again, nothing else.
+    Redirects are not followed.
     """
-    check_url(request.url, "the connection's URL")
-    place = place_of(request.url)
-    proxy = proxies.proxy_for(request.url, request.proxy, place)
-    posted = http_client.Request("POST", request.url, request.headers, request.body, proxy)
+    check_url(url, "the connection's URL")
+    place = place_of(url)
+    proxy = proxies.proxy_for(url, secret.proxy, place)
     try:
-        return http_client.exchange(posted, timeout_seconds, _MOST_ANSWER_BYTES)
+        answer = http_client.exchange(
+            http_client.Request("POST", url, headers, body, proxy), timeout_seconds, _MOST_ANSWER_BYTES
+        )
     except Fault as fault:
         raise _undelivered(fault, place, proxies.place_of(proxy or ""), timeout_seconds) from None
+    if 200 <= answer.status < 300:
+        return answer
+    if 300 <= answer.status < 400:
+        raise DeliveryError(
+            f"{place}: answered {answer.status}, a redirect, which is not followed with secrets; "
+            "put the final address into the connection",
+            retryable=False,
+        )
+    retryable = answer.status in (408, 429) or answer.status >= 500
+    raise DeliveryError(
+        f"{place}: answered {said(answer, secret)}{_CURES.get(answer.status, '')}",
+        retryable=retryable,
+        retry_after=timestamps.retry_after(answer.headers.get("retry-after")) if retryable else None,
+    )
+
+
+def said(answer: Answer, secret: ChannelSecret) -> str:
+    """The status, and what the receiver said to it."""
+    return f"{answer.status}{quote(answer.text, secret)}"
 
 
 def _undelivered(fault: Fault, place: str, proxy: str, timeout_seconds: float) -> DeliveryError:
@@ -68,25 +83,6 @@ def _undelivered(fault: Fault, place: str, proxy: str, timeout_seconds: float) -
     return DeliveryError(f"{place}: the exchange broke off: {kind}", retryable=True)
 
 
-def check(answer: Answer, url: str, secret: ChannelSecret, now: datetime | None = None) -> Answer:
-    """The answer where its status is 2xx; else DeliveryError: 429, 408 and 5xx may be tried again, nothing else."""
-    if 200 <= answer.status < 300:
-        return answer
-    place = place_of(url)
-    if 300 <= answer.status < 400:
-        raise DeliveryError(
-            f"{place}: answered {answer.status}, a redirect, which is not followed with secrets; "
-            "put the final address into the connection",
-            retryable=False,
-        )
-    retryable = answer.status in (408, 429) or answer.status >= 500
-    raise DeliveryError(
-        f"{place}: answered {answer.status}{quote(answer.text, secret)}{_cure(answer.status)}",
-        retryable=retryable,
-        retry_after=timestamps.retry_after(answer.headers.get("retry-after"), now) if retryable else None,
-    )
-
-
 def quote(text: str, secret: ChannelSecret) -> str:
     """A receiver's words, in one line and bounded, with a colon before them; nothing where it said nothing.
 
@@ -94,12 +90,3 @@ def quote(text: str, secret: ChannelSecret) -> str:
     """
     line = one_line(mask_answer(text[:_MOST_ANSWER_BYTES], secret), _LONGEST_QUOTE)
     return f": {line}" if line else ""
-
-
-def _cure(status: int) -> str:
-    return {
-        401: "; the token is missing, wrong or expired: renew it in the connection",
-        403: "; the token lacks the right, or was revoked: renew it in the connection",
-        404: "; no such webhook: it was deleted, or the address is wrong",
-        410: "; the webhook was removed: make a new one and put it into the connection",
-    }.get(status, "")

@@ -7,6 +7,7 @@ import contextlib
 import email.policy
 import json
 import logging
+import re
 from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from tests.alerts.channels.conftest import HTTP_KINDS, KINDS, PATH, TOKEN, Rig, dead_url, make_rig
 from tests.alerts.observations import World, at, incident, notice, observation, record
 
+import k8s_tuning
 from k8s_tuning import plain_values
 from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.config import Receiver, parse_config
@@ -379,3 +381,18 @@ def test_what_the_connection_of_another_system_holds_is_sent_nowhere(kind: str, 
 def test_a_connection_of_its_own_types_is_taken(kind: str, own: str) -> None:
     with make_rig(kind) as rig:
         assert rig.deliver(notice(), resolve=lambda _: replace(rig.secret, conn_type=own)).outcome == "sent"
+
+
+def test_what_a_channel_can_do_is_asked_of_its_kind_not_by_its_name() -> None:
+    """So that a new channel is its module and its line in CHANNELS."""
+    root = Path(k8s_tuning.__file__).parent
+    names = "|".join(CHANNELS)
+    compared = re.compile(rf"""(?:==|!=|\bin\b|\bcase\b) *[(\[{{]? *["'](?:{names})["']""")
+    found = [
+        f"{path.relative_to(root)}:{number}: {line.strip()}"
+        for path in sorted(root.rglob("*.py"))
+        if not path.is_relative_to(root / "alerts" / "channels")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if compared.search(line)
+    ]
+    assert found == []

@@ -13,7 +13,7 @@ from tests.cluster.api_double import serving
 from tests.servers import RecordingServer, free_port, recording_server
 
 from k8s_tuning.alerts.credentials import ChannelSecret
-from k8s_tuning.alerts.posting import Request, post
+from k8s_tuning.alerts.posting import post
 from k8s_tuning.cli import main
 from k8s_tuning.errors import DeliveryError
 
@@ -53,7 +53,7 @@ def test_the_environments_proxy_counts_as_for_the_cluster(
 ) -> None:
     """HOST:PORT without a scheme too; ~/.netrc knows nothing of the proxy either."""
     monkeypatch.setenv(variable, proxy.url.removeprefix("http://"))
-    post(Request(f"{NAMESAKE}/hook", b"{}"), 5)
+    post(f"{NAMESAKE}/hook", b"{}", {}, ChannelSecret(), 5)
     assert proxy.calls[0].headers["host"] == "receiver.invalid"
     assert "proxy-authorization" not in proxy.calls[0].headers
     assert "authorization" not in proxy.calls[0].headers
@@ -66,7 +66,7 @@ def test_a_receiver_on_loopback_is_never_proxied(http_rig: Rig, monkeypatch: pyt
 
 def test_a_proxy_that_a_connection_names_goes_first(proxy: RecordingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
-    post(Request(f"{NAMESAKE}/hook", b"{}", proxy=proxy.url.replace("//", "//me:pw@")), 5)
+    post(f"{NAMESAKE}/hook", b"{}", {}, ChannelSecret(proxy=proxy.url.replace("//", "//me:pw@")), 5)
     assert proxy.calls[0].headers["proxy-authorization"] == "Basic bWU6cHc="
 
 
@@ -74,7 +74,7 @@ def test_a_proxy_that_is_down_is_named_without_its_password(monkeypatch: pytest.
     port = free_port()
     monkeypatch.setenv("HTTP_PROXY", f"me:s3cr3t@127.0.0.1:{port}")
     with pytest.raises(DeliveryError, match=f"its proxy 127.0.0.1:{port} cannot be connected to") as failed:
-        post(Request(f"{NAMESAKE}/hook", b"{}"), 5)
+        post(f"{NAMESAKE}/hook", b"{}", {}, ChannelSecret(), 5)
     assert failed.value.retryable
     assert "s3cr3t" not in str(failed.value)
 
@@ -109,10 +109,10 @@ def test_a_receivers_certificate_is_judged_as_alertmanager_judges_it(
     leaf = authority.server(["127.0.0.1"])
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.write(tmp_path / "ca.pem")))
     with serving(leaf.context(tmp_path)) as receiver:
-        assert post(Request(receiver.url, b"{}"), 5).status == 200
+        assert post(receiver.url, b"{}", {}, ChannelSecret(), 5).status == 200
     monkeypatch.delenv("SSL_CERT_FILE")
     with serving(leaf.context(tmp_path)) as receiver, pytest.raises(DeliveryError, match="not trusted"):
-        post(Request(receiver.url, b"{}"), 5)
+        post(receiver.url, b"{}", {}, ChannelSecret(), 5)
 
 
 @pytest.mark.parametrize("kind", ["slack_webhook", "slack_api", "generic_webhook", "pagerduty", "alertmanager"])

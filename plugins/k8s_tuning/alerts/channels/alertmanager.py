@@ -25,7 +25,7 @@ from k8s_tuning.alerts.channels.kind import (
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
-from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.alerts.posting import post, said
 from k8s_tuning.alerts.route import selector_labels
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
@@ -90,11 +90,8 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     if secret.login and secret.password:
         pair = base64.b64encode(f"{secret.login}:{secret.password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
-    said = ""
-    for draft in drafts:
-        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url, secret)
-        said = f"{answer.status}{quote(answer.text, secret)}"
-    return Sent(said)
+    (draft,) = drafts
+    return Sent(said(post(url, draft.body, headers, secret, config.timeout_seconds), secret))
 
 
 CHANNEL = ChannelKind("alertmanager", render, send, connection_types=("http",))

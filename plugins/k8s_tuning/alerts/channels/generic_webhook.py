@@ -14,7 +14,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels.kind import MASK, ChannelConfig, ChannelKind, Draft, json_body, required_url
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
-from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.alerts.posting import post, said
 
 SIGNATURE = "X-K8s-Tuning-Signature"
 TIMESTAMP = "X-K8s-Tuning-Timestamp"
@@ -60,18 +60,15 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     """POST it; `extra.headers` of the connection go along."""
     url = required_url(secret, config)
     given = secret.extra.get("headers")
-    said = ""
-    for draft in drafts:
-        headers = dict(draft.headers)
-        headers[TIMESTAMP] = timestamps.now()  # of the sending: a pending notice is not an old request
-        if secret.password:
-            headers[SIGNATURE] = sign(draft.body, headers[TIMESTAMP], secret.password)
-        else:
-            del headers[SIGNATURE]
-        headers.update({str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {})
-        answer = check(post(Request(url, draft.body, headers, secret.proxy), config.timeout_seconds), url, secret)
-        said = f"{answer.status}{quote(answer.text, secret)}"
-    return Sent(said)
+    (draft,) = drafts
+    headers = dict(draft.headers)
+    headers[TIMESTAMP] = timestamps.now()  # of the sending: a pending notice is not an old request
+    if secret.password:
+        headers[SIGNATURE] = sign(draft.body, headers[TIMESTAMP], secret.password)
+    else:
+        del headers[SIGNATURE]
+    headers.update({str(name): str(value) for name, value in given.items()} if isinstance(given, dict) else {})
+    return Sent(said(post(url, draft.body, headers, secret, config.timeout_seconds), secret))
 
 
 CHANNEL = ChannelKind("generic_webhook", render, send, connection_types=("http",))

@@ -23,7 +23,7 @@ from k8s_tuning.alerts.channels.kind import (
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
-from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.alerts.posting import post, said
 from k8s_tuning.printable import one_line
 
 BASE_URL = "https://events.pagerduty.com"
@@ -72,13 +72,10 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     """POST the event with the routing key in it."""
     key = required_token(secret, config, "routing key", secret.extra.get("routing_key"))
     url = (secret.url or BASE_URL).strip().rstrip("/") + "/v2/enqueue"
-    said = ""
     for draft in drafts:
         body = json_body(orjson.loads(draft.body) | {"routing_key": key})
-        request = Request(url, body, {"Content-Type": "application/json"}, secret.proxy)
-        answer = check(post(request, config.timeout_seconds), url, secret)
-        said = f"{answer.status}{quote(answer.text, secret)}"
-    return Sent(said)
+        answer = post(url, body, {"Content-Type": "application/json"}, secret, config.timeout_seconds)
+    return Sent(said(answer, secret))
 
 
 CHANNEL = ChannelKind(

@@ -13,9 +13,9 @@ import orjson
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_token
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
-from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
+from k8s_tuning.alerts.markup import cut, mrkdwn_text, to_mrkdwn
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
-from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.alerts.posting import post, quote
 from k8s_tuning.errors import DeliveryError
 
 BASE_URL = "https://slack.com/api"
@@ -58,15 +58,15 @@ def _message(notice: Notice, item: NoticeItem) -> dict[str, Any]:
     payload = item.payload
     values = {"Namespace": payload.namespace, "Selector": payload.selector, "Severity": payload.severity.value}
     values["Health"] = payload.current_health.value
-    fields = [f"*{name}*\n{_escaped(value, MOST_FIELD - 40)}" for name, value in values.items()]
+    fields = [f"*{name}*\n{mrkdwn_text(value, MOST_FIELD - 40)}" for name, value in values.items()]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(notice.title, MOST_HEADER), "emoji": True}},
         {"type": "section", "fields": [_mrkdwn(text) for text in fields]},
         {"type": "section", "text": _mrkdwn(to_mrkdwn(notice.text, MOST_SECTION))},
-        {"type": "context", "elements": [_mrkdwn(_escaped(f"{item.decision}: {item.why}", MOST_FIELD))]},
+        {"type": "context", "elements": [_mrkdwn(mrkdwn_text(f"{item.decision}: {item.why}", MOST_FIELD))]},
     ]
     return {
-        "text": _escaped(notice.title, MOST_SECTION),
+        "text": mrkdwn_text(notice.title, MOST_SECTION),
         "attachments": [{"color": color(payload.severity), "blocks": blocks[:MOST_BLOCKS]}],
         "unfurl_links": False,
     }
@@ -74,10 +74,6 @@ def _message(notice: Notice, item: NoticeItem) -> dict[str, Any]:
 
 def _mrkdwn(text: str) -> dict[str, str]:
     return {"type": "mrkdwn", "text": text}
-
-
-def _escaped(text: str, limit: int) -> str:
-    return escape_mrkdwn(cut(text, limit, lambda piece: utf16(escape_mrkdwn(piece))))
 
 
 def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
@@ -112,7 +108,7 @@ def _call(
 ) -> dict[str, Any]:
     url = f"{base}/{method}"
     headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {token}"}
-    answer = check(post(Request(url, body, headers, secret.proxy), timeout_seconds), url, secret)
+    answer = post(url, body, headers, secret, timeout_seconds)
     try:
         said = orjson.loads(answer.text)
     except orjson.JSONDecodeError:

@@ -9,9 +9,9 @@ from typing import Any
 
 from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_url
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
-from k8s_tuning.alerts.markup import cut, escape_mrkdwn, to_mrkdwn, utf16
+from k8s_tuning.alerts.markup import mrkdwn_text, to_mrkdwn
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
-from k8s_tuning.alerts.posting import Request, check, post, quote
+from k8s_tuning.alerts.posting import post, quote
 from k8s_tuning.errors import DeliveryError
 
 # What a section of Block Kit may hold; attachments have no stated limit, and hide what is longer than a screen.
@@ -34,7 +34,10 @@ def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
         if len(shown) < len(notice.items):
             attachments[-1]["footer"] = f"and {len(notice.items) - len(shown)} more (cut)"
     return [
-        Draft("POST incoming webhook", json_body({"text": _plain(notice.title, MOST_TEXT), "attachments": attachments}))
+        Draft(
+            "POST incoming webhook",
+            json_body({"text": mrkdwn_text(notice.title, MOST_TEXT), "attachments": attachments}),
+        )
     ]
 
 
@@ -48,29 +51,25 @@ def _attachment(item: NoticeItem, title: str, text: str) -> dict[str, Any]:
     }
     return {
         "color": color(payload.severity),
-        "title": _plain(title, MOST_TITLE),
+        "title": mrkdwn_text(title, MOST_TITLE),
         "text": to_mrkdwn(text, MOST_TEXT),
-        "fallback": _plain(title, MOST_TITLE),
+        "fallback": mrkdwn_text(title, MOST_TITLE),
         "mrkdwn_in": ["text"],
-        "fields": [{"title": name, "value": _plain(value, 2000), "short": True} for name, value in values.items()],
+        "fields": [{"title": name, "value": mrkdwn_text(value, 2000), "short": True} for name, value in values.items()],
     }
-
-
-def _plain(text: str, limit: int) -> str:
-    return escape_mrkdwn(cut(text, limit, lambda piece: utf16(escape_mrkdwn(piece))))
 
 
 def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> Sent:
     """POST it to the webhook."""
     url = required_url(secret, config)
-    for draft in drafts:
-        request = Request(url, draft.body, {"Content-Type": "application/json; charset=utf-8"}, secret.proxy)
-        answer = check(post(request, config.timeout_seconds), url, secret)
-        if answer.text.strip() != "ok":
-            raise DeliveryError(
-                f"{place_of(url)}: answered {answer.status}, but not `ok`{quote(answer.text, secret) or ': nothing'}",
-                retryable=False,
-            )
+    (draft,) = drafts
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    answer = post(url, draft.body, headers, secret, config.timeout_seconds)
+    if answer.text.strip() != "ok":
+        raise DeliveryError(
+            f"{place_of(url)}: answered {answer.status}, but not `ok`{quote(answer.text, secret) or ': nothing'}",
+            retryable=False,
+        )
     return Sent("ok")
 
 

@@ -5,8 +5,6 @@ Each request passes: the scenario's faults, who is it, may they, what is asked; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,19 +16,16 @@ from k8s_tuning_sandbox import access
 from k8s_tuning_sandbox.answers import JSON, Answer, go_wrong
 from k8s_tuning_sandbox.bodies import raw_body, sent_object
 from k8s_tuning_sandbox.deletes import Deletes
-from k8s_tuning_sandbox.dialect import TODAY, Dialect
 from k8s_tuning_sandbox.discovery import document
-from k8s_tuning_sandbox.jobs import JobController, Later
+from k8s_tuning_sandbox.jobs import JobController
 from k8s_tuning_sandbox.namespaces import NamespaceController
 from k8s_tuning_sandbox.nodes import Nodes
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.reading import Reading, as_object, check_log
 from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS
 from k8s_tuning_sandbox.routing import Query, Route, dry_run, is_true, route, selection, validation
-from k8s_tuning_sandbox.scenario import Scenario
 from k8s_tuning_sandbox.scheduler import Scheduler
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Refusal
-from k8s_tuning_sandbox.store import Store
 from k8s_tuning_sandbox.target import Target, live
 from k8s_tuning_sandbox.verbs import Verbs
 
@@ -40,27 +35,17 @@ _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 class SandboxApp:
     """One cluster: its state, its controllers, its node, and the API in front of them."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        tokens: access.Tokens,
-        clock: Callable[[], datetime],
-        later: Later,
-        dialect: Dialect = TODAY,
-        backoff_seconds: float = 10.0,
-    ) -> None:
-        self.store = Store()
-        self._scenario = scenario
+    def __init__(self, simulation: Simulation, tokens: access.Tokens, backoff_seconds: float = 10.0) -> None:
+        self.store = simulation.store
+        self._scenario = simulation.scenario
         self._tokens = tokens
-        self._dialect = dialect
-        recorder = Recorder(self.store, clock, names_reporter=dialect.events_name_reporter)
-        NamespaceController(self.store, later)
-        JobController(self.store, recorder, scenario, clock, later, dialect, backoff_seconds)
-        Scheduler(self.store, recorder, clock, later)
-        nodes = Nodes(self.store, recorder, scenario, clock, later, dialect)
-        self._verbs = Verbs(self.store, scenario, clock, dialect)
-        self._deletes = Deletes(self.store, clock, dialect)
-        self._reading = Reading(self.store, nodes, clock, dialect)
+        self._dialect = simulation.dialect
+        NamespaceController(simulation)
+        JobController(simulation, backoff_seconds)
+        Scheduler(simulation)
+        self._verbs = Verbs(simulation)
+        self._deletes = Deletes(simulation)
+        self._reading = Reading(simulation, Nodes(simulation))
 
     def create_namespace(self, name: str) -> None:
         """Make a namespace; InputError where there is one or the name is not one."""

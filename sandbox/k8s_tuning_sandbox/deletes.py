@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from k8s_tuning.timestamps import to_text
-from k8s_tuning_sandbox.dialect import Dialect
 from k8s_tuning_sandbox.jobs import FOREGROUND
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
 from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Cause, Refusal, invalid, modified, of
-from k8s_tuning_sandbox.store import Record, Selection, Store
+from k8s_tuning_sandbox.store import Record, Selection
 from k8s_tuning_sandbox.target import Target, live
 
 Object = dict[str, Any]
@@ -26,12 +24,10 @@ _PODS_STAY = (
 
 
 class Deletes:
-    """Deletes from the store as an API server does; `clock` gives the present instant, aware."""
+    """Deletes from the store as an API server does."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], dialect: Dialect) -> None:
-        self._store = store
-        self._clock = clock
-        self._dialect = dialect
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
 
     def delete(self, target: Target, options: Mapping[str, Any]) -> Object:
         """Delete an object by its policy; the answer is a Status, or the object with its deletionTimestamp."""
@@ -43,15 +39,15 @@ class Deletes:
             text = f'Unsupported value: "{policy}": supported values: {listed}'
             cause = Cause("propagationPolicy", "FieldValueNotSupported", text)
             raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
-        record = live(self._store, target)
+        record = live(self._sim.store, target)
         obj = record.load()
         self._check_preconditions(target, record, options.get("preconditions") or {})
         unsaid = options.get("propagationPolicy") is None and options.get("orphanDependents") is None
-        if target.resource is JOBS and unsaid and self._dialect.checks_fields and _PODS_STAY not in target.warnings:
+        if target.resource is JOBS and unsaid and self._sim.dialect.checks_fields and _PODS_STAY not in target.warnings:
             target.warnings.append(_PODS_STAY)
         if not target.dry_run:
             self._remove(target, record, policy, options.get("gracePeriodSeconds"))
-        gone: Object = {"deletionTimestamp": self._now(), "deletionGracePeriodSeconds": 0}
+        gone: Object = {"deletionTimestamp": self._sim.now(), "deletionGracePeriodSeconds": 0}
         if target.resource is NAMESPACES:
             gone = {"deletionTimestamp": gone["deletionTimestamp"]}
             obj["status"] = {"phase": "Terminating"}
@@ -69,7 +65,7 @@ class Deletes:
 
     def delete_all(self, selection: Selection, target: Target, options: Mapping[str, Any]) -> list[Record]:
         """Delete what is selected; the objects as they were."""
-        records = self._store.records(selection)
+        records = self._sim.store.records(selection)
         for record in records:
             one = replace(target, namespace=record.namespace, name=record.name)
             self.delete(one, options)
@@ -77,12 +73,9 @@ class Deletes:
 
     def _left(self, target: Target, record: Record) -> Record | None:
         """The object where its finalizers keep it, None where it went (or would go)."""
-        found = self._store.get(target.resource, *record.key)
+        found = self._sim.store.get(target.resource, *record.key)
         kept = found is not None and not target.dry_run and found.load()["metadata"].get("finalizers")
         return found if kept else None
-
-    def _now(self) -> str:
-        return to_text(self._clock())
 
     def _check_preconditions(self, target: Target, record: Record, wanted: Mapping[str, Any]) -> None:
         if (uid := wanted.get("uid")) and uid != record.uid:
@@ -99,25 +92,27 @@ class Deletes:
         obj = record.load()
         meta = obj["metadata"]
         if target.resource is PODS:
-            delete_pod(self._store, obj, self._clock(), self._dialect, grace if isinstance(grace, int) else None)
+            delete_pod(
+                self._sim.store, obj, self._sim.clock(), self._sim.dialect, grace if isinstance(grace, int) else None
+            )
             return
         if target.resource is NAMESPACES:
             # The namespace controller empties and removes it.
-            meta.setdefault("deletionTimestamp", self._now())
+            meta.setdefault("deletionTimestamp", self._sim.now())
             obj["status"] = {"phase": "Terminating"}
-            self._store.put(NAMESPACES, obj)
+            self._sim.store.put(NAMESPACES, obj)
             return
         if policy == "Orphan":
-            for owned in self._store.owned(record.uid, PODS):
+            for owned in self._sim.store.owned(record.uid, PODS):
                 pod = owned.load()
                 pod["metadata"].pop("ownerReferences")
                 remove_finalizer(pod)
-                self._store.put(PODS, pod)
+                self._sim.store.put(PODS, pod)
         if policy == "Foreground" and target.resource is JOBS:
             meta["finalizers"] = [*dict.fromkeys((*meta.get("finalizers", ()), FOREGROUND))]
         if not meta.get("finalizers"):
-            self._store.remove(target.resource, *record.key)
+            self._sim.store.remove(target.resource, *record.key)
             return
-        meta.setdefault("deletionTimestamp", self._now())
+        meta.setdefault("deletionTimestamp", self._sim.now())
         meta["deletionGracePeriodSeconds"] = 0
-        self._store.put(target.resource, obj)
+        self._sim.store.put(target.resource, obj)

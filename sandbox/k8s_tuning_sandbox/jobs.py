@@ -1,6 +1,6 @@
 """The Job controller, the TTL controller and the garbage collector: they do what the dialect's plan decides.
 
-`later(seconds, call)` is how time passes; nothing here sleeps. (k8s.io/kubernetes/pkg/controller/job, ttlafterfinished)
+Nothing here sleeps. (k8s.io/kubernetes/pkg/controller/job, ttlafterfinished)
 """
 
 from __future__ import annotations
@@ -8,23 +8,19 @@ from __future__ import annotations
 import copy
 import secrets
 import uuid
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import admission, indexes
-from k8s_tuning_sandbox.dialect import Dialect
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.plans import Attempts, NewPod, Plan, Situation, finished
 from k8s_tuning_sandbox.pod_counts import FINALIZER
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
 from k8s_tuning_sandbox.resources import JOBS, PODS
-from k8s_tuning_sandbox.scenario import Scenario
-from k8s_tuning_sandbox.store import Change, Key, Store
+from k8s_tuning_sandbox.simulation import Simulation
+from k8s_tuning_sandbox.store import Change, Key
 
 Object = dict[str, Any]
-Later = Callable[[float, Callable[[], None]], object]
 
 # Kubernetes draws the five characters of a pod's name from letters that make no words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -40,62 +36,48 @@ def generated_name(prefix: str) -> str:
 class JobController:
     """Watches the store and does to Jobs what Kubernetes does. `backoff_seconds`: the first wait before a retry."""
 
-    def __init__(
-        self,
-        store: Store,
-        recorder: Recorder,
-        scenario: Scenario,
-        clock: Callable[[], datetime],
-        later: Later,
-        dialect: Dialect,
-        backoff_seconds: float = 10.0,
-    ) -> None:
-        self._store = store
-        self._recorder = recorder
-        self._scenario = scenario
-        self._clock = clock
-        self._later = later
-        self._dialect = dialect
+    def __init__(self, simulation: Simulation, backoff_seconds: float = 10.0) -> None:
+        self._sim = simulation
         self._backoff = backoff_seconds
         self._queued: set[Key] = set()
         self._attempts: dict[Key, Attempts] = {}
         self._refused: dict[Key, int] = {}
-        store.listeners.append(self._changed)
+        simulation.store.listeners.append(self._changed)
 
     def _changed(self, change: Change) -> None:
         record = change.record
         if change.resource is JOBS and change.kind == "DELETED":
             self._attempts.pop(record.key, None)
             self._refused.pop(record.key, None)
-            self._later(0, lambda: self._collect(record.uid))
+            self._sim.later(0, lambda: self._collect(record.uid))
         elif change.resource is JOBS:
             self._enqueue(record.key)
         elif change.resource is PODS and (job := record.labels.get("job-name")):
             key = record.namespace, job
             failed = record.fields.get("status.phase") == "Failed"
             new = failed and (change.before is None or change.before.fields.get("status.phase") != "Failed")
-            if new and self._dialect.failures_delay_counting:
-                now, failures = self._clock(), self._attempts.get(key, Attempts()).failures
+            if new and self._sim.dialect.failures_delay_counting:
+                now, failures = self._sim.clock(), self._attempts.get(key, Attempts()).failures
                 self._attempts[key] = Attempts(failures + 1, now)
                 # The first retry is at once.
-                self._later(Attempts(failures, now).wait(now, self._backoff), lambda: self._enqueue(key))
+                self._sim.later(Attempts(failures, now).wait(now, self._backoff), lambda: self._enqueue(key))
             else:
                 self._enqueue(key)
 
     def _enqueue(self, key: Key) -> None:
         if key not in self._queued:
             self._queued.add(key)
-            self._later(0, lambda: self._sync(key))
+            self._sim.later(0, lambda: self._sync(key))
 
     def _collect(self, uid: str) -> None:
-        for record in self._store.owned(uid, PODS):
+        for record in self._sim.store.owned(uid, PODS):
             pod = record.load()
             remove_finalizer(pod)
-            delete_pod(self._store, pod, self._clock(), self._dialect)
+            delete_pod(self._sim.store, pod, self._sim.clock(), self._sim.dialect)
 
     def _sync(self, key: Key) -> None:
         self._queued.discard(key)
-        record = self._store.get(JOBS, *key)
+        record = self._sim.store.get(JOBS, *key)
         if record is None:
             return
         job = record.load()
@@ -104,9 +86,9 @@ class JobController:
         if finished(job.get("status") or {}) is not None:
             self._expire(key, job)
             return
-        pods = [pod.load() for pod in self._store.owned(record.uid, PODS)]
+        pods = [pod.load() for pod in self._sim.store.owned(record.uid, PODS)]
         attempts = self._attempts.get(key, Attempts())
-        plan = self._dialect.plan(Situation(job, pods, self._clock(), attempts, self._backoff))
+        plan = self._sim.dialect.plan(Situation(job, pods, self._sim.clock(), attempts, self._backoff))
         self._attempts[key] = plan.attempts
         self._carry_out(key, job, plan)
 
@@ -115,21 +97,21 @@ class JobController:
         self._create_pods(key, job, plan)
         for pod in plan.delete:
             name = pod["metadata"]["name"]
-            delete_pod(self._store, pod, self._clock(), self._dialect)
+            delete_pod(self._sim.store, pod, self._sim.clock(), self._sim.dialect)
             self._note(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
         fields = plan.worth_writing or {*before, *plan.status}
         if any(plan.status.get(field) != before.get(field) for field in fields):
-            self._store.put(JOBS, {**job, "status": plan.status})
+            self._sim.store.put(JOBS, {**job, "status": plan.status})
         for pod in plan.release:
-            live = self._store.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
+            live = self._sim.store.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
             if live is not None:
                 freed = live.load()
                 remove_finalizer(freed)
-                self._store.put(PODS, freed)
+                self._sim.store.put(PODS, freed)
         for event in plan.events:
             self._note(job, *event)
         if plan.again is not None:
-            self._later(plan.again, lambda: self._enqueue(key))
+            self._sim.later(plan.again, lambda: self._enqueue(key))
 
     def _is_emptied(self, job: Object) -> bool:
         """Whether the Job is being deleted in the foreground: its pods go, and it with the last of them."""
@@ -137,15 +119,15 @@ class JobController:
         if "deletionTimestamp" not in meta or FOREGROUND not in meta.get("finalizers", ()):
             return False
         self._collect(meta["uid"])
-        if not self._store.owned(meta["uid"], PODS):
+        if not self._sim.store.owned(meta["uid"], PODS):
             meta["finalizers"] = [name for name in meta["finalizers"] if name != FOREGROUND]
-            self._store.put(JOBS, job)
+            self._sim.store.put(JOBS, job)
         return True
 
     def _create_pods(self, key: Key, job: Object, plan: Plan) -> None:
         if not plan.create:
             return
-        rule = self._scenario.outcome(job["metadata"]["name"], "")
+        rule = self._sim.scenario.outcome(job["metadata"]["name"], "")
         if rule["outcome"] != "pods-refused":
             self._refused.pop(key, None)
             for new in plan.create:
@@ -171,7 +153,7 @@ class JobController:
                 "generateName": name[:-5],
                 "namespace": meta["namespace"],
                 "uid": str(uuid.uuid4()),
-                "creationTimestamp": to_text(self._clock()),
+                "creationTimestamp": to_text(self._sim.clock()),
                 **{field: found for field in ("labels", "annotations") if (found := template["metadata"].get(field))},
                 "ownerReferences": [
                     {
@@ -187,28 +169,28 @@ class JobController:
             "spec": template["spec"],
             "status": {"phase": "Pending"},
         }
-        if self._dialect.tracks_pods:
+        if self._sim.dialect.tracks_pods:
             pod["metadata"]["finalizers"] = [FINALIZER]
         if new.index is not None:
             _number(pod, new)
         if gated:
             pod["spec"]["schedulingGates"] = [{"name": "sandbox/queue"}]
-        admission.fill_in(PODS, pod, self._dialect)
-        self._store.put(PODS, pod)
+        admission.fill_in(PODS, pod, self._sim.dialect)
+        self._sim.store.put(PODS, pod)
         self._note(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
     def _note(self, job: Object, level: str, reason: str, message: str) -> None:
-        self._recorder.note(job, "Job", level, reason, message, "job-controller")
+        self._sim.recorder.note(job, "Job", level, reason, message, "job-controller")
 
     def _expire(self, key: Key, job: Object) -> None:
         ttl, ended = job["spec"].get("ttlSecondsAfterFinished"), finished(job["status"])
         if ttl is None or ended is None:
             return
-        left = ttl - (self._clock() - datetime.fromisoformat(ended["lastTransitionTime"])).total_seconds()
+        left = ttl - (self._sim.clock() - datetime.fromisoformat(ended["lastTransitionTime"])).total_seconds()
         if left > 0:
-            self._later(left, lambda: self._enqueue(key))
+            self._sim.later(left, lambda: self._enqueue(key))
         else:
-            self._store.remove(JOBS, *key)
+            self._sim.store.remove(JOBS, *key)
 
 
 def _pod_name(job: Object, new: NewPod) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import containers
-from k8s_tuning_sandbox.dialect import Dialect
-from k8s_tuning_sandbox.jobs import Later
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.plans import ENDED, phase
 from k8s_tuning_sandbox.pods import set_condition, set_ready
 from k8s_tuning_sandbox.resources import PODS
-from k8s_tuning_sandbox.scenario import Scenario
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Change, Key, Record, Selection, Store
 
 Object = dict[str, Any]
@@ -60,27 +57,13 @@ class Running:
 
 
 class Nodes:
-    """Plays every pod that is given to the node; `later(seconds, call)` is how time passes."""
+    """Plays every pod that is given to the node."""
 
-    def __init__(
-        self,
-        store: Store,
-        recorder: Recorder,
-        scenario: Scenario,
-        clock: Callable[[], datetime],
-        later: Later,
-        dialect: Dialect,
-        seconds: float = 1.0,
-    ) -> None:
-        self._store = store
-        self._recorder = recorder
-        self._scenario = scenario
-        self._clock = clock
-        self._later = later
-        self._dialect = dialect
+    def __init__(self, simulation: Simulation, seconds: float = 1.0) -> None:
+        self._sim = simulation
         self._seconds = seconds
         self._pods: dict[str, Running] = {}
-        store.listeners.append(self._changed)
+        simulation.store.listeners.append(self._changed)
 
     def log(self, uid: str) -> list[str] | None:
         """The lines that a pod's container wrote so far, None where the node has no such pod."""
@@ -94,9 +77,6 @@ class Nodes:
             return None
         return str(pod.rule.get("cpu", "100m")), str(pod.rule.get("memory", "64Mi"))
 
-    def _now(self) -> str:
-        return to_text(self._clock())
-
     def _changed(self, change: Change) -> None:
         record = change.record
         if change.resource is not PODS or change.kind == "ADDED":
@@ -107,23 +87,23 @@ class Nodes:
         elif running is None:
             if record.fields.get("spec.nodeName"):
                 job = record.labels.get("job-name", "")
-                self._pods[record.uid] = Running(self._scenario.outcome(job, record.name))
-                self._later(0, lambda: self._start(record.key, record.uid))
+                self._pods[record.uid] = Running(self._sim.scenario.outcome(job, record.name))
+                self._sim.later(0, lambda: self._start(record.key, record.uid))
         elif record.fields.get("status.phase") in ENDED:
             running.ended = True
         elif not running.stopping and _is_deleted(record) and running.rule["outcome"] != "node-lost":
             running.stopping = True
-            self._later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
+            self._sim.later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
 
     def _start(self, key: Key, uid: str) -> None:
         found = self._load(key, uid)
         if found is None:
             return
         pod, running = found
-        spec, outcome, started = pod["spec"], running.rule["outcome"], self._now()
+        spec, outcome, started = pod["spec"], running.rule["outcome"], self._sim.now()
         seconds = float(running.rule.get("seconds", self._seconds))
         if outcome == "evicted":
-            self._later(seconds, lambda: self._evict(key, uid))
+            self._sim.later(seconds, lambda: self._evict(key, uid))
             return
         if outcome in _HINDRANCES:
             self._hinder(pod, running, started)
@@ -141,11 +121,11 @@ class Nodes:
             case "hang":
                 pass
             case "node-lost":
-                self._later(seconds, lambda: self._lose(key, uid))
+                self._sim.later(seconds, lambda: self._lose(key, uid))
             case "preempted":
-                self._later(seconds, lambda: self._preempt(key, uid))
+                self._sim.later(seconds, lambda: self._preempt(key, uid))
             case _:
-                self._later(seconds, lambda: self._end(key, uid, started, seconds))
+                self._sim.later(seconds, lambda: self._end(key, uid, started, seconds))
 
     def _hinder(self, pod: Object, running: Running, started: str) -> None:
         reason, message, events = _HINDRANCES[running.rule["outcome"]]
@@ -162,17 +142,19 @@ class Nodes:
             return
         pod, _ = found
         self._note(pod, "Warning", "Evicted", _NO_MEMORY)
-        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": _NO_MEMORY, "startTime": self._now()}
+        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": _NO_MEMORY, "startTime": self._sim.now()}
         pod["status"]["hostIP"] = "127.0.0.1"
         self._disrupt(pod, "TerminationByKubelet", _NO_MEMORY)
-        self._store.put(PODS, pod)
+        self._sim.store.put(PODS, pod)
 
     def _preempt(self, key: Key, uid: str) -> None:
         found = self._load(key, uid)
         if found is not None:
             pod, _ = found
             self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
-            self._recorder.schedule(pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
+            self._sim.recorder.schedule(
+                pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting"
+            )
             self._delete(pod)
 
     def _lose(self, key: Key, uid: str) -> None:
@@ -181,19 +163,19 @@ class Nodes:
         if found is not None:
             pod, _ = found
             self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
-            set_condition(pod, "Ready", "False", self._now())
-            self._recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
+            set_condition(pod, "Ready", "False", self._sim.now())
+            self._sim.recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
             self._delete(pod)
 
     def _delete(self, pod: Object) -> None:
         seconds = pod["spec"]["terminationGracePeriodSeconds"]
-        pod["metadata"]["deletionTimestamp"] = to_text(self._clock() + timedelta(seconds=seconds))
+        pod["metadata"]["deletionTimestamp"] = to_text(self._sim.clock() + timedelta(seconds=seconds))
         pod["metadata"]["deletionGracePeriodSeconds"] = seconds
-        self._store.put(PODS, pod)
+        self._sim.store.put(PODS, pod)
 
     def _disrupt(self, pod: Object, reason: str, message: str) -> None:
-        if self._dialect.names_disruptions:
-            set_condition(pod, "DisruptionTarget", "True", self._now(), reason, message)
+        if self._sim.dialect.names_disruptions:
+            set_condition(pod, "DisruptionTarget", "True", self._sim.now(), reason, message)
 
     def _stop(self, key: Key, uid: str) -> None:
         """What a kubelet does with a pod that is being deleted: stop it, say how it ended, then let it go."""
@@ -204,19 +186,19 @@ class Nodes:
         if phase(pod) not in ENDED:
             started = pod["status"].get("startTime")
             code = 143 if running.rule["outcome"] == "preempted" else 137
-            ended = {"exitCode": code, "reason": "Error", "startedAt": started, "finishedAt": self._now()}
-            if self._dialect.tracks_pods and started:
-                set_ready(pod, "False", self._now(), "PodFailed")
+            ended = {"exitCode": code, "reason": "Error", "startedAt": started, "finishedAt": self._sim.now()}
+            if self._sim.dialect.tracks_pods and started:
+                set_ready(pod, "False", self._sim.now(), "PodFailed")
                 self._put(pod, running, {"terminated": ended}, phase="Failed")
         pod["metadata"]["deletionGracePeriodSeconds"] = 0
-        self._store.put(PODS, pod)
+        self._sim.store.put(PODS, pod)
 
     def _end(self, key: Key, uid: str, started: str, seconds: float) -> None:
         found = self._load(key, uid)
         if found is None or found[1].stopping:
             return
         pod, running = found
-        rule, now = running.rule, self._now()
+        rule, now = running.rule, self._sim.now()
         code, reason = {"succeed": (0, "Completed"), "oom": (137, "OOMKilled")}.get(
             rule["outcome"], (int(rule.get("exit_code", 0 if rule["outcome"] == "sidecar-left" else 1)), "Error")
         )
@@ -231,7 +213,7 @@ class Nodes:
             set_ready(pod, "False", now, "ContainersNotReady")
             self._put(pod, running, waiting, {"terminated": ended}, phase="Running")
             wait = min(seconds * 2, _LONGEST_BACKOFF)
-            self._later(wait, lambda: self._end(key, uid, started, wait))
+            self._sim.later(wait, lambda: self._end(key, uid, started, wait))
             return
         if rule["outcome"] == "sidecar-left" and len(pod["spec"]["containers"]) > 1:
             set_ready(pod, "False", now, "ContainersNotReady")
@@ -254,13 +236,13 @@ class Nodes:
         """Store the pod with its containers' states. `others`: of the containers beside the first, if they differ."""
         pod["status"] |= {"hostIP": "127.0.0.1", "phase": phase}
         containers.fill_in(pod, state, last, running.restarts, others)
-        self._store.put(PODS, pod)
+        self._sim.store.put(PODS, pod)
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
-        self._recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
+        self._sim.recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
 
     def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
-        record, running = self._store.get(PODS, *key), self._pods.get(uid)
+        record, running = self._sim.store.get(PODS, *key), self._pods.get(uid)
         return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
 
 

@@ -12,84 +12,50 @@ from k8s_tuning_sandbox.status import Refusal, bad_request
 
 MAGIC = b"k8s\x00"
 
-# Number -> (name, type). A type in capitals is a message of this table; `[…]` repeats; `map` is from text to text.
-_MESSAGES: Mapping[str, Mapping[int, tuple[str, str]]] = {
-    "Unknown": {1: ("typeMeta", "TypeMeta"), 2: ("raw", "bytes"), 3: ("contentEncoding", "skip"), 4: ("", "skip")},
-    "TypeMeta": {1: ("apiVersion", "text"), 2: ("kind", "text")},
-    "ObjectMeta": {
-        1: ("name", "text"),
-        2: ("generateName", "text"),
-        3: ("namespace", "text"),
-        4: ("selfLink", "skip"),
-        5: ("uid", "text"),
-        6: ("resourceVersion", "text"),
-        7: ("generation", "skip"),
-        8: ("creationTimestamp", "skip"),
-        11: ("labels", "map"),
-        12: ("annotations", "map"),
-        14: ("finalizers", "[text]"),
-        15: ("clusterName", "skip"),
-        17: ("managedFields", "skip"),
-    },
-    "Namespace": {1: ("metadata", "ObjectMeta"), 2: ("spec", "skip"), 3: ("status", "skip")},
-    "Job": {1: ("metadata", "ObjectMeta"), 2: ("spec", "JobSpec"), 3: ("status", "skip")},
-    "JobSpec": {
-        1: ("parallelism", "int"),
-        2: ("completions", "int"),
-        3: ("activeDeadlineSeconds", "int"),
-        6: ("template", "PodTemplateSpec"),
-        7: ("backoffLimit", "int"),
-        8: ("ttlSecondsAfterFinished", "int"),
-    },
-    "Pod": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec"), 3: ("status", "skip")},
-    "PodTemplateSpec": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
-    "PodSpec": {
-        2: ("containers", "[Container]"),
-        3: ("restartPolicy", "text"),
-        4: ("terminationGracePeriodSeconds", "int"),
-        5: ("activeDeadlineSeconds", "int"),
-        6: ("dnsPolicy", "text"),
-        7: ("nodeSelector", "map"),
-        8: ("serviceAccountName", "text"),
-        9: ("serviceAccount", "text"),
-        10: ("nodeName", "text"),
-        11: ("hostNetwork", "skip"),
-        12: ("hostPID", "skip"),
-        13: ("hostIPC", "skip"),
-        16: ("hostname", "text"),
-        17: ("subdomain", "text"),
-        19: ("schedulerName", "text"),
-        24: ("priorityClassName", "text"),
-    },
-    "Container": {
-        1: ("name", "text"),
-        2: ("image", "text"),
-        3: ("command", "[text]"),
-        4: ("args", "[text]"),
-        5: ("workingDir", "text"),
-        7: ("env", "[EnvVar]"),
-        8: ("resources", "Nothing"),
-        13: ("terminationMessagePath", "text"),
-        14: ("imagePullPolicy", "text"),
-        16: ("stdin", "skip"),
-        17: ("stdinOnce", "skip"),
-        18: ("tty", "skip"),
-        20: ("terminationMessagePolicy", "text"),
-    },
-    "EnvVar": {1: ("name", "text"), 2: ("value", "text")},
-    "Nothing": {},
-    "SelfSubjectAccessReview": {1: ("metadata", "skip"), 2: ("spec", "ReviewSpec"), 3: ("status", "skip")},
-    "ReviewSpec": {1: ("resourceAttributes", "ResourceAttributes")},
-    "ResourceAttributes": {
-        1: ("namespace", "text"),
-        2: ("verb", "text"),
-        3: ("group", "text"),
-        4: ("version", "text"),
-        5: ("resource", "text"),
-        6: ("subresource", "text"),
-        7: ("name", "text"),
-    },
+# By message its fields as `number name type`. A type in capitals is a message of this table; `[…]` repeats; `map` is
+# from text to text; what is to be skipped has no name.
+_FIELDS: Mapping[str, str] = {
+    "Unknown": "1 typeMeta TypeMeta, 2 raw bytes, 3 skip, 4 skip",
+    "TypeMeta": "1 apiVersion text, 2 kind text",
+    "ObjectMeta": (
+        "1 name text, 2 generateName text, 3 namespace text, 4 skip, 5 uid text, 6 resourceVersion text, 7 skip, "
+        "8 skip, 11 labels map, 12 annotations map, 14 finalizers [text], 15 skip, 17 skip"
+    ),
+    "Namespace": "1 metadata ObjectMeta, 2 skip, 3 skip",
+    "Job": "1 metadata ObjectMeta, 2 spec JobSpec, 3 skip",
+    "JobSpec": (
+        "1 parallelism int, 2 completions int, 3 activeDeadlineSeconds int, 6 template PodTemplateSpec, "
+        "7 backoffLimit int, 8 ttlSecondsAfterFinished int"
+    ),
+    "Pod": "1 metadata ObjectMeta, 2 spec PodSpec, 3 skip",
+    "PodTemplateSpec": "1 metadata ObjectMeta, 2 spec PodSpec",
+    "PodSpec": (
+        "2 containers [Container], 3 restartPolicy text, 4 terminationGracePeriodSeconds int, "
+        "5 activeDeadlineSeconds int, 6 dnsPolicy text, 7 nodeSelector map, 8 serviceAccountName text, "
+        "9 serviceAccount text, 10 nodeName text, 11 skip, 12 skip, 13 skip, 16 hostname text, "
+        "17 subdomain text, 19 schedulerName text, 24 priorityClassName text"
+    ),
+    "Container": (
+        "1 name text, 2 image text, 3 command [text], 4 args [text], 5 workingDir text, 7 env [EnvVar], "
+        "8 resources Nothing, 13 terminationMessagePath text, 14 imagePullPolicy text, 16 skip, 17 skip, "
+        "18 skip, 20 terminationMessagePolicy text"
+    ),
+    "EnvVar": "1 name text, 2 value text",
+    "Nothing": "",
+    "SelfSubjectAccessReview": "1 skip, 2 spec ReviewSpec, 3 skip",
+    "ReviewSpec": "1 resourceAttributes ResourceAttributes",
+    "ResourceAttributes": (
+        "1 namespace text, 2 verb text, 3 group text, 4 version text, 5 resource text, 6 subresource text, 7 name text"
+    ),
 }
+
+
+def _parsed(fields: str) -> dict[int, tuple[str, str]]:
+    parts = (field.split() for field in fields.split(", ") if field)
+    return {int(part[0]): (part[1] if part[2:] else "", part[-1]) for part in parts}
+
+
+_MESSAGES = {name: _parsed(fields) for name, fields in _FIELDS.items()}
 
 
 def decode(body: bytes) -> dict[str, Any]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
 
-from k8s_tuning.timestamps import to_text
-from k8s_tuning_sandbox.dialect import Dialect
 from k8s_tuning_sandbox.nodes import Nodes, pod_metrics
 from k8s_tuning_sandbox.resources import POD_METRICS, PODS, Resource
 from k8s_tuning_sandbox.routing import Query, Route, is_true, number, selection
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Cause, Refusal, bad_request, invalid, not_found
-from k8s_tuning_sandbox.store import Change, Record, Selection, Store
+from k8s_tuning_sandbox.store import Change, Record, Selection
 from k8s_tuning_sandbox.tables import table
 
 _LONGEST_WATCH = 1800
@@ -25,16 +23,14 @@ _LONGEST_WATCH = 1800
 class Reading:
     """Answers to get, list, watch and log, from the store."""
 
-    def __init__(self, store: Store, nodes: Nodes, clock: Callable[[], datetime], dialect: Dialect) -> None:
-        self._store = store
+    def __init__(self, simulation: Simulation, nodes: Nodes) -> None:
+        self._sim = simulation
         self._nodes = nodes
-        self._clock = clock
-        self._dialect = dialect
 
     def one(self, resource: Resource, record: Record, accept: str) -> bytes:
         """One object, or the table of one row that kubectl asks for."""
         if as_table(accept):
-            return orjson.dumps(table(resource, [record.load()], {}, self._now(), "Metadata", self._dialect))
+            return orjson.dumps(table(resource, [record.load()], {}, self._sim.now(), "Metadata", self._sim.dialect))
         return whole(resource, record)
 
     def list(self, route: Route, query: Query, accept: str) -> bytes:
@@ -43,17 +39,17 @@ class Reading:
         if route.resource is POD_METRICS:
             return self._metrics(selected)
         version = self._version(query.get("resourceVersion", ""))
-        if version > self._store.revision:
+        if version > self._sim.store.revision:
             raise Refusal(
                 504,
                 "Timeout",
-                f"Timeout: Too large resource version: {version}, current: {self._store.revision}",
+                f"Timeout: Too large resource version: {version}, current: {self._sim.store.revision}",
                 {
                     "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
                     "retryAfterSeconds": 1,
                 },
             )
-        page = self._store.page(selected, limit, query.get("continue", ""))
+        page = self._sim.store.page(selected, limit, query.get("continue", ""))
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.continue_token:
             metadata["continue"] = page.continue_token
@@ -63,7 +59,7 @@ class Reading:
         if as_table(accept):
             rows = (record.load() for record in page.records)
             include = query.get("includeObject", "Metadata")
-            return orjson.dumps(table(resource, rows, metadata, self._now(), include, self._dialect))
+            return orjson.dumps(table(resource, rows, metadata, self._sim.now(), include, self._sim.dialect))
         head = f'{{"kind":"{resource.kind}List","apiVersion":"{resource.api_version}","metadata":'.encode()
         items = b",".join(record.raw for record in page.records)
         return head + orjson.dumps(metadata) + b',"items":[' + items + b"]}\n"
@@ -71,14 +67,14 @@ class Reading:
     def pod_metrics(self, namespace: str, name: str) -> bytes:
         """One pod's usage; Refusal 404 where it does not run."""
         selected = Selection(PODS, namespace)
-        for found in pod_metrics(self._store, self._nodes, selected, self._now()):
+        for found in pod_metrics(self._sim.store, self._nodes, selected, self._sim.now()):
             if found["metadata"]["name"] == name:
                 return orjson.dumps({"kind": "PodMetrics", "apiVersion": POD_METRICS.api_version, **found})
         raise not_found(POD_METRICS, name)
 
     def _metrics(self, selected: Selection) -> bytes:
         of_pods = Selection(PODS, selected.namespace, selected.labels, selected.fields)
-        items = pod_metrics(self._store, self._nodes, of_pods, self._now())
+        items = pod_metrics(self._sim.store, self._nodes, of_pods, self._sim.now())
         head = {"kind": "PodMetricsList", "apiVersion": POD_METRICS.api_version, "metadata": {}}
         return orjson.dumps({**head, "items": items})
 
@@ -93,12 +89,12 @@ class Reading:
             if change.resource is route.resource:
                 queue.put_nowait(change)
 
-        self._store.listeners.append(keep)
+        self._sim.store.listeners.append(keep)
         try:
             if since == 0:
-                past = [Change("ADDED", route.resource, record, None) for record in self._store.records(selected)]
+                past = [Change("ADDED", route.resource, record, None) for record in self._sim.store.records(selected)]
             else:
-                past = [change for change in self._store.changes(since) if change.resource is route.resource]
+                past = [change for change in self._sim.store.changes(since) if change.resource is route.resource]
             for change in past:
                 if (line := self._line(change, selected, tables=tables)) is not None:
                     yield line
@@ -113,7 +109,7 @@ class Reading:
         except Refusal as refusal:
             yield orjson.dumps({"type": "ERROR", "object": refusal.body()}) + b"\n"
         finally:
-            self._store.listeners.remove(keep)
+            self._sim.store.listeners.remove(keep)
 
     def _line(self, change: Change, selected: Selection, *, tables: bool) -> bytes | None:
         now = change.kind != "DELETED" and selected.matches(change.record)
@@ -122,13 +118,13 @@ class Reading:
             return None
         kind = "DELETED" if not now else "MODIFIED" if before else "ADDED"
         if tables:
-            rows = table(change.resource, [change.record.load()], {}, self._now(), "Metadata", self._dialect)
+            rows = table(change.resource, [change.record.load()], {}, self._sim.now(), "Metadata", self._sim.dialect)
             return orjson.dumps({"type": kind, "object": rows}) + b"\n"
         return f'{{"type":"{kind}","object":'.encode() + whole(change.resource, change.record).strip() + b"}\n"
 
     def _bookmark(self, resource: Resource) -> bytes:
         head = {"kind": resource.kind, "apiVersion": resource.api_version}
-        marked = {**head, "metadata": {"resourceVersion": str(self._store.revision), "creationTimestamp": None}}
+        marked = {**head, "metadata": {"resourceVersion": str(self._sim.store.revision), "creationTimestamp": None}}
         return orjson.dumps({"type": "BOOKMARK", "object": marked}) + b"\n"
 
     async def log(self, record: Record, query: Query) -> AsyncIterator[bytes]:
@@ -146,7 +142,7 @@ class Reading:
                 if limit is not None and sent >= limit:
                     return
             start = len(lines)
-            live = self._store.get(PODS, *record.key)
+            live = self._sim.store.get(PODS, *record.key)
             ended = live is None or live.uid != record.uid or live.fields.get("status.phase") in ("Succeeded", "Failed")
             lines = self._nodes.log(record.uid) or []
             if not following or (ended and len(lines) == start):
@@ -159,11 +155,8 @@ class Reading:
             return int(text or "0")
         except ValueError:
             why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-            code, reason = self._dialect.unparsable_version
+            code, reason = self._sim.dialect.unparsable_version
             raise Refusal(code, reason, why) from None
-
-    def _now(self) -> str:
-        return to_text(self._clock())
 
 
 def check_log(record: Record, query: Query) -> bool:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from k8s_tuning.stages.quantities import parse_quantity
-from k8s_tuning.timestamps import to_text
-from k8s_tuning_sandbox.jobs import Later
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.plans import ENDED
 from k8s_tuning_sandbox.pods import set_condition
 from k8s_tuning_sandbox.resources import NODES, PODS
-from k8s_tuning_sandbox.store import Change, Key, Store
+from k8s_tuning_sandbox.simulation import Simulation
+from k8s_tuning_sandbox.store import Change, Key
 
 Object = dict[str, Any]
 
@@ -26,21 +22,15 @@ _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
 class Scheduler:
-    """Watches the store for pods without a node; `later(seconds, call)` is how time passes."""
+    """Watches the store for pods without a node."""
 
-    def __init__(self, store: Store, recorder: Recorder, clock: Callable[[], datetime], later: Later) -> None:
-        self._store = store
-        self._recorder = recorder
-        self._clock = clock
-        self._later = later
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
         self._requests: dict[str, tuple[Decimal, Decimal]] = {}
         self._cpu = self._memory = Decimal(0)
         self._waiting: dict[str, Key] = {}
-        store.put(NODES, _node(self._now()))
-        store.listeners.append(self._changed)
-
-    def _now(self) -> str:
-        return to_text(self._clock())
+        simulation.store.put(NODES, _node(simulation.now()))
+        simulation.store.listeners.append(self._changed)
 
     def _changed(self, change: Change) -> None:
         if change.resource is not PODS:
@@ -51,24 +41,24 @@ class Scheduler:
             self._free(record.uid)
         elif change.kind == "ADDED":
             self._waiting[record.uid] = record.key
-            self._later(0, lambda: self._schedule(record.uid))
+            self._sim.later(0, lambda: self._schedule(record.uid))
         elif record.uid in self._waiting:
             # Its gates may be gone.
-            self._later(0, lambda: self._schedule(record.uid))
+            self._sim.later(0, lambda: self._schedule(record.uid))
 
     def _free(self, uid: str) -> None:
         cpu, memory = self._requests.pop(uid, (Decimal(0), Decimal(0)))
         self._cpu -= cpu
         self._memory -= memory
         if self._waiting:
-            self._later(0, self._schedule_waiting)
+            self._sim.later(0, self._schedule_waiting)
 
     def _schedule_waiting(self) -> None:
         for uid in tuple(self._waiting):
             self._schedule(uid)
 
     def _schedule(self, uid: str) -> None:
-        record = self._store.get(PODS, *self._waiting[uid]) if uid in self._waiting else None
+        record = self._sim.store.get(PODS, *self._waiting[uid]) if uid in self._waiting else None
         if record is None or record.uid != uid:
             return
         pod = record.load()
@@ -82,17 +72,17 @@ class Scheduler:
         if reasons := self._reasons(pod, cpu, memory):
             message = _NO_FIT.format(", ".join(reasons))
             if self._hold(pod, "Unschedulable", message):
-                self._recorder.schedule(pod, "Warning", "FailedScheduling", message, "Scheduling")
+                self._sim.recorder.schedule(pod, "Warning", "FailedScheduling", message, "Scheduling")
             return
         self._requests[uid] = cpu, memory
         self._cpu += cpu
         self._memory += memory
         del self._waiting[uid]
         pod["spec"]["nodeName"] = NODE
-        set_condition(pod, "PodScheduled", "True", self._now())
-        self._store.put(PODS, pod)
+        set_condition(pod, "PodScheduled", "True", self._sim.now())
+        self._sim.store.put(PODS, pod)
         text = f"Successfully assigned {meta['namespace']}/{meta['name']} to {NODE}"
-        self._recorder.schedule(pod, "Normal", "Scheduled", text, "Binding")
+        self._sim.recorder.schedule(pod, "Normal", "Scheduled", text, "Binding")
 
     def _reasons(self, pod: Object, cpu: Decimal, memory: Decimal) -> list[str]:
         if any(_LABELS.get(name) != value for name, value in (pod["spec"].get("nodeSelector") or {}).items()):
@@ -110,8 +100,8 @@ class Scheduler:
         """Say why the pod has no node; whether that is new."""
         if any(known.get("message") == message for known in pod["status"].get("conditions") or ()):
             return False
-        set_condition(pod, "PodScheduled", "False", self._now(), reason, message)
-        self._store.put(PODS, pod)
+        set_condition(pod, "PodScheduled", "False", self._sim.now(), reason, message)
+        self._sim.store.put(PODS, pod)
         return True
 
 

@@ -19,6 +19,8 @@ from k8s_tuning_sandbox.access import ADMIN, NOBODY, READER, Tokens
 from k8s_tuning_sandbox.credentials import write_certificate, write_kubeconfig
 from k8s_tuning_sandbox.dialect import named
 from k8s_tuning_sandbox.scenario import Scenario
+from k8s_tuning_sandbox.simulation import Simulation
+from k8s_tuning_sandbox.store import Store
 
 if TYPE_CHECKING:
     import uvicorn
@@ -166,7 +168,8 @@ class Sandbox:
         def later(seconds: float, call: Callable[[], None]) -> object:
             return self._loop.call_later(seconds, call) if seconds > 0 else self._loop.call_soon(call)
 
-        self._app = SandboxApp(self._scenario, self._tokens, _now, later, self.dialect, self._backoff_seconds)
+        simulation = Simulation(Store(), self._scenario, _now, later, self.dialect)
+        self._app = SandboxApp(simulation, self._tokens, self._backoff_seconds)
         for name in self._namespaces:
             self._app.create_namespace(name)
 

@@ -11,50 +11,13 @@ from k8s_tuning_sandbox.resources import Resource
 
 Object = Mapping[str, Any]
 
-# Name, type, format, priority (1: only with -o wide).
-Column = tuple[str, str, str, int]
-_RESTARTS = 3  # where a pod's restarts are
-_COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    "Job": (
-        ("Name", "string", "name", 0),
-        ("Completions", "string", "", 0),
-        ("Duration", "string", "", 0),
-        ("Age", "string", "", 0),
-        ("Containers", "string", "", 1),
-        ("Images", "string", "", 1),
-        ("Selector", "string", "", 1),
-    ),
-    "Pod": (
-        ("Name", "string", "name", 0),
-        ("Ready", "string", "", 0),
-        ("Status", "string", "", 0),
-        ("Restarts", "integer", "", 0),
-        ("Age", "string", "", 0),
-        ("IP", "string", "", 1),
-        ("Node", "string", "", 1),
-        ("Nominated Node", "string", "", 1),
-        ("Readiness Gates", "string", "", 1),
-    ),
-    "Event": (
-        ("Last Seen", "string", "", 0),
-        ("Type", "string", "", 0),
-        ("Reason", "string", "", 0),
-        ("Object", "string", "", 0),
-        ("Subobject", "string", "", 1),
-        ("Source", "string", "", 1),
-        ("Message", "string", "", 0),
-        ("First Seen", "string", "", 1),
-        ("Count", "string", "", 1),
-        ("Name", "string", "name", 1),
-    ),
-    "Namespace": (("Name", "string", "name", 0), ("Status", "string", "", 0), ("Age", "string", "", 0)),
-    "Node": (
-        ("Name", "string", "name", 0),
-        ("Status", "string", "", 0),
-        ("Roles", "string", "", 0),
-        ("Age", "string", "", 0),
-        ("Version", "string", "", 0),
-    ),
+# What `kubectl get` shows; with * only for -o wide.
+_COLUMNS: Mapping[str, str] = {
+    "Job": "Name, Completions, Duration, Age, Containers*, Images*, Selector*",
+    "Pod": "Name, Ready, Status, Restarts, Age, IP*, Node*, Nominated Node*, Readiness Gates*",
+    "Event": "Last Seen, Type, Reason, Object, Subobject*, Source*, Message, First Seen*, Count*, Name*",
+    "Namespace": "Name, Status, Age",
+    "Node": "Name, Status, Roles, Age, Version",
 }
 
 
@@ -72,26 +35,31 @@ def table(
             partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
             row["object"] = {**partial, "metadata": obj["metadata"]}
         rows.append(row)
-    columns = [
-        {"name": name, "type": kind, "format": form, "description": name, "priority": priority}
-        for name, kind, form, priority in _columns(resource.kind, dialect)
-    ]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": columns,
+        "columnDefinitions": [_column(name, dialect) for name in _names(resource.kind, dialect)],
         "rows": rows,
     }
 
 
-def _columns(kind: str, dialect: Dialect) -> list[Column]:
-    columns = list(_COLUMNS[kind])
+def _names(kind: str, dialect: Dialect) -> list[str]:
+    names = _COLUMNS[kind].split(", ")
     if kind == "Job" and dialect.shows_job_status:
-        columns.insert(1, ("Status", "string", "", 0))
-    if kind == "Pod":
-        columns[_RESTARTS] = ("Restarts", dialect.restarts_type, "", 0)
-    return columns
+        names.insert(1, "Status")
+    return names
+
+
+def _column(marked: str, dialect: Dialect) -> dict[str, Any]:
+    name = marked.removesuffix("*")
+    return {
+        "name": name,
+        "type": dialect.restarts_type if name == "Restarts" else "string",
+        "format": "name" if name == "Name" else "",
+        "description": name,
+        "priority": int(marked != name),
+    }
 
 
 def duration(seconds: float) -> str:
@@ -122,10 +90,7 @@ def _cells(kind: str, obj: Object, now: str, dialect: Dialect) -> list[Any]:
             cells = _job_cells(obj, status, age, now)
             return [cells[0], _job_status(obj, status), *cells[1:]] if dialect.shows_job_status else cells
         case "Pod":
-            cells = _pod_cells(obj, status, age)
-            if dialect.restarts_type == "string":
-                cells[_RESTARTS] = str(cells[_RESTARTS])
-            return cells
+            return _pod_cells(obj, status, age, dialect)
         case "Event":
             return _event_cells(obj, now)
         case "Namespace":
@@ -159,7 +124,7 @@ def _job_cells(job: Object, status: Object, age: str, now: str) -> list[Any]:
     return [job["metadata"]["name"], completions, lasted, age, names, images, selector or "<none>"]
 
 
-def _pod_cells(pod: Object, status: Object, age: str) -> list[Any]:
+def _pod_cells(pod: Object, status: Object, age: str, dialect: Dialect) -> list[Any]:
     reason = status.get("reason") or status.get("phase", "")
     if any(found.get("reason") == "SchedulingGated" for found in status.get("conditions") or ()):
         reason = "SchedulingGated"
@@ -180,8 +145,9 @@ def _pod_cells(pod: Object, status: Object, age: str) -> list[Any]:
     if pod["metadata"].get("deletionTimestamp"):
         reason = "Terminating"
     total, node = len(pod["spec"]["containers"]), pod["spec"].get("nodeName", "<none>")
+    shown = str(restarts) if dialect.restarts_type == "string" else restarts
     address = status.get("podIP", "<none>")
-    return [pod["metadata"]["name"], f"{ready}/{total}", reason, restarts, age, address, node, "<none>", "<none>"]
+    return [pod["metadata"]["name"], f"{ready}/{total}", reason, shown, age, address, node, "<none>", "<none>"]
 
 
 def _event_cells(event: Object, now: str) -> list[Any]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import admission, job_checks, ownership, patches, typed
 from k8s_tuning_sandbox.bodies import read_yaml
-from k8s_tuning_sandbox.dialect import Dialect
 from k8s_tuning_sandbox.jobs import generated_name
 from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS
-from k8s_tuning_sandbox.scenario import Scenario
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import (
     Cause,
     Refusal,
@@ -27,7 +24,6 @@ from k8s_tuning_sandbox.status import (
     of,
     terminating,
 )
-from k8s_tuning_sandbox.store import Store
 from k8s_tuning_sandbox.target import Target
 from k8s_tuning_sandbox.target import live as live_of
 
@@ -38,13 +34,10 @@ _PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+j
 
 
 class Verbs:
-    """Writes to the store as an API server does; `clock` gives the present instant, aware."""
+    """Writes to the store as an API server does."""
 
-    def __init__(self, store: Store, scenario: Scenario, clock: Callable[[], datetime], dialect: Dialect) -> None:
-        self._store = store
-        self._scenario = scenario
-        self._clock = clock
-        self._dialect = dialect
+    def __init__(self, simulation: Simulation) -> None:
+        self._sim = simulation
 
     def create(self, target: Target, body: Any) -> Object:
         """Store a new object; Refusal 400, 403, 404, 409 or 422."""
@@ -55,12 +48,12 @@ class Verbs:
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = generated_name(meta["generateName"])
         obj = self._new(target, obj)
-        ownership.update(self._dialect.schema, target.resource, None, obj, target.manager, self._now())
+        ownership.update(self._sim.dialect.schema, target.resource, None, obj, target.manager, self._sim.now())
         return self._add(target, obj)
 
     def replace(self, target: Target, body: Any) -> Object:
         """PUT: the object as it shall be; its status stays, or only its status changes, by the subresource."""
-        live = live_of(self._store, target).load()
+        live = live_of(self._sim.store, target).load()
         return self._write(target, live, self._decoded(target, body))
 
     def patch(self, target: Target, kind: str, body: bytes, *, force: bool) -> tuple[Object, bool]:
@@ -69,7 +62,7 @@ class Verbs:
             return self._apply(target, read_yaml(body, target.resource.kind), force=force)
         if kind not in _PATCHES:
             raise Refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
-        live = live_of(self._store, target).load()
+        live = live_of(self._sim.store, target).load()
         head = {"kind": target.resource.kind, "apiVersion": target.resource.api_version}
         try:
             patch = orjson.loads(body)
@@ -80,7 +73,7 @@ class Verbs:
             patched = patches.merge_patch(whole, patch)
         elif kind == _PATCHES[1]:
             patched = patches.strategic(
-                self._dialect.schema, whole, patch, self._dialect.schema.resolve(target.resource.definition)
+                self._sim.dialect.schema, whole, patch, self._sim.dialect.schema.resolve(target.resource.definition)
             )
         else:
             patched = patches.json_patch(whole, patch)
@@ -93,9 +86,6 @@ class Verbs:
             raise invalid("", "", "", [Cause("patch", "FieldValueInvalid", text)]) from refusal
         return self._write(target, live, obj), False
 
-    def _now(self) -> str:
-        return to_text(self._clock())
-
     def _decoded(self, target: Target, body: Any) -> Object:
         resource = target.resource
         kind, version = resource.kind, resource.api_version
@@ -106,8 +96,8 @@ class Verbs:
             short = given[1].rpartition("/")[2] if isinstance(given[1], str) else given[1]
             text = f'no kind "{given[0]}" is registered for version "{given[1]}"'
             raise bad_request(f'{given[0]} in version "{short}" cannot be handled as a {kind}: {text}')
-        obj, unknown = self._dialect.schema.decode(kind, version, resource.definition, body)
-        if unknown and target.validation == "Warn" and self._dialect.checks_fields:
+        obj, unknown = self._sim.dialect.schema.decode(kind, version, resource.definition, body)
+        if unknown and target.validation == "Warn" and self._sim.dialect.checks_fields:
             target.warnings.extend(f'unknown field "{path}"' for path in unknown)
         if unknown and target.validation == "Strict":
             listed = ", ".join(f'unknown field "{path}"' for path in unknown)
@@ -128,8 +118,8 @@ class Verbs:
     def _new(self, target: Target, obj: Object) -> Object:
         given = obj["metadata"]
         kept = {name: value for name, value in given.items() if name not in ("selfLink", "managedFields", "generation")}
-        kept |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
-        if target.resource is JOBS and self._dialect.counts_generations:
+        kept |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._sim.now()}
+        if target.resource is JOBS and self._sim.dialect.counts_generations:
             kept["generation"] = 1
         # metadata first, as a server's types have it.
         fresh: Object = {"metadata": kept, **{name: value for name, value in obj.items() if name != "metadata"}}
@@ -137,28 +127,31 @@ class Verbs:
             fresh.pop("status", None)
         if target.resource is JOBS and self._is_queued(kept.get("name", "")):
             fresh.setdefault("spec", {})["suspend"] = True
-        admission.fill_in(target.resource, fresh, self._dialect)
+        admission.fill_in(target.resource, fresh, self._sim.dialect)
         return fresh
 
     def _is_queued(self, name: str) -> bool:
         """Whether the scenario holds this Job back, as a queueing system's webhook does."""
-        return "suspend" in self._dialect.job_defaults and self._scenario.outcome(name, "")["outcome"] == "suspended"
+        return (
+            "suspend" in self._sim.dialect.job_defaults
+            and self._sim.scenario.outcome(name, "")["outcome"] == "suspended"
+        )
 
     def _add(self, target: Target, obj: Object) -> Object:
         self._check_namespace(target, obj["metadata"].get("name", ""))
-        admission.check(target.resource, obj, self._dialect)
+        admission.check(target.resource, obj, self._sim.dialect)
         self._warn(target, obj)
         name = obj["metadata"]["name"]
-        if self._store.get(target.resource, target.namespace, name) is not None:
+        if self._sim.store.get(target.resource, target.namespace, name) is not None:
             raise already_exists(target.resource, name)
         if not target.dry_run:
-            self._store.put(target.resource, obj)
+            self._sim.store.put(target.resource, obj)
         return obj
 
     def _check_namespace(self, target: Target, name: str) -> None:
         if not target.resource.namespaced:
             return
-        space = self._store.get(NAMESPACES, "", target.namespace)
+        space = self._sim.store.get(NAMESPACES, "", target.namespace)
         if space is None:
             raise not_found(NAMESPACES, target.namespace)
         if space.fields.get("status.phase") == "Terminating":
@@ -176,15 +169,15 @@ class Verbs:
                 fresh["status"] = live.get("status", {})
             for name in set(live) - set(obj) - {"status", "metadata"}:
                 del fresh[name]
-            admission.fill_in(target.resource, fresh, self._dialect)
+            admission.fill_in(target.resource, fresh, self._sim.dialect)
             given = obj["metadata"].get("uid", live["metadata"]["uid"])
             if given != live["metadata"]["uid"]:
                 text = (
                     f"Precondition failed: UID in precondition: {given}, UID in object meta: {live['metadata']['uid']}"
                 )
                 raise Refusal(409, "Conflict", text, of(target.resource, target.name))
-            admission.check(target.resource, fresh, self._dialect, live)
-            ownership.update(self._dialect.schema, target.resource, live, fresh, target.manager, self._now())
+            admission.check(target.resource, fresh, self._sim.dialect, live)
+            ownership.update(self._sim.dialect.schema, target.resource, live, fresh, target.manager, self._sim.now())
         return self._commit(target, fresh, live)
 
     def _apply(self, target: Target, applied: Object, *, force: bool) -> tuple[Object, bool]:
@@ -198,20 +191,20 @@ class Verbs:
             given = applied.get("apiVersion", "")
             text = f"Incorrect version specified in apply patch. Specified patch version: {given}, expected: "
             raise bad_request(text + resource.api_version)
-        self._dialect.schema.decode(resource.kind, resource.api_version, resource.definition, applied)
+        self._sim.dialect.schema.decode(resource.kind, resource.api_version, resource.definition, applied)
         if (applied.get("metadata") or {}).get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
-        if problem := typed.problem(self._dialect, resource.definition, applied):
+        if problem := typed.problem(self._sim.dialect, resource.definition, applied):
             of_object = f" ({target.namespace}/{target.name}; {resource.api_version}, Kind={resource.kind})"
-            named = of_object if self._dialect.names_typed_object else ""
+            named = of_object if self._sim.dialect.names_typed_object else ""
             raise Refusal(500, "", f"failed to create typed patch object{named}: {problem}")
         wanted = self._decoded(target, applied)
-        record = self._store.get(resource, target.namespace, target.name)
+        record = self._sim.store.get(resource, target.namespace, target.name)
         if record is None:
             if wanted["metadata"].get("resourceVersion") or wanted["metadata"].get("uid"):
                 raise modified(resource, target.name)
             created = ownership.apply(
-                self._dialect.schema, resource, None, wanted, target.manager, self._now(), force=force
+                self._sim.dialect.schema, resource, None, wanted, target.manager, self._sim.now(), force=force
             )
             managed = created["metadata"]["managedFields"]
             obj = self._new(target, created)
@@ -221,26 +214,28 @@ class Verbs:
         version = wanted["metadata"].get("resourceVersion")
         if version and version != live["metadata"]["resourceVersion"]:
             raise modified(resource, target.name)
-        merged = ownership.apply(self._dialect.schema, resource, live, wanted, target.manager, self._now(), force=force)
+        merged = ownership.apply(
+            self._sim.dialect.schema, resource, live, wanted, target.manager, self._sim.now(), force=force
+        )
         merged["metadata"] |= _kept(live["metadata"])
         if resource in (JOBS, PODS):
             merged["status"] = live.get("status", {})
-        admission.fill_in(resource, merged, self._dialect)
-        admission.check(resource, merged, self._dialect, live)
+        admission.fill_in(resource, merged, self._sim.dialect)
+        admission.check(resource, merged, self._sim.dialect, live)
         return self._commit(target, merged, live), False
 
     def _warn(self, target: Target, obj: Object) -> None:
-        if target.resource is JOBS and self._dialect.checks_fields:
+        if target.resource is JOBS and self._sim.dialect.checks_fields:
             target.warnings.extend(job_checks.warnings(obj))
 
     def _commit(self, target: Target, obj: Object, live: Object) -> Object:
-        if target.resource is JOBS and self._dialect.counts_generations:
+        if target.resource is JOBS and self._sim.dialect.counts_generations:
             changed = obj["spec"] != live["spec"]
             obj["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed
             self._warn(target, obj)
         if target.dry_run:
             return obj
-        return self._store.put(target.resource, obj).load()
+        return self._sim.store.put(target.resource, obj).load()
 
 
 _NOT_THE_WRITERS = (

@@ -12,11 +12,11 @@ from k8s_tuning_sandbox import admission
 from k8s_tuning_sandbox.dialect import DIALECTS, TODAY, V1_20, Dialect
 from k8s_tuning_sandbox.jobs import JobController
 from k8s_tuning_sandbox.nodes import Nodes
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.pods import delete_pod
 from k8s_tuning_sandbox.resources import EVENTS, JOBS, PODS
 from k8s_tuning_sandbox.scenario import Scenario
 from k8s_tuning_sandbox.scheduler import Scheduler
+from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Selection, Store
 
 both = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
@@ -34,11 +34,11 @@ class World:
         self.count = 0
         self.store = Store()
         self.statuses: list[dict[str, Any]] = []
-        recorder = Recorder(self.store, lambda: self.now, names_reporter=dialect.events_name_reporter)
         self.scenario = scenario or Scenario(outcomes=list(rules))
-        JobController(self.store, recorder, self.scenario, lambda: self.now, self.later, dialect)
-        Scheduler(self.store, recorder, lambda: self.now, self.later)
-        Nodes(self.store, recorder, self.scenario, lambda: self.now, self.later, dialect)
+        simulation = Simulation(self.store, self.scenario, lambda: self.now, self.later, dialect)
+        JobController(simulation)
+        Scheduler(simulation)
+        Nodes(simulation)
         self.store.listeners.append(
             lambda change: self.statuses.append(change.record.load()["status"]) if change.resource is JOBS else None
         )

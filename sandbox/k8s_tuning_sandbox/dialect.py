@@ -39,7 +39,6 @@ class Dialect:
     env_name: re.Pattern[str]
     env_name_rule: str
     checks_fields: bool  # fieldValidation; Warning headers for what is dropped or left behind
-    advertises_checks: bool
     quantities_are_texts: bool  # server-side apply refuses a quantity that is a number
     names_typed_object: bool  # an apply that its type does not allow says of which object
     unparsable_version: tuple[int, str]  # code and reason for ?resourceVersion=abc
@@ -97,7 +96,6 @@ TODAY = Dialect(
     env_name=re.compile(r"[ -<>-~]+"),
     env_name_rule=_ENV_NAME,
     checks_fields=True,
-    advertises_checks=True,
     quantities_are_texts=False,
     names_typed_object=True,
     unparsable_version=(400, "BadRequest"),
@@ -120,7 +118,6 @@ V1_20 = Dialect(
     env_name=re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*"),
     env_name_rule=_OLD_ENV_NAME,
     checks_fields=False,
-    advertises_checks=True,
     quantities_are_texts=True,
     names_typed_object=False,
     unparsable_version=(500, ""),

@@ -17,13 +17,17 @@ class Resource:
 
     plural: str
     kind: str
-    group: str
-    version: str
-    definition: str
+    group: str = ""
+    version: str = "v1"
     namespaced: bool = True
     short: tuple[str, ...] = ()
     verbs: tuple[str, ...] = _ALL
     selectable: tuple[str, ...] = _META
+
+    @property
+    def definition(self) -> str:
+        """The name of its type in Kubernetes' schemas."""
+        return f"io.k8s.api.{self.group or 'core'}.{self.version}.{self.kind}"
 
     @property
     def api_version(self) -> str:
@@ -44,73 +48,27 @@ class Resource:
 NAMESPACES = Resource(
     "namespaces",
     "Namespace",
-    "",
-    "v1",
-    "io.k8s.api.core.v1.Namespace",
     namespaced=False,
     short=("ns",),
     verbs=tuple(verb for verb in _ALL if verb != "deletecollection"),
     selectable=("metadata.name", "name", "status.phase"),
 )
 NODES = Resource(
-    "nodes",
-    "Node",
-    "",
-    "v1",
-    "io.k8s.api.core.v1.Node",
-    namespaced=False,
-    short=("no",),
-    verbs=_READ,
-    selectable=("metadata.name", "spec.unschedulable"),
+    "nodes", "Node", namespaced=False, short=("no",), verbs=_READ, selectable=("metadata.name", "spec.unschedulable")
 )
-PODS = Resource(
-    "pods",
-    "Pod",
-    "",
-    "v1",
-    "io.k8s.api.core.v1.Pod",
-    short=("po",),
-    selectable=(
-        *_META,
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "status.nominatedNodeName",
-        "status.phase",
-        "status.podIP",
-    ),
-)
+_POD_SPEC = tuple(f"spec.{name}" for name in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName"))
+_POD_STATUS = ("status.nominatedNodeName", "status.phase", "status.podIP")
+PODS = Resource("pods", "Pod", short=("po",), selectable=(*_META, *_POD_SPEC, *_POD_STATUS))
+_REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_INVOLVED = tuple(f"involvedObject.{name}" for name in _REFERENCE)
 EVENTS = Resource(
-    "events",
-    "Event",
-    "",
-    "v1",
-    "io.k8s.api.core.v1.Event",
-    short=("ev",),
-    selectable=(
-        *_META,
-        *(
-            f"involvedObject.{part}"
-            for part in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-        ),
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
-    ),
+    "events", "Event", short=("ev",), selectable=(*_META, *_INVOLVED, "reason", "reportingComponent", "source", "type")
 )
-JOBS = Resource("jobs", "Job", "batch", "v1", "io.k8s.api.batch.v1.Job", selectable=(*_META, "status.successful"))
+JOBS = Resource("jobs", "Job", "batch", selectable=(*_META, "status.successful"))
 
-POD_METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1", "", verbs=("get", "list"))
+POD_METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1", verbs=("get", "list"))
 REVIEWS = Resource(
-    "selfsubjectaccessreviews",
-    "SelfSubjectAccessReview",
-    "authorization.k8s.io",
-    "v1",
-    "",
-    namespaced=False,
-    verbs=("create",),
+    "selfsubjectaccessreviews", "SelfSubjectAccessReview", "authorization.k8s.io", namespaced=False, verbs=("create",)
 )
 
 STORED = (NAMESPACES, NODES, PODS, EVENTS, JOBS)

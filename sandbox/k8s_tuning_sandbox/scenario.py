@@ -22,49 +22,28 @@ from k8s_tuning.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-OUTCOMES = frozenset(
-    (
-        "succeed",
-        "fail",
-        "oom",
-        "crashloop",
-        "hang",
-        "sidecar-left",
-        "image-pull",
-        "config-error",
-        "mount-error",
-        "evicted",
-        "preempted",
-        "node-lost",
-        "pods-refused",
-        "gated",
-        "suspended",
-    )
-)
+_RUNS = ("succeed", "fail", "oom", "crashloop", "hang", "sidecar-left")
+_WAITS = ("image-pull", "config-error", "mount-error", "pods-refused", "gated", "suspended")
+_IS_TAKEN = ("evicted", "preempted", "node-lost")
+OUTCOMES = frozenset((*_RUNS, *_WAITS, *_IS_TAKEN))
 ANSWERS = frozenset(("status", "html", "hang", "drop", "torn"))
-_OUTCOME_KEYS = {
-    "match",
-    "outcome",
-    "seconds",
-    "exit_code",
-    "log",
-    "log_lines",
-    "last_log",
-    "cpu",
-    "memory",
-    "message",
-}
-_FAULT_KEYS = {"path", "method", "times", "answer", "status", "retry_after", "message"}
+_TEXT = (str,), "a text; put it in quotes"
 _NUMBER = (int, float), "a number"
-_TYPES: dict[str, tuple[Any, str]] = {
+_WHOLE = (int,), "a whole number"
+_QUANTITY = (str, int, float), "a quantity"
+# The keys of a rule, and what each may be.
+_Keys = Mapping[str, tuple[tuple[type, ...], str]]
+_OUTCOME: _Keys = dict.fromkeys(("match", "outcome", "log", "last_log", "message"), _TEXT) | {
     "seconds": _NUMBER,
-    "exit_code": (int, "a whole number"),
-    "status": (int, "a whole number"),
-    "retry_after": ((int, float, NoneType), "a number"),
-    "log_lines": (int, "a whole number"),
-    "cpu": ((str, int, float), "a quantity"),
-    "memory": ((str, int, float), "a quantity"),
+    "exit_code": _WHOLE,
+    "log_lines": _WHOLE,
+    "cpu": _QUANTITY,
+    "memory": _QUANTITY,
+}
+_FAULT: _Keys = dict.fromkeys(("path", "method", "answer", "message"), _TEXT) | {
     "times": ((int, NoneType), "a whole number"),
+    "status": _WHOLE,
+    "retry_after": ((int, float, NoneType), "a number"),
 }
 
 
@@ -144,24 +123,24 @@ class Scenario:
             raise ConfigError(f"{self.path}: expected `outcomes:` and a list of rules")
         if not isinstance(metrics := data.get("metrics", False), bool):
             raise ConfigError(f"{self.path}: metrics: {metrics!r} is none of true, false")
-        self.outcomes = [self._outcome(rule) for rule in self._rules(data, "outcomes", _OUTCOME_KEYS)]
-        self.faults = [self._fault(rule) for rule in self._rules(data, "faults", _FAULT_KEYS)]
+        self.outcomes = [self._outcome(rule) for rule in self._rules(data, "outcomes", _OUTCOME)]
+        self.faults = [self._fault(rule) for rule in self._rules(data, "faults", _FAULT)]
         default = data.get("default") or {}
         if not isinstance(default, dict):
             raise ConfigError(f"{self.path}: default: expected an outcome such as {{seconds: 2}}")
         self.default = default
         self.metrics = metrics
 
-    def _rules(self, data: Mapping[str, Any], name: str, known: set[str]) -> list[Mapping[str, Any]]:
+    def _rules(self, data: Mapping[str, Any], name: str, known: _Keys) -> list[Mapping[str, Any]]:
         rules = data.get(name) or []
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise ConfigError(f"{self.path}: `{name}` must be a list of rules such as {{match: ..., outcome: ...}}")
         for rule in rules:
-            if unknown := set(rule) - known:
+            if unknown := rule.keys() - known:
                 listed = ", ".join(sorted(known))
                 raise ConfigError(f"{self.path}: {name}: unknown key {min(unknown)!r}; known are {listed}")
             for key, value in rule.items():
-                wanted, words = _TYPES.get(key, (str, "a text; put it in quotes"))
+                wanted, words = known[key]
                 if isinstance(value, bool) or not isinstance(value, wanted):
                     raise ConfigError(f"{self.path}: {name}: {key}: {value!r} is not {words}")
         return rules

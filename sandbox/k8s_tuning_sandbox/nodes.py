@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -49,6 +49,8 @@ _HINDRANCES: Mapping[str, tuple[str, str, tuple[tuple[str, str, int], ...]]] = {
 class Running:
     """A pod that the node has: its rule, its log, and how often its container was started again."""
 
+    key: Key
+    uid: str
     rule: Mapping[str, Any]
     lines: list[str] = field(default_factory=list)
     restarts: int = 0
@@ -87,23 +89,30 @@ class Nodes:
         elif running is None:
             if record.fields.get("spec.nodeName"):
                 job = record.labels.get("job-name", "")
-                self._pods[record.uid] = Running(self._sim.scenario.outcome(job, record.name))
-                self._sim.later(0, lambda: self._start(record.key, record.uid))
+                rule = self._sim.scenario.outcome(job, record.name)
+                self._pods[record.uid] = Running(record.key, record.uid, rule)
+                self._after(0, self._pods[record.uid], self._start)
         elif record.fields.get("status.phase") in ENDED:
             running.ended = True
         elif not running.stopping and _is_deleted(record) and running.rule["outcome"] != "node-lost":
             running.stopping = True
-            self._sim.later(_STOP_SECONDS, lambda: self._stop(record.key, record.uid))
+            self._after(_STOP_SECONDS, running, self._stop)
 
-    def _start(self, key: Key, uid: str) -> None:
-        found = self._load(key, uid)
-        if found is None:
-            return
-        pod, running = found
+    def _after(self, seconds: float, running: Running, act: Callable[[Object, Running], None]) -> None:
+        """Call `act` with the pod as it is then, unless it is gone."""
+
+        def call() -> None:
+            record = self._sim.store.get(PODS, *running.key)
+            if record is not None and record.uid == running.uid and running.uid in self._pods:
+                act(record.load(), running)
+
+        self._sim.later(seconds, call)
+
+    def _start(self, pod: Object, running: Running) -> None:
         spec, outcome, started = pod["spec"], running.rule["outcome"], self._sim.now()
         seconds = float(running.rule.get("seconds", self._seconds))
         if outcome == "evicted":
-            self._sim.later(seconds, lambda: self._evict(key, uid))
+            self._after(seconds, running, self._evict)
             return
         if outcome in _HINDRANCES:
             self._hinder(pod, running, started)
@@ -117,15 +126,9 @@ class Nodes:
         self._put(pod, running, {"running": {"startedAt": started}}, phase="Running")
         text = running.rule.get("log", "working")
         running.lines += [f"{started} iteration {i}: {text}" for i in range(int(running.rule.get("log_lines", 5)))]
-        match outcome:
-            case "hang":
-                pass
-            case "node-lost":
-                self._sim.later(seconds, lambda: self._lose(key, uid))
-            case "preempted":
-                self._sim.later(seconds, lambda: self._preempt(key, uid))
-            case _:
-                self._sim.later(seconds, lambda: self._end(key, uid, started, seconds))
+        if outcome != "hang":
+            ends = {"node-lost": self._lose, "preempted": self._preempt}
+            self._after(seconds, running, ends.get(outcome, self._ending(started, seconds)))
 
     def _hinder(self, pod: Object, running: Running, started: str) -> None:
         reason, message, events = _HINDRANCES[running.rule["outcome"]]
@@ -136,36 +139,24 @@ class Nodes:
         for why, text, count in events:
             self._note(pod, "Warning", why, text.format(image=image), count)
 
-    def _evict(self, key: Key, uid: str) -> None:
-        found = self._load(key, uid)
-        if found is None:
-            return
-        pod, _ = found
+    def _evict(self, pod: Object, _: Running) -> None:
         self._note(pod, "Warning", "Evicted", _NO_MEMORY)
         pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": _NO_MEMORY, "startTime": self._sim.now()}
         pod["status"]["hostIP"] = "127.0.0.1"
         self._disrupt(pod, "TerminationByKubelet", _NO_MEMORY)
         self._sim.store.put(PODS, pod)
 
-    def _preempt(self, key: Key, uid: str) -> None:
-        found = self._load(key, uid)
-        if found is not None:
-            pod, _ = found
-            self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
-            self._sim.recorder.schedule(
-                pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting"
-            )
-            self._delete(pod)
+    def _preempt(self, pod: Object, _: Running) -> None:
+        self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
+        self._sim.recorder.schedule(pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
+        self._delete(pod)
 
-    def _lose(self, key: Key, uid: str) -> None:
+    def _lose(self, pod: Object, _: Running) -> None:
         """The node is gone: what it last said of the pod stays, and nobody confirms that the pod stopped."""
-        found = self._load(key, uid)
-        if found is not None:
-            pod, _ = found
-            self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
-            set_condition(pod, "Ready", "False", self._sim.now())
-            self._sim.recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
-            self._delete(pod)
+        self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
+        set_condition(pod, "Ready", "False", self._sim.now())
+        self._sim.recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
+        self._delete(pod)
 
     def _delete(self, pod: Object) -> None:
         seconds = pod["spec"]["terminationGracePeriodSeconds"]
@@ -177,12 +168,8 @@ class Nodes:
         if self._sim.dialect.names_disruptions:
             set_condition(pod, "DisruptionTarget", "True", self._sim.now(), reason, message)
 
-    def _stop(self, key: Key, uid: str) -> None:
+    def _stop(self, pod: Object, running: Running) -> None:
         """What a kubelet does with a pod that is being deleted: stop it, say how it ended, then let it go."""
-        found = self._load(key, uid)
-        if found is None:
-            return
-        pod, running = found
         if phase(pod) not in ENDED:
             started = pod["status"].get("startTime")
             code = 143 if running.rule["outcome"] == "preempted" else 137
@@ -193,11 +180,12 @@ class Nodes:
         pod["metadata"]["deletionGracePeriodSeconds"] = 0
         self._sim.store.put(PODS, pod)
 
-    def _end(self, key: Key, uid: str, started: str, seconds: float) -> None:
-        found = self._load(key, uid)
-        if found is None or found[1].stopping:
+    def _ending(self, started: str, seconds: float) -> Callable[[Object, Running], None]:
+        return lambda pod, running: self._end(pod, running, started, seconds)
+
+    def _end(self, pod: Object, running: Running, started: str, seconds: float) -> None:
+        if running.stopping:
             return
-        pod, running = found
         rule, now = running.rule, self._sim.now()
         code, reason = {"succeed": (0, "Completed"), "oom": (137, "OOMKilled")}.get(
             rule["outcome"], (int(rule.get("exit_code", 0 if rule["outcome"] == "sidecar-left" else 1)), "Error")
@@ -213,7 +201,7 @@ class Nodes:
             set_ready(pod, "False", now, "ContainersNotReady")
             self._put(pod, running, waiting, {"terminated": ended}, phase="Running")
             wait = min(seconds * 2, _LONGEST_BACKOFF)
-            self._sim.later(wait, lambda: self._end(key, uid, started, wait))
+            self._after(wait, running, self._ending(started, wait))
             return
         if rule["outcome"] == "sidecar-left" and len(pod["spec"]["containers"]) > 1:
             set_ready(pod, "False", now, "ContainersNotReady")
@@ -240,10 +228,6 @@ class Nodes:
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
         self._sim.recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
-
-    def _load(self, key: Key, uid: str) -> tuple[Object, Running] | None:
-        record, running = self._sim.store.get(PODS, *key), self._pods.get(uid)
-        return (record.load(), running) if record is not None and record.uid == uid and running is not None else None
 
 
 def _is_deleted(record: Record) -> bool:

@@ -38,6 +38,7 @@ class Verbs:
 
     def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
+        self._schema = simulation.dialect.schema
 
     def create(self, target: Target, body: Any) -> Object:
         """Store a new object; Refusal 400, 403, 404, 409 or 422."""
@@ -48,7 +49,7 @@ class Verbs:
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = generated_name(meta["generateName"])
         obj = self._new(target, obj)
-        ownership.update(self._sim.dialect.schema, target.resource, None, obj, target.manager, self._sim.now())
+        ownership.update(self._schema, target.resource, None, obj, target.manager, self._sim.now())
         return self._add(target, obj)
 
     def replace(self, target: Target, body: Any) -> Object:
@@ -72,9 +73,7 @@ class Verbs:
         if kind == _PATCHES[0]:
             patched = patches.merge_patch(whole, patch)
         elif kind == _PATCHES[1]:
-            patched = patches.strategic(
-                self._sim.dialect.schema, whole, patch, self._sim.dialect.schema.resolve(target.resource.definition)
-            )
+            patched = patches.strategic(self._schema, whole, patch, self._schema.resolve(target.resource.definition))
         else:
             patched = patches.json_patch(whole, patch)
         try:
@@ -96,7 +95,7 @@ class Verbs:
             short = given[1].rpartition("/")[2] if isinstance(given[1], str) else given[1]
             text = f'no kind "{given[0]}" is registered for version "{given[1]}"'
             raise bad_request(f'{given[0]} in version "{short}" cannot be handled as a {kind}: {text}')
-        obj, unknown = self._sim.dialect.schema.decode(kind, version, resource.definition, body)
+        obj, unknown = self._schema.decode(kind, version, resource.definition, body)
         if unknown and target.validation == "Warn" and self._sim.dialect.checks_fields:
             target.warnings.extend(f'unknown field "{path}"' for path in unknown)
         if unknown and target.validation == "Strict":
@@ -177,7 +176,7 @@ class Verbs:
                 )
                 raise Refusal(409, "Conflict", text, of(target.resource, target.name))
             admission.check(target.resource, fresh, self._sim.dialect, live)
-            ownership.update(self._sim.dialect.schema, target.resource, live, fresh, target.manager, self._sim.now())
+            ownership.update(self._schema, target.resource, live, fresh, target.manager, self._sim.now())
         return self._commit(target, fresh, live)
 
     def _apply(self, target: Target, applied: Object, *, force: bool) -> tuple[Object, bool]:
@@ -191,7 +190,7 @@ class Verbs:
             given = applied.get("apiVersion", "")
             text = f"Incorrect version specified in apply patch. Specified patch version: {given}, expected: "
             raise bad_request(text + resource.api_version)
-        self._sim.dialect.schema.decode(resource.kind, resource.api_version, resource.definition, applied)
+        self._schema.decode(resource.kind, resource.api_version, resource.definition, applied)
         if (applied.get("metadata") or {}).get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
         if problem := typed.problem(self._sim.dialect, resource.definition, applied):
@@ -204,7 +203,7 @@ class Verbs:
             if wanted["metadata"].get("resourceVersion") or wanted["metadata"].get("uid"):
                 raise modified(resource, target.name)
             created = ownership.apply(
-                self._sim.dialect.schema, resource, None, wanted, target.manager, self._sim.now(), force=force
+                self._schema, resource, None, wanted, target.manager, self._sim.now(), force=force
             )
             managed = created["metadata"]["managedFields"]
             obj = self._new(target, created)
@@ -214,9 +213,7 @@ class Verbs:
         version = wanted["metadata"].get("resourceVersion")
         if version and version != live["metadata"]["resourceVersion"]:
             raise modified(resource, target.name)
-        merged = ownership.apply(
-            self._sim.dialect.schema, resource, live, wanted, target.manager, self._sim.now(), force=force
-        )
+        merged = ownership.apply(self._schema, resource, live, wanted, target.manager, self._sim.now(), force=force)
         merged["metadata"] |= _kept(live["metadata"])
         if resource in (JOBS, PODS):
             merged["status"] = live.get("status", {})

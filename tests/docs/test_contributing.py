@@ -29,12 +29,17 @@ def test_githubs_workflow_runs_the_whole_of_ci_on_every_python_that_is_supported
     # The schema wants booleans and numbers as such, and its key `on` as a text.
     typed = {("on" if key is True else key): value for key, value in yaml.safe_load(workflow.read_text()).items()}
     jsonschema.validate(typed, schema("github-workflows"))
-    (job,) = typed["jobs"].values()
+    job = typed["jobs"]["all"]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     assert job["strategy"]["matrix"]["python"] == classifiers
     for target in ("lint", "docs", "test"):
         assert re.search(rf"^make {target}$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    ranges = typed["jobs"]["ranges"]["strategy"]["matrix"]["include"]
+    assert [(one["target"], one["python"]) for one in ranges] == [
+        ("test-lowest", classifiers[0]),
+        ("test-newest", classifiers[-1]),
+    ]
 
 
 @pytest.mark.parametrize("form", ["bug.yaml", "wish.yaml"])

@@ -43,7 +43,7 @@ def test_signed_out_there_is_airflows_login_and_no_data(open_page: Open, desk: D
 def test_after_a_run_from_the_ui_the_incident_is_on_the_page(
     open_page: Open, desk: Desk, complaints: list[str]
 ) -> None:
-    assert desk.run_state == "failed", "two Jobs are ill, and the run must say so"
+    assert desk.run_state == "failed", "two Jobs are failing, and the run must say so"
     page = open_page("/")
     page.get_by_role("link", name="K8s Tuning").click()
     inside = health_page(page)
@@ -113,9 +113,9 @@ def test_the_ledger_shows_the_message_exactly_as_it_was_sent(open_page: Open, de
     shown = inside.locator("main pre.message").inner_text()
     assert "K8s Alert: CRITICAL" in shown
     logs = (desk.airflow.history.parent / "logs").rglob(f"run_id={desk.run_id}/task_id=send_alerts/**/*.log")
-    told = [json.loads(line)["event"] for log in logs for line in log.read_text("utf-8").splitlines()]
+    logged = [json.loads(line)["event"] for log in logs for line in log.read_text("utf-8").splitlines()]
     # The console's message goes to the task's log, a line at a time, behind the word for what sends it.
-    assert [line for line in shown.splitlines()[1:] if line.strip() and line not in told] == []
+    assert [line for line in shown.splitlines()[1:] if line.strip() and line not in logged] == []
     keep(page, "alert")
 
 
@@ -141,7 +141,7 @@ def test_a_range_that_was_dragged_stands_in_airflows_address_and_shows_the_same_
 def test_the_copied_link_is_airflows_and_shows_the_same_view(open_page: Open) -> None:
     page = open_page(EMBEDDED + TARGET + "&range=7d", permissions=["clipboard-read", "clipboard-write"])
     health_page(page).get_by_role("button", name="Copy link to this view").click()
-    expect(health_page(page).locator("#told")).to_have_text("Link copied")
+    expect(health_page(page).locator("#message")).to_have_text("Link copied")
     copied = urlsplit(page.evaluate("navigator.clipboard.readText()"))
     assert copied.path == f"{EMBEDDED}target"
     assert parse_qs(copied.query)["range"] == ["7d"]

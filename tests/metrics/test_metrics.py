@@ -79,7 +79,7 @@ def files(tmp_path: Path) -> Iterator[Files]:
 
 
 def test_nothing_recorded_yet_is_no_series_at_all(files: Files) -> None:
-    """Unknown is absent: a fresh installation does not claim 0 ill Jobs."""
+    """Unknown is absent: a fresh installation does not claim 0 failing Jobs."""
     assert set(files.scrape()) == {"k8s_tuning_source_readable"}
 
 
@@ -125,13 +125,13 @@ def test_counts_that_are_not_known_are_absent(files: Files) -> None:
 def test_two_clusters_with_one_namespace_and_selector_have_series_of_their_own(files: Files) -> None:
     for cluster, health in (("east", "ERROR"), ("west", "OK")):
         files.record(health, target=f"bots-{cluster}", cluster=cluster)
-    for cluster, ill in (("east", 1), ("west", 0)):
-        assert files.value("target_health", level="ERROR", cluster=cluster, target=f"bots-{cluster}") == ill
+    for cluster, failing in (("east", 1), ("west", 0)):
+        assert files.value("target_health", level="ERROR", cluster=cluster, target=f"bots-{cluster}") == failing
     assert files.value("open_incident", cluster="east", severity="CRITICAL") == 1
     assert files.value("open_incident", cluster="west") is None
 
 
-def test_the_ledgers_id_is_told_of_its_own_cluster(files: Files) -> None:
+def test_the_ledgers_id_is_shown_for_its_own_cluster(files: Files) -> None:
     """An incident that the ledger has of another cluster with this namespace and selector is not this one."""
     files.record("ERROR", cluster="east")
     files.note(
@@ -168,11 +168,11 @@ def test_an_incident_is_open_from_the_first_record_of_the_unbroken_run(files: Fi
     assert files.value("open_incident_start_timestamp_seconds") is None
 
 
-def test_an_incident_goes_by_the_id_and_start_that_people_were_told(files: Files) -> None:
+def test_an_incident_goes_by_the_id_and_start_that_people_were_notified_of(files: Files) -> None:
     """What the ledger remembers of the target counts, also where health was OK for a moment in between."""
     files.record("ERROR")
     known = {"namespace": "trading-bots", "selector": SELECTOR, "started_at": "2026-03-01T09:00:00Z"}
-    files.note(incident_id="told", outcome="not_sent", **known)
+    files.note(incident_id="known", outcome="not_sent", **known)
     own = {
         "namespace": "airflow",
         "selector": "stage_broke",
@@ -180,8 +180,8 @@ def test_an_incident_goes_by_the_id_and_start_that_people_were_told(files: Files
         "source": "pipeline",
     }
     files.note(incident_id="own", outcome="not_sent", **own)
-    assert files.value("open_incident", incident="told", severity="CRITICAL", **TARGET) == 1
-    assert files.value("open_incident_start_timestamp_seconds", incident="told", **TARGET) == 1772355600.0
+    assert files.value("open_incident", incident="known", severity="CRITICAL", **TARGET) == 1
+    assert files.value("open_incident_start_timestamp_seconds", incident="known", **TARGET) == 1772355600.0
     assert files.value("open_incident", incident="own", namespace="airflow") == 1
     files.record("OK")
     assert files.value("open_incident", namespace="trading-bots") is None
@@ -196,7 +196,7 @@ def test_two_targets_in_one_file_stay_apart(files: Files) -> None:
 
 
 def test_a_target_unheard_of_for_a_week_is_no_longer_known(files: Files) -> None:
-    """A target that was taken out of the configuration does not alert for ever."""
+    """A target that was taken out of the configuration does not alert indefinitely."""
     files.record("ERROR", at="2026-02-22T11:59:59Z")
     assert files.value("target_health", level="ERROR") is None
     files.record("ERROR", at="2026-02-22T12:00:01Z")
@@ -215,7 +215,7 @@ def test_a_line_that_is_no_health_record_changes_nothing(files: Files, line: dic
     assert files.value("target_health", level="WARN", **TARGET) == 1
 
 
-def test_runs_are_counted_by_exit_code_and_the_newest_is_told_in_full(files: Files) -> None:
+def test_runs_are_counted_by_exit_code_and_the_newest_is_shown_in_full(files: Files) -> None:
     """Counter a code; time, code and stage durations of the last run."""
     store = K8sPipelineRunStore(files.runs)
     for number, code in enumerate((0, 0, 2, 3)):
@@ -228,8 +228,8 @@ def test_runs_are_counted_by_exit_code_and_the_newest_is_told_in_full(files: Fil
     assert files.value("stage_duration_seconds", stage="monitor_jobs") == 4.5
 
 
-def test_notices_are_counted_by_outcome_and_cause_and_what_is_owed_is_told(files: Files) -> None:
-    """A failed one is owed until it is sent; a dry run sends nothing; one of two incidents is one notice."""
+def test_notices_are_counted_by_outcome_and_cause_and_those_pending_are_shown(files: Files) -> None:
+    """A failed one is pending until it is sent; a dry run sends nothing; one of two incidents is one notice."""
     for incident in ("a", "b"):
         files.note(incident_id=incident, outcome="owed", notice_id="n1")
     assert files.value("notices_owed") == 1
@@ -293,7 +293,7 @@ def test_korean_emoji_and_quotes_come_through(files: Files) -> None:
 
 
 @pytest.mark.servers
-def test_promtool_finds_nothing_to_mend(files: Files) -> None:
+def test_promtool_finds_nothing_to_fix(files: Files) -> None:
     """Names, types and help texts are as Prometheus' linter wants them."""
     if not shutil.which("promtool"):
         pytest.skip("promtool is missing: apt-get install prometheus")

@@ -97,9 +97,9 @@ def compare(columns: HistoryIndex, path: Path, where: TargetIdentity, since: flo
     chosen = plain.within(every, since, until)
     assert (columns.find(where.namespace, where.selector) is not None) == bool(every)
     compare_series(columns, where, chosen, (since, until), points)
-    told = columns.records(where, since, until, 3, 1)
-    assert told.total == len(chosen)
-    assert told.items == [as_record(record) for record in chosen[::-1][1:4]]
+    found = columns.records(where, since, until, 3, 1)
+    assert found.total == len(chosen)
+    assert found.items == [as_record(record) for record in chosen[::-1][1:4]]
     episodes = columns.episodes(where, since, until)
     naive = plain.episodes(every, since, until)
     plainly = ("started_at", "ended_at", "worst", "records")
@@ -214,7 +214,7 @@ def test_one_error_among_a_hundred_thousand_is_seen_at_every_zoom(path: Path) ->
         assert len(series.at) <= points
 
 
-def test_an_episode_tells_its_true_start_though_the_range_begins_later(path: Path) -> None:
+def test_an_episode_has_its_true_start_though_the_range_begins_later(path: Path) -> None:
     """Zooming in must not make an incident look younger; a silence of a week does not end it."""
     path.write_bytes(line("OK", at(0)) + line("WARN", at(5)) + line("ERROR", at(7 * 1440)) + line("OK", at(7 * 1441)))
     columns = HistoryIndex(path)
@@ -224,7 +224,7 @@ def test_an_episode_tells_its_true_start_though_the_range_begins_later(path: Pat
     assert columns.episodes(MINE, NOON + 8 * 86_400, math.inf) == []
 
 
-def test_a_record_that_has_no_time_is_told_of(path: Path) -> None:
+def test_a_record_that_has_no_time_is_noted(path: Path) -> None:
     """It can stand nowhere on an axis of time; that it is missing is said, with the place in the log."""
     path.write_bytes(line("ERROR", "yesterday") + b"torn{\n" + line("OK", at(0)))
     columns = HistoryIndex(path)
@@ -257,7 +257,7 @@ def test_a_place_in_a_file_that_was_replaced_is_no_record(path: Path) -> None:
 
 
 def test_a_line_written_over_in_its_place_is_read_afresh(path: Path) -> None:
-    """A hand that mends a file keeps its inode and its end."""
+    """A hand that fixes a file keeps its inode and its end."""
     path.write_bytes(line("ERROR", at(0)) + line("OK", at(5)) * 9)
     columns = HistoryIndex(path)
     columns.identities()

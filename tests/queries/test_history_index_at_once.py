@@ -48,10 +48,10 @@ def test_readers_in_threads_see_whole_answers_while_another_process_writes(tmp_p
             sums = sum(map(sum, (series.records_ok, series.records_warn, series.records_error)))
             if sums != series.total_records:
                 faults.append(f"{sums} records in the periods of {series.total_records}")
-            told = columns.records(MINE, -math.inf, math.inf, limit=1000)
-            if len(told.items) != told.total:
-                faults.append(f"{len(told.items)} records of {told.total}")
-            if any(record.run is None for record in told.items):
+            found = columns.records(MINE, -math.inf, math.inf, limit=1000)
+            if len(found.items) != found.total:
+                faults.append(f"{len(found.items)} records of {found.total}")
+            if any(record.run is None for record in found.items):
                 faults.append("a record without its run")
             for episode in columns.episodes(MINE, -math.inf, math.inf):
                 record = columns.record_at(episode.first)

@@ -25,7 +25,7 @@ def episode(start: int, end: int | None, worst: str = "WARN", records: int = 1) 
     )
 
 
-def told(name: str, start: int, end: int | None, severity: str = "WARN") -> LedgerIncident:
+def of_ledger(name: str, start: int, end: int | None, severity: str = "WARN") -> LedgerIncident:
     return LedgerIncident(
         id=name, started_at=at(start), over_at=None if end is None else at(end), is_open=end is None, severity=severity,
         cause=None, reasons={}, target=None, source="health", notices=[],
@@ -45,7 +45,7 @@ def lanes(draw: st.DrawFn) -> tuple[list[Episode], list[LedgerIncident]]:
 
     levels = st.sampled_from(["WARN", "ERROR"])
     episodes = [episode(start, end, draw(levels)) for start, end in spans()]
-    return episodes, [told(f"i{number}", start, end) for number, (start, end) in enumerate(spans())]
+    return episodes, [of_ledger(f"i{number}", start, end) for number, (start, end) in enumerate(spans())]
 
 
 @given(lanes())
@@ -64,17 +64,17 @@ def test_every_run_and_every_incident_is_there_once(both: tuple[list[Episode], l
 
 
 def test_a_short_recovery_stays_within_the_incident_that_the_ledger_held_open() -> None:
-    (one,) = join([episode(0, 10), episode(12, 20, "ERROR")], [told("a", 0, 25)])
+    (one,) = join([episode(0, 10), episode(12, 20, "ERROR")], [of_ledger("a", 0, 25)])
     assert (one.started_at, one.ended_at, one.worst, len(one.episodes)) == (at(0), at(25), "ERROR", 2)
 
 
 def test_what_no_planning_has_seen_stands_by_itself() -> None:
-    newest, oldest = join([episode(0, 10), episode(60, None)], [told("a", 0, 15)])
+    newest, oldest = join([episode(0, 10), episode(60, None)], [of_ledger("a", 0, 15)])
     assert (oldest.notified.id if oldest.notified else None, newest.notified) == ("a", None)
     assert newest.is_open
     assert newest.ended_at is None
 
 
 def test_an_incident_whose_records_retention_has_dropped_is_still_shown() -> None:
-    (one,) = join([], [told("a", 0, 15, "CRITICAL")])
+    (one,) = join([], [of_ledger("a", 0, 15, "CRITICAL")])
     assert (one.worst, one.ended_at, one.episodes) == ("ERROR", at(15), [])

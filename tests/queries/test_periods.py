@@ -45,7 +45,7 @@ def test_rows_stand_in_the_order_of_time_however_they_came(batches: list[list[in
 
 
 @given(st.integers(OLDEST, NEWEST), st.integers(OLDEST, NEWEST), st.integers(2, 5000))
-def test_at_most_so_many_stretches_cover_any_range(one: int, two: int, points: int) -> None:
+def test_at_most_so_many_periods_cover_any_range(one: int, two: int, points: int) -> None:
     """From one second to ten thousand years; and the next shorter length would have taken more."""
     first, last = sorted((one, two))
     seconds = periods.round_seconds(first, last, points)
@@ -86,8 +86,8 @@ def test_a_stretchs_worst_record_is_the_newest_of_the_worst(parts: list[list[tup
 
 
 @given(st.lists(st.integers(0, 2)))
-def test_runs_of_ill_rows_are_unbroken_and_all_there(health: list[int]) -> None:
-    """Each ill row lies in one run, no OK row in any, and no two runs touch."""
+def test_runs_of_failing_rows_are_unbroken_and_all_there(health: list[int]) -> None:
+    """Each failing row lies in one run, no OK row in any, and no two runs touch."""
     begin, end = periods.unbroken(_rows(list(range(len(health))), health=health))
     inside = [row for first, last in zip(begin, end, strict=True) for row in range(first, last)]
     assert inside == [row for row, level in enumerate(health) if level]

@@ -39,12 +39,12 @@ def record_a_run(folder: Path) -> None:
         "cause": CAUSE,
         "exit_code": 137,
     }
-    ill = K8sJobHealth("demo-worker-1", NAMESPACE, "FAILED", 0, 1, 0, HealthLevel.ERROR, **job)
+    failing = K8sJobHealth("demo-worker-1", NAMESPACE, "FAILED", 0, 1, 0, HealthLevel.ERROR, **job)
     store = K8sHealthHistoryStore(folder / "health.jsonl")
     store.append(K8sHealthSnapshot(NAMESPACE, SELECTOR, [], [], HealthLevel.OK, ago(60)))
     at = ago(1)
     store.append(
-        K8sHealthSnapshot(NAMESPACE, SELECTOR, [ill], [], HealthLevel.ERROR, at),
+        K8sHealthSnapshot(NAMESPACE, SELECTOR, [failing], [], HealthLevel.ERROR, at),
         run_id=f"{DAG_ID}/{RUN_ID}",
         target="차익",
     )

@@ -144,7 +144,7 @@ def test_a_range_is_asked_for_by_name_or_by_its_ends(folder, get):
 
 
 @pytest.mark.parametrize(
-    ("route", "params", "told"),
+    ("route", "params", "said"),
     [
         ("overview", {"range": "2w"}, "range: '2w' is not one of 1h, 24h, 7d, 30d"),
         ("series", TARGET | {"since": "soon"}, "since: 'soon' is not a timestamp; write one as"),
@@ -153,7 +153,7 @@ def test_a_range_is_asked_for_by_name_or_by_its_ends(folder, get):
         ("records", TARGET | {"limit": 0}, "limit: '0' is wrong: input should be greater than or equal to 1"),
         ("records", TARGET | {"offset": -1}, "offset: '-1' is wrong"),
         ("records", {"namespace": NAMESPACE}, "selector: is missing"),
-        ("jobs", TARGET | {"health": "ILL"}, "health: 'ILL' is wrong: input should be 'OK', 'WARN' or 'ERROR'"),
+        ("jobs", TARGET | {"health": "BAD"}, "health: 'BAD' is wrong: input should be 'OK', 'WARN' or 'ERROR'"),
         ("jobs", TARGET | {"sort": "age"}, "sort: 'age' is not one of health, name,"),
         ("session", {"namespace": NAMESPACE, "session_id": SESSION, "sort": "param.nope"}, "sort: 'param.nope'"),
         ("session", {"namespace": NAMESPACE, "session_id": SESSION, "order": "up"}, "order: 'up' is wrong"),
@@ -161,15 +161,15 @@ def test_a_range_is_asked_for_by_name_or_by_its_ends(folder, get):
         ("run", {"dag_id": DAG_ID}, "run_id: is missing"),
     ],
 )
-def test_a_wrong_parameter_is_named_with_what_would_be_right(folder, get, route, params, told):
+def test_a_wrong_parameter_is_named_with_what_would_be_right(folder, get, route, params, said):
     record_a_run(folder)
     answer = get(f"/api/v1/{route}", 422, **params).json()
     assert list(answer) == ["detail"]
-    assert answer["detail"].startswith(told)
+    assert answer["detail"].startswith(said)
 
 
 @pytest.mark.parametrize(
-    ("path", "params", "told"),
+    ("path", "params", "said"),
     [
         ("/api/v1/series", {"namespace": NAMESPACE, "selector": "app=no"}, "no target trading-bots 'app=no'"),
         ("/api/v1/jobs", {"namespace": "no", "selector": SELECTOR}, "no target no"),
@@ -179,9 +179,9 @@ def test_a_wrong_parameter_is_named_with_what_would_be_right(folder, get, route,
         ("/api/v2", {}, "Not Found"),
     ],
 )
-def test_what_is_not_known_is_said_in_a_sentence(folder, get, path, params, told):
+def test_what_is_not_known_is_said_in_a_sentence(folder, get, path, params, said):
     record_a_run(folder)
-    assert told in get(path, 404, **params).json()["detail"]
+    assert said in get(path, 404, **params).json()["detail"]
 
 
 def test_a_target_that_was_never_recorded_has_empty_lists(get):

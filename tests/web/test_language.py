@@ -31,7 +31,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)s")
         ("*", "en"),
     ],
 )
-def test_the_dearest_language_that_is_spoken_here_is_taken(header, expected):
+def test_the_preferred_language_of_those_here_is_chosen(header, expected):
     assert language.chosen(header) == expected
 
 

@@ -54,7 +54,7 @@ def test_with_nothing_recorded_the_overview_says_how_to_start(queries, get):
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "said"),
     [
         ("sessions", "No session was applied yet"),
         ("alerts", "No alert was decided on yet"),
@@ -62,11 +62,11 @@ def test_with_nothing_recorded_the_overview_says_how_to_start(queries, get):
         (TARGET, "NO RECORD"),
     ],
 )
-def test_with_nothing_recorded_every_page_says_so(queries, get, path, told):
-    assert told in Page(get(path).text).text
+def test_with_nothing_recorded_every_page_says_so(queries, get, path, said):
+    assert said in Page(get(path).text).text
 
 
-def test_an_ill_target_tells_its_health_in_words_and_a_shape(queries, get):
+def test_a_failing_target_shows_its_health_in_words_and_a_shape(queries, get):
     record(queries, "OK", minutes_ago=9, target="arbitrage")
     since = record(queries, "ERROR", minutes_ago=4, target="arbitrage", run_id="k8s_health_monitor/scheduled__1+00:00")
     page = Page(get("").text)
@@ -129,7 +129,7 @@ def test_a_target_without_jobs_is_idle_in_word_and_shape_and_no_green_ok(queries
     assert queries.target(NAMESPACE, SELECTOR).records(0, math.inf).items[0].idle
 
 
-def test_a_target_that_nobody_has_looked_at_lately_is_stale_and_never_ok(queries, get):
+def test_a_target_that_no_check_has_seen_lately_is_stale_and_never_ok(queries, get):
     record(queries, "OK", minutes_ago=300)
     text = Page(get("").text).text
     assert "STALE last seen OK" in text
@@ -191,12 +191,12 @@ def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(queries, get
     at = record(queries)
     LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
     text = Page(get(TARGET).text).text
-    for told in (
+    for said in (
         "FAILED on node-1", "oom_killed", "137", "1 min 30 sec", "MemoryError <b>", "only the end", "restarting <i>",
         "×3", "2 of 2 Jobs", "Not everything could be read: pods: 403",
         "container worker was OOM-killed (exit code 137)",
     ):  # fmt: skip
-        assert told in text, told
+        assert said in text, said
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_jobs_are_searched_and_sorted_by_the_address(queries, get, asked, names)
         assert "No Job fits the search." in html
 
 
-def test_an_unknown_sort_is_told_with_what_would_be_right(queries, get):
+def test_an_unknown_sort_is_named_with_what_would_be_right(queries, get):
     LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     assert "sort: &#39;colour&#39; is not one of health, name" in get(TARGET + "&sort=colour", status=422).text
 
@@ -261,8 +261,8 @@ def test_a_session_shows_its_progress_and_a_column_a_parameter(queries, get):
     apply_session(queries, "demo", ["SUCCEEDED", "FAILED", "RUNNING", "PENDING", "UNSEEN", "GONE"])
     assert "3 of 6 done" in Page(get("sessions").text).text
     text = Page(get(SESSION).text).text
-    for told in ("3 of 6 done", "1 succeeded", "1 failed", "1 running", "1 pending", "1 not seen yet", "lr", "0.01"):
-        assert told in text, told
+    for said in ("3 of 6 done", "1 succeeded", "1 failed", "1 running", "1 pending", "1 not seen yet", "lr", "0.01"):
+        assert said in text, said
 
 
 @pytest.mark.parametrize(("phases", "seconds"), [(["RUNNING", "FAILED"], "5"), (["SUCCEEDED", "FAILED"], "30")])
@@ -290,15 +290,15 @@ def test_a_message_is_shown_with_what_became_of_it(queries, get):
     )  # fmt: skip
     Ledger(queries.folder / "alerts-ledger.jsonl").append([line])
     text = Page(get("alerts").text).text
-    for told in ("1 entry", "CRITICAL", "nobody knows of it yet", "owed", "not yet: owed for", "arbitrage"):
-        assert told in text, told
+    for said in ("1 entry", "CRITICAL", "nobody knows of it yet", "pending", "not yet: pending for", "arbitrage"):
+        assert said in text, said
     assert "1 entry" in get(f"alerts?{TARGET.partition('?')[2]}").text
     assert "No entry fits these filters" in get("alerts?namespace=another").text
     html = get("alerts?outcome=sent").text
     assert "No entry fits these filters" in html
 
 
-def test_torn_lines_cost_themselves_and_are_told_of(queries, get):
+def test_torn_lines_cost_themselves_and_are_noted(queries, get):
     record(queries)
     with (queries.folder / "health.jsonl").open("ab") as file:
         file.write(b'{"timestamp": "2025-1\n\x00\x00\x00\n')
@@ -330,7 +330,7 @@ def test_zooming_out_doubles_the_range(queries, get):
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "said"),
     [
         ("target?namespace=n", 422, "selector: the address does not say it"),
         (TARGET + "&range=2w", 422, "range: '2w' is not one of"),
@@ -338,8 +338,8 @@ def test_zooming_out_doubles_the_range(queries, get):
         ("alert?ref=gone", 404, "There is nothing by this name"),
     ],
 )
-def test_what_cannot_be_shown_is_told_as_a_page(queries, get, path, status, told):
-    assert told in Page(get(path, status=status).text).text
+def test_what_cannot_be_shown_is_said_on_a_page(queries, get, path, status, said):
+    assert said in Page(get(path, status=status).text).text
 
 
 def test_korean_readers_read_korean(queries, get):

@@ -1,4 +1,4 @@
-"""Which stretch of time an address asks for."""
+"""Which period of time an address asks for."""
 
 import contextlib
 from datetime import UTC, datetime

@@ -26,7 +26,7 @@ def test_our_own_markup_stays_markup_and_a_strangers_does_not_become_it():
         (-5, 2, "0 sec"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_largest_units(seconds, most, words):
+def test_a_length_of_time_is_written_in_its_largest_units(seconds, most, words):
     assert wording.length(seconds, "en", most) == words
 
 
@@ -39,7 +39,7 @@ def test_lengths_and_numbers_speak_the_readers_language():
     ("text", "words"),
     [("2025-11-16T19:00:00+09:00", "2025-11-16 10:00:00 UTC"), ("yesterday", "yesterday")],
 )
-def test_an_instant_is_told_in_utc_and_what_is_none_as_it_stands(text, words):
+def test_a_time_is_written_in_utc_and_what_is_none_as_it_stands(text, words):
     assert wording.stamp(text) == words
 
 

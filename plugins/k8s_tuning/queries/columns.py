@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints: TypeAlias = npt.NDArray[np.int64]
-Places: TypeAlias = npt.NDArray[np.intp]
+Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 # In a column of counts: less than any count, so that a record that has one goes before it.
@@ -53,7 +53,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.at)
 
-    def __getitem__(self, chosen: slice | Places) -> Rows:
+    def __getitem__(self, chosen: slice | Indices) -> Rows:
         return Rows(**{name: column[chosen] for name, column in vars(self).items()})
 
     def put(self, begin: int, rows: Rows) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from k8s_tuning.queries import times
-from k8s_tuning.queries.columns import UNKNOWN, GrowingRows, Places, Rows
+from k8s_tuning.queries.columns import UNKNOWN, GrowingRows, Indices, Rows
 from k8s_tuning.queries.view_models import Level
 from k8s_tuning.stages.health.evaluate import HealthLevel
 from k8s_tuning.stages.history.record import Line, read_block, read_line
@@ -78,7 +78,7 @@ def run_hash(run_id: str | None) -> int:
     return hash(run_id)
 
 
-def _rows(history: HistoryRows, lines: list[Line], offsets: Places, lengths: Places) -> Rows:
+def _rows(history: HistoryRows, lines: list[Line], offsets: Indices, lengths: Indices) -> Rows:
     counts = np.array([line.counts() or _NO_COUNTS for line in lines], np.int64)
     return Rows(
         at=times.read([line.timestamp for line in lines]),

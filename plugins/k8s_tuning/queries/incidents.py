@@ -54,7 +54,7 @@ class JoinedIncident:
 
     @property
     def severity(self) -> str:
-        """The worst of what was told and of what was recorded."""
+        """The worst of what the ledger says and of what was recorded."""
         if self.worst == "ERROR":
             return IncidentSeverity.CRITICAL.value
         return self.notified.severity if self.notified else IncidentSeverity.WARN.value

@@ -24,7 +24,7 @@ SORTS: dict[str, Callable[[Job], Any]] = {
 
 
 def jobs_of(
-    look: TargetLook | None,
+    snapshot: TargetLook | None,
     *,
     q: str | None = None,
     health: str | None = None,
@@ -39,11 +39,11 @@ def jobs_of(
 
     InputError for an unknown `sort` or `order`.
     """
-    if look is None:
+    if snapshot is None:
         return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[])
-    found = paging.search(look.jobs, q, _text)
+    found = paging.search(snapshot.jobs, q, _text)
     chosen = [
-        job_row(job, look.timestamp)
+        job_row(job, snapshot.timestamp)
         for job in found
         if health in (None, str(job.health))
         and phase in (None, job.phase)
@@ -52,17 +52,17 @@ def jobs_of(
     # By name first: Jobs that are alike in what is sorted by stand in the order of their names.
     ordered = paging.sort(paging.sort(chosen, "name", "asc", SORTS), sort, order, SORTS)
     return Jobs(
-        at=look.timestamp,
-        run=run_ref(look.run_id),
-        total=len(look.jobs) if look.jobs_listed else None,
+        at=snapshot.timestamp,
+        run=run_ref(snapshot.run_id),
+        total=len(snapshot.jobs) if snapshot.jobs_listed else None,
         matching=len(chosen),
-        errors=list(look.errors),
+        errors=list(snapshot.errors),
         items=ordered[offset : offset + limit],
     )
 
 
 def job_row(job: JobLook, at: str) -> Job:
-    """One Job; its seconds are up to `at`, the look's time, while it runs."""
+    """One Job; its seconds are up to `at`, the snapshot's time, while it runs."""
     return Job(
         name=job.job_name,
         health=job.health.value,

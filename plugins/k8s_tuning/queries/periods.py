@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries.columns import Ints, Places, Rows
+from k8s_tuning.queries.columns import Indices, Ints, Rows
 
 _SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -24,16 +24,16 @@ ROUND_SECONDS = (
 class Periods:
     """What is said of each period that has records: `begin`, the place of its first row, and its `worst_row`."""
 
-    begin: Places
+    begin: Indices
     worst: npt.NDArray[np.int8]
-    worst_row: Places
+    worst_row: Indices
     counts: tuple[Ints, Ints, Ints]
 
 
 def round_seconds(first: int, last: int, points: int) -> int:
-    """The shortest round length of which at most `points` cover both instants, each begun at a multiple of it in UTC.
+    """The shortest round length of which at most `points` cover both times, each begun at a multiple of it in UTC.
 
-    InputError for fewer than 2: two instants may lie on either side of a multiple of any length.
+    InputError for fewer than 2: two times may lie on either side of a multiple of any length.
     """
     if points < 2:
         raise InputError(f"points: {points} is below 2")
@@ -42,7 +42,7 @@ def round_seconds(first: int, last: int, points: int) -> int:
     )
 
 
-def aligned(rows: Rows, seconds: int) -> tuple[Ints, Places]:
+def aligned(rows: Rows, seconds: int) -> tuple[Ints, Indices]:
     """When each period of so many seconds that has rows begins, in microseconds, and the place of its first row."""
     step = seconds * _SECOND
     edges = np.arange(rows.at[0] // step, rows.at[-1] // step + 1) * step
@@ -51,7 +51,7 @@ def aligned(rows: Rows, seconds: int) -> tuple[Ints, Places]:
     return edges[is_held], begin[is_held]
 
 
-def sum_up(rows: Rows, begin: Places) -> Periods:
+def sum_up(rows: Rows, begin: Indices) -> Periods:
     """Of each period, which reaches to the next one's first row: its worst health, its worst record, its counts."""
     counts = [np.add.reduceat(rows.health == level, begin, dtype=np.int64) for level in range(3)]
     return Periods(
@@ -62,7 +62,7 @@ def sum_up(rows: Rows, begin: Places) -> Periods:
     )
 
 
-def worst_rows(rows: Rows, begin: Places) -> Places:
+def worst_rows(rows: Rows, begin: Indices) -> Indices:
     """The place of each period's record with the most Jobs in ERROR, then in WARN; the newest of such."""
     lengths = np.diff(begin, append=len(rows))
     most = np.maximum.reduceat(rows.error, begin)
@@ -77,11 +77,11 @@ def worst_rows(rows: Rows, begin: Places) -> Places:
     return found
 
 
-def unbroken(rows: Rows) -> tuple[Places, Places]:
+def unbroken(rows: Rows) -> tuple[Indices, Indices]:
     """The runs of non-OK rows: the place of each one's first row, and of the first OK row after it (or the end)."""
-    is_ill = rows.health > 0
-    changes = np.flatnonzero(is_ill[1:] != is_ill[:-1]) + 1
-    edges = np.concatenate((np.zeros(int(is_ill[:1].sum()), np.intp), changes))
+    is_failing = rows.health > 0
+    changes = np.flatnonzero(is_failing[1:] != is_failing[:-1]) + 1
+    edges = np.concatenate((np.zeros(int(is_failing[:1].sum()), np.intp), changes))
     if len(edges) % 2:
         edges = np.append(edges, len(rows))
     return edges[::2], edges[1::2]

@@ -25,7 +25,7 @@ SORTS: dict[str, Callable[[SessionJobRow], Any]] = {
 
 
 def session_row(session: TuningSession) -> SessionRow:
-    """A session's progress, as last seen. A Job that no look has told anything of yet is `unseen`."""
+    """A session's progress, as last seen. A Job that no check has seen yet is `unseen`."""
     counts = Counter(_PHASES.get(job.phase, "unseen") for job in session.jobs)
     starts = [job.started_at for job in session.jobs if job.started_at]
     ends = [job.ended_at for job in session.jobs if job.ended_at]

@@ -24,7 +24,10 @@ class RunRef(ViewModel):
 
 
 class NoticeBrief(ViewModel):
-    """What became of one message to one channel. `outcome`: owed, sent, failed (still owed), dry_run, superseded."""
+    """What became of one message to one channel.
+
+    `outcome`: `owed` (pending), sent, failed (still pending), dry_run, superseded.
+    """
 
     notice_id: str
     receiver: str
@@ -258,7 +261,7 @@ class SessionRow(ViewModel):
     pending: int
     gone: int
     unseen: int
-    seconds: float | None = Field(description="From the first start to the last end, or to the last look.")
+    seconds: float | None = Field(description="From the first start to the last end, or to the last check.")
 
 
 class Sessions(ViewModel):
@@ -282,8 +285,8 @@ class Session(ViewModel):
 class AlertRow(ViewModel):
     """One message to one channel, or one decision against one.
 
-    `outcome`: owed, sent, failed (still owed), dry_run, superseded, already_sent, or not_sent. `ref`: asks for the
-    whole entry.
+    `outcome`: `owed` (pending), sent, failed (still pending), dry_run, superseded, already_sent, or not_sent. `ref`: asks
+    for the whole entry.
     """
 
     ref: str

@@ -81,7 +81,7 @@ TargetDep = Annotated[TargetQueries, Depends(_target)]
 
 router = APIRouter(
     prefix="/api/v1",
-    # `Gate` is what refuses; these tell the schema's readers what it takes.
+    # `Gate` is what refuses; these say it to the schema's readers.
     dependencies=[
         Depends(
             HTTPBearer(auto_error=False, scheme_name="token", description="A token of Airflow's POST /auth/token.")
@@ -201,7 +201,7 @@ def alerts(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> view_models.Alerts:
-    """Entries of the alerts' ledger, newest first: what was pending for whom, why, and when it went out."""
+    """Entries of the alerts' ledger, newest first: what was decided for which channel, why, and when it was sent."""
     return queries.ledger.alerts(
         since=asked.since if asked else None, until=asked.until if asked else None, target=target, channel=channel,
         decision=decision, outcome=outcome, namespace=namespace, selector=selector, cluster=cluster, q=q, run_id=run_id,

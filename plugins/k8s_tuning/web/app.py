@@ -25,7 +25,7 @@ _STATUS: dict[type[Exception], int] = {InputError: 422, RequestValidationError: 
 def create_app(folder: str | Path, targets_file: str | Path) -> Gate:
     """The application over the files of one folder; keep one a process.
 
-    Whoever it answers has passed `Gate`. What goes wrong is told in a sentence: as JSON below /api, else as a page.
+    Whoever it answers has passed `Gate`. What goes wrong is answered in a sentence: as JSON below /api, else as a page.
     """
     app = FastAPI(
         title="k8s_tuning health page",
@@ -43,7 +43,7 @@ def create_app(folder: str | Path, targets_file: str | Path) -> Gate:
     app.add_api_route("/api/v1/docs", _documentation, include_in_schema=False)
     app.mount("/static", Assets())
     for kind in (InputError, RequestValidationError, StoreError, HTTPException, Exception):
-        app.add_exception_handler(kind, _told)
+        app.add_exception_handler(kind, _answer_to)
     return Gate(app)
 
 
@@ -53,7 +53,7 @@ def _documentation(request: Request) -> Response:
     return rendering.answer(request, "api.html", schema=app.openapi())
 
 
-def _told(request: Request, error: Exception) -> Response:
+def _answer_to(request: Request, error: Exception) -> Response:
     headers = None
     if isinstance(error, HTTPException):
         status, text, headers = error.status_code, error.detail, error.headers

@@ -11,7 +11,7 @@ from k8s_tuning.queries.view_models import Incident, SessionRow, StripCell
 
 WIDTH = 1000
 STRIP_HEIGHT = 24
-# A mark is told by its height as well as by its colour.
+# A mark is recognized by its height as well as by its colour.
 _HEIGHTS = {"IDLE": 4, "OK": 10, "WARN": 17, "ERROR": 24}
 _NARROWEST = 4.0
 

@@ -1,4 +1,4 @@
-"""Who may look at the health page: whom Airflow lets read the task logs of every DAG of this package.
+"""Who may see the health page: whom Airflow lets read the task logs of every DAG of this package.
 
 The page shows pods' log lines and messages as sent, as these DAGs' task logs do; so it asks for that right, of every
 DAG that writes what the page reads, by name. A view mixes the records of all of them, so that a request's `dag_id`
@@ -84,7 +84,7 @@ class Gate:
 def require_rights(user: BaseUser) -> None:
     """HTTPException 403 for a user who may not read the task logs of every one of DAG_IDS."""
     teams = DagModel.get_dag_id_to_team_name_mapping(list(DAG_IDS))
-    may_look = get_auth_manager().batch_is_authorized_dag(
+    may_read = get_auth_manager().batch_is_authorized_dag(
         [
             {
                 "method": "GET",
@@ -95,13 +95,13 @@ def require_rights(user: BaseUser) -> None:
         ],
         user=user,
     )
-    if not may_look:
+    if not may_read:
         raise HTTPException(403, f"the health page needs the right to read the task logs of {', '.join(DAG_IDS)}")
 
 
 def _refusal(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
         login = escape(get_auth_manager().get_url_login(next_url=str(request.url)))
-        told = f'The health page needs Airflow\'s login: <a href="{login}">sign in</a>.'
-        return HTMLResponse(f"<!doctype html><title>401</title><p>{told}", 401)
+        body = f'The health page needs Airflow\'s login: <a href="{login}">sign in</a>.'
+        return HTMLResponse(f"<!doctype html><title>401</title><p>{body}", 401)
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

@@ -22,7 +22,7 @@ def languages() -> tuple[str, ...]:
 
 
 def chosen(accept_language: str) -> str:
-    """The language for an Accept-Language header (RFC 9110, 12.5.4): the dearest that is spoken here, else English."""
+    """The language for an Accept-Language header (RFC 9110, 12.5.4): the preferred one of those here, else English."""
     wishes = []
     for position, part in enumerate(accept_language.split(",")):
         tag, _, weight = part.partition(";")

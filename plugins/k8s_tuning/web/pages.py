@@ -56,7 +56,7 @@ def target(request: Request) -> Response:
     notes: list[str] = []
     row = found.row(ranges.named_seconds(None), timestamps.now(), notes)
     span = _range(request, found)
-    since, until = wording.instant(span.since), wording.instant(span.until)
+    since, until = wording.timestamp(span.since), wording.timestamp(span.until)
     asked |= {"range": span.name} if span.name in ranges.NAMED else {"since": since}
     asked |= {"until": until} if span.name is None else {}
     return rendering.answer(
@@ -206,4 +206,4 @@ def _wider(span: Range) -> dict[str, str] | None:
     if span.name == "all":
         return None
     until = min(span.until + span.seconds / 2, time.time())
-    return {"since": wording.instant(until - 2 * span.seconds), "until": wording.instant(until)}
+    return {"since": wording.timestamp(until - 2 * span.seconds), "until": wording.timestamp(until)}

@@ -38,8 +38,8 @@ def parse(name: str | None, since: str | None, until: str | None, now: float) ->
     if name or not (since or until):
         name = name or DEFAULT
         return Range(now - named_seconds(name), now, name)
-    end = _instant("until", until) if until else now
-    begin = _instant("since", since) if since else end - NAMED[DEFAULT]
+    end = _seconds("until", until) if until else now
+    begin = _seconds("since", since) if since else end - NAMED[DEFAULT]
     if begin >= end:
         raise InputError(f"since: must lie before until, which is {_text(end)}; {_text(begin)} does not")
     if end - begin > LONGEST_DAYS * 86_400:
@@ -55,7 +55,7 @@ def named_seconds(name: str | None) -> float:
         raise InputError(f"range: {name!r} is not one of {', '.join(NAMED)}") from None
 
 
-def _instant(parameter: str, text: str) -> float:
+def _seconds(parameter: str, text: str) -> float:
     try:
         return timestamps.to_datetime(text).timestamp()
     except InputError as error:
@@ -64,5 +64,5 @@ def _instant(parameter: str, text: str) -> float:
         raise InputError(f"{parameter}: {error}{hint}") from error
 
 
-def _text(instant: float) -> str:
-    return timestamps.to_text(datetime.fromtimestamp(instant, UTC))
+def _text(seconds: float) -> str:
+    return timestamps.to_text(datetime.fromtimestamp(seconds, UTC))

@@ -62,9 +62,9 @@ def answer(request: Request, template: str, code: int = 200, **context: Any) -> 
     return HTMLResponse(body, code, {"Content-Language": spoken, "Vary": "Accept-Language, Cookie"})
 
 
-def problem(request: Request, status: int, told: str) -> HTMLResponse:
-    """A page that says why there is no other: with 404 `told` is what was asked for, else what was wrong."""
-    return answer(request, "problem.html", status, told=told, status=status)
+def problem(request: Request, status: int, detail: str) -> HTMLResponse:
+    """A page that says why there is no other: with 404 `detail` is what was asked for, else what was wrong."""
+    return answer(request, "problem.html", status, detail=detail, status=status)
 
 
 def page_number(text: str | None) -> int:
@@ -96,7 +96,7 @@ def _environment(spoken: str) -> jinja2.Environment:
         "length_of": length_of,
         "ago": lambda seconds: wording.length(seconds, spoken, most=1 if seconds < _HOUR else 2),
         "since": lambda later, earlier: length_of(timestamps.seconds_between(earlier, later)),
-        "instant": wording.instant,
+        "timestamp": wording.timestamp,
         "field": lambda text: text.removesuffix("Z"),
         "strip": drawing.strip,
         "strip_counts": drawing.strip_counts,
@@ -118,9 +118,9 @@ def _words(_: Callable[[str], str]) -> dict[str, dict[str, str]]:
         },
         "level_words": {"STALE": _("STALE"), "NEVER": _("NO RECORD"), "IDLE": _("idle, no Jobs")},
         "outcome_words": {
-            "owed": _("owed"),
+            "owed": _("pending"),
             "sent": _("sent"),
-            "failed": _("failed, still owed"),
+            "failed": _("failed, still pending"),
             "dry_run": _("dry run, only shown"),
             "superseded": _("superseded"),
             "already_sent": _("already sent"),

@@ -1,4 +1,4 @@
-"""Values as a reader sees them: instants, lengths of time, numbers, and text from strangers. Pure."""
+"""Values as a reader sees them: times, lengths of time, numbers, and text from outside. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stamp(text: str) -> str:
         return text
 
 
-def instant(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
     """Seconds since the epoch as a timestamp."""
     return timestamps.to_text(datetime.fromtimestamp(seconds, UTC))
 

@@ -19,17 +19,17 @@
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /** The stretches that something is known of: [from, to, index]. One ends where the next begins, or where it is stale. */
-  const stretches = (told) => {
-    const hold = Math.max(told.seconds, told.gap_seconds);
-    const end = Math.min(Date.parse(told.until), Date.now()) / 1000;
-    return told.at.map((from, i) => {
-      const next = i + 1 < told.at.length ? told.at[i + 1] : Math.max(end, from);
-      return [from, next - from > hold ? from + (told.seconds || hold) : next, i];
+  /** The periods that something is known of: [from, to, index]. One ends where the next begins, or where it is stale. */
+  const periods = (known) => {
+    const hold = Math.max(known.seconds, known.gap_seconds);
+    const end = Math.min(Date.parse(known.until), Date.now()) / 1000;
+    return known.at.map((from, i) => {
+      const next = i + 1 < known.at.length ? known.at[i + 1] : Math.max(end, from);
+      return [from, next - from > hold ? from + (known.seconds || hold) : next, i];
     });
   };
 
-  // WARN and ERROR are told by stripes too, not by colour alone.
+  // WARN and ERROR are recognized by stripes too, not by colour alone.
   const patterns = new Map();
   const fill = (context, level) => {
     if (level === "OK") return color("soft-ok");
@@ -59,15 +59,15 @@
     return level && `repeating-linear-gradient(${level === "WARN" ? 0 : 135}deg, ${paint} 0 3px, ${stripe} 3px 4px)`;
   };
 
-  /** Draws a bar for each stretch; `bars(i)` gives [from, to, level] in the y scale's values. */
+  /** Draws a bar for each period; `bars(i)` gives [from, to, level] in the y scale's values. */
   const drawer = (bars) => (plot) => {
     const { ctx: context, bbox } = plot;
     context.save();
     context.beginPath();
     context.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     context.clip();
-    // The ill ones last: where pixels are shared, nothing covers an ERROR.
-    const all = stretches(series).flatMap(([from, to, i]) => bars(i).map(([low, high, level]) => [from, to, low, high, level]));
+    // The failing ones last: where pixels are shared, nothing covers an ERROR.
+    const all = periods(series).flatMap(([from, to, i]) => bars(i).map(([low, high, level]) => [from, to, low, high, level]));
     all.sort((a, b) => LEVELS.indexOf(a[4]) - LEVELS.indexOf(b[4]));
     for (const [from, to, low, high, level] of all) {
       // Whole pixels: neighbours meet without a seam, and what is short is still seen, at the newest end too.

@@ -1,7 +1,7 @@
 // Refreshing what is live, and the link to this view. Without scripts every page still works.
 (() => {
   "use strict";
-  const told = document.getElementById("told");
+  const message = document.getElementById("message");
   let isPaused = false;
   let lastRead = document.querySelector("#read time")?.dateTime ?? "";
 
@@ -24,12 +24,12 @@
   copyButton.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(address());
-      told.textContent = copyButton.dataset.done;
+      message.textContent = copyButton.dataset.done;
     } catch {
       // Clipboards are only for pages behind TLS: let the reader copy it by hand.
       const field = Object.assign(document.createElement("input"), { readOnly: true, value: address() });
       field.setAttribute("aria-label", copyButton.dataset.failed);
-      told.replaceChildren(`${copyButton.dataset.failed} `, field);
+      message.replaceChildren(`${copyButton.dataset.failed} `, field);
       field.select();
     }
   });
@@ -73,16 +73,16 @@
     try {
       const response = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (response.status === 401 || response.status === 403) {
-        told.textContent = told.dataset.signedOut;
+        message.textContent = message.dataset.signedOut;
         return;
       }
       if (!response.ok) throw new Error(String(response.status));
       fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     } catch {
-      told.textContent = told.dataset.lost.replace("{time}", lastRead.replace("T", " ").replace("Z", " UTC"));
+      message.textContent = message.dataset.lost.replace("{time}", lastRead.replace("T", " ").replace("Z", " UTC"));
       return;
     }
-    if (told.textContent !== copyButton.dataset.done && !told.firstElementChild) told.textContent = "";
+    if (message.textContent !== copyButton.dataset.done && !message.firstElementChild) message.textContent = "";
     if (regions(fresh) !== regions(document) && !document.activeElement?.matches("input, select")) {
       location.reload(); // the first record brings charts where there were none
       return;

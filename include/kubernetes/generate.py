@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from k8s_tuning.alerts.decision import duration
+from k8s_tuning.alerts.judge import duration
 from k8s_tuning.stages.targets import VERY_STALE, load_targets
 
 HERE = Path(__file__).resolve().parent

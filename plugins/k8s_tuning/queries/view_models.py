@@ -285,8 +285,8 @@ class Session(ViewModel):
 class AlertRow(ViewModel):
     """One message to one channel, or one decision against one.
 
-    `outcome`: `owed` (pending), sent, failed (still pending), dry_run, superseded, already_sent, or not_sent. `ref`: asks
-    for the whole entry.
+    `outcome`: `owed` (pending), sent, failed (still pending), dry_run, superseded, already_sent, or not_sent. `ref`:
+    asks for the whole entry.
     """
 
     ref: str

@@ -40,7 +40,7 @@ def run() -> list[dict[str, Any]]:
                 f"the last {LAST} of {RECORDS:,} records, beside of {RECORDS // 1000:,}", of_long, of_short, 1.5
             ),
             measure.row(f"summary of {RECORDS:,} records, recorded by the store, beside DuckDB", recorded, peer, 1.0),
-            measure.row(f"summary of {RECORDS:,} records, cold, beside DuckDB", cold, peer, 1.2),
+            measure.row(f"summary of {RECORDS:,} records, cold, beside DuckDB", cold, peer, 3.0),
         ]
 
 

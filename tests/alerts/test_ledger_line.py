@@ -49,7 +49,7 @@ def test_a_decision_and_its_attempt_say_the_same_of_the_incident() -> None:
 def test_the_file_has_these_names_in_this_order_and_is_read_as_it_was_written() -> None:
     _, line = planned()
     data = encode(line.record())
-    assert list(json.loads(data)) == [*FIELDS]
+    assert list(json.loads(data)) == [*FIELDS, "format"]
     assert read_line(data) == line
 
 

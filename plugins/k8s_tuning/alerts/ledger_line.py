@@ -13,7 +13,7 @@ from k8s_tuning.alerts.notice import Notice, NoticeItem, Outcome, Status
 from k8s_tuning.alerts.reason import Result
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sIncident
-from k8s_tuning.storage.jsonl import PADDING, BrokenLines
+from k8s_tuning.storage.jsonl import FORMAT, PADDING, BrokenLines, Format, not_read
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts.decision import Decision
@@ -59,6 +59,7 @@ class LedgerLine(msgspec.Struct, gc=False):
     incident: Any = None
     message: Any = ""
     cluster: str | None = None
+    format: Format = FORMAT
 
     @classmethod
     def decided(cls, one: Decision, at: str, run_id: str, notice_id: str = "", *, dry_run: bool = False) -> LedgerLine:
@@ -174,5 +175,5 @@ def read_block(block: bytes, offset: int, broken: BrokenLines) -> Iterator[tuple
         if line is not None:
             yield line, offset, len(data)
         elif data.strip(PADDING):
-            broken.note(offset, "not a line of the ledger")
+            broken.note(offset, not_read(data, "a line of the ledger"))
         offset += len(data) + 1

@@ -21,11 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import jsonl, locks
-from k8s_tuning.storage.jsonl import decode, encode
+from k8s_tuning.storage.jsonl import decode, decode_any, encode
 from k8s_tuning.storage.lines import LineFile, close
 
 log = logging.getLogger(__name__)
@@ -47,7 +45,7 @@ class Kind:
 
     def is_one(self, line: bytes) -> bool:
         """Whether a line is of this kind."""
-        record = decode(line)
+        record = decode_any(line)  # a newer format's too: during an upgrade both are written
         return record is not None and self.fields <= record.keys()
 
 
@@ -77,7 +75,7 @@ class AppendLog(LineFile):
         """
         self.check()
         line = encode(record)
-        stored: dict[str, Any] = orjson.loads(line)
+        stored: dict[str, Any] = decode(line) or {}
         with self._locked(), self.naming_faults("written to"):
             for _ in range(_ATTEMPTS):
                 descriptor = self._open_for_append()

@@ -7,8 +7,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import orjson
 
 from k8s_tuning.errors import InputError
@@ -25,10 +26,17 @@ _LOGGED_BROKEN_LINES = 5
 PADDING = b"\0 \t\r"
 
 
+# Of the lines that are written, in each one's field `format`. Lines of versions before it have none, and are read as 1.
+# Raised where a reader of the version before would misread a line; a field that is only new needs none.
+FORMAT = 1
+# The field's type in a struct that reads lines: a line of a newer format is then none.
+Format = Annotated[int, msgspec.Meta(le=FORMAT)]
+
+
 def encode(record: Mapping[str, Any]) -> bytes:
     """A record as its line, newline included: UTF-8, little escaped; InputError where it cannot be."""
     try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        text = json.dumps({**record, "format": FORMAT}, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"this record cannot be written as JSON: {error}") from error
     # "replace": a lone surrogate (from a file name or a log) has no UTF-8 form.
@@ -39,7 +47,32 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
-    """A line as its record, None where it holds no JSON object. What is not UTF-8 in it is U+FFFD."""
+    """A line as its record, without its format; None where it holds no JSON object, or one of a newer format.
+
+    What is not UTF-8 in it is U+FFFD.
+    """
+    record = decode_any(line)
+    if record is None or _is_newer(record):
+        return None
+    record.pop("format", None)
+    return record
+
+
+def not_read(line: bytes, kind: str) -> str:
+    """Why a line was not read as what `kind` says (`a health record`)."""
+    record = decode_any(line)
+    if record is not None and _is_newer(record):
+        return f"written by a newer k8s-tuning, in format {record['format']}; this one reads {FORMAT}: upgrade it"
+    return f"not {kind}"
+
+
+def _is_newer(record: Mapping[str, Any]) -> bool:
+    version = record.get("format", FORMAT)
+    return isinstance(version, int) and version > FORMAT
+
+
+def decode_any(line: bytes) -> dict[str, Any] | None:
+    """As `decode`, of whatever format."""
     data = line.strip(PADDING)
     try:
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from k8s_tuning.errors import StoreError
 from k8s_tuning.storage import jsonl
-from k8s_tuning.storage.jsonl import BrokenLines, decode
+from k8s_tuning.storage.jsonl import BrokenLines, decode, not_read
 
 
 class LineFile:
@@ -32,7 +32,7 @@ class LineFile:
             if record is not None:
                 yield record
             elif line.strip():
-                broken.note(offset, "not a JSON object")
+                broken.note(offset, not_read(line, "a JSON object"))
         broken.sum_up()
 
     def oldest_first(self) -> Iterator[dict[str, Any]]:
@@ -45,7 +45,7 @@ class LineFile:
                 if record is not None:
                     yield record
                 elif line.strip():
-                    broken.note(offset, "not a JSON object")
+                    broken.note(offset, not_read(line, "a JSON object"))
                 offset += len(line) + 1
         broken.sum_up()
 

@@ -12,7 +12,7 @@ import msgspec
 from k8s_tuning import timestamps
 from k8s_tuning.choices import chosen, fill
 from k8s_tuning.stages.health.level import HealthLevel
-from k8s_tuning.storage.jsonl import PADDING, BrokenLines
+from k8s_tuning.storage.jsonl import FORMAT, PADDING, BrokenLines, Format, not_read
 
 T = TypeVar("T")
 
@@ -91,6 +91,7 @@ class Line(msgspec.Struct, gc=False):
     look: msgspec.Raw = _ABSENT
     failing_jobs: msgspec.Raw = _ABSENT
     cluster: Any = None
+    format: Format = FORMAT
 
     def identity(self) -> tuple[str, str, str | None, str | None]:
         """Namespace, selector, name and cluster: what a TargetIndex finds the target by."""
@@ -180,7 +181,7 @@ def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
         if record is not None:
             records.append(record)
         elif line.strip():
-            broken.note(offset, "not a health record")
+            broken.note(offset, not_read(line, "a health record"))
         offset += len(line) + 1
     return records
 

@@ -20,7 +20,7 @@ from k8s_tuning.stages.history.retention import RetentionPolicy, RetentionResult
 from k8s_tuning.stages.history.state import HistoryState, TargetHistory, read_state, state_reader, summary_of
 from k8s_tuning.stages.target_identity import TargetIndex
 from k8s_tuning.storage.append_log import AppendLog, Kind
-from k8s_tuning.storage.jsonl import BrokenLines, encode
+from k8s_tuning.storage.jsonl import BrokenLines, encode, not_read
 
 __all__ = [
     "K8sHealthHistoryRecord",
@@ -135,7 +135,7 @@ class K8sHealthHistoryStore:
             line = read_line(data)
             if line is None:
                 if data.strip():
-                    broken.note(offset, "not a health record")
+                    broken.note(offset, not_read(data, "a health record"))
             elif of is not None and index.find(*line.identity()) is not wanted:
                 continue
             elif namespace in (None, line.namespace) and selector in (None, line.selector):

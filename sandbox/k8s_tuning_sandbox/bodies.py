@@ -17,7 +17,7 @@ _JSON, _YAML, _PROTOBUF = "application/json", "application/yaml", "application/v
 
 
 async def raw_body(request: Request) -> bytes:
-    """The body; Refusal 413 where it is larger than a server takes."""
+    """The body; Refusal 413 where it is larger than a server accepts."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

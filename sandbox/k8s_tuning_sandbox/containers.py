@@ -37,14 +37,14 @@ def _init(container: Object, state: Object, phase: str) -> Object:
     """An init container has done its work before the others start; a native sidecar runs as long as they do."""
     if container.get("restartPolicy") == "Always":
         runs = phase == "Running"
-        own = {"running": {"startedAt": _instant(state)}} if runs else _stopped(state, 137 if phase == "Failed" else 0)
+        own = {"running": {"startedAt": _started(state)}} if runs else _stopped(state, 137 if phase == "Failed" else 0)
         return {**_container(container, own if "waiting" not in state or runs else state, {}, 0), "started": runs}
     done = {
         "terminated": {
             "exitCode": 0,
             "reason": "Completed",
-            "startedAt": _instant(state),
-            "finishedAt": _instant(state),
+            "startedAt": _started(state),
+            "finishedAt": _started(state),
         }
     }
     return {**_container(container, done, {}, 0), "ready": True, "started": False}
@@ -55,8 +55,8 @@ def _stopped(state: Object, code: int) -> Object:
     return {"terminated": {**ended, "exitCode": code, "reason": "Error" if code else "Completed"}}
 
 
-def _instant(state: Object) -> str | None:
+def _started(state: Object) -> str | None:
     for found in state.values():
-        instant: str | None = found.get("startedAt")
-        return instant
+        started: str | None = found.get("startedAt")
+        return started
     return None

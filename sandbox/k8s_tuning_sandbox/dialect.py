@@ -28,7 +28,7 @@ class Dialect:
     # The Job controller.
     plan: Callable[[Situation], Plan]
     tracks_pods: bool  # a finalizer keeps each pod until it is counted, and a pod that is deleted ends before it goes
-    failures_delay_counting: bool  # a retry waits because the controller looks at the failed pod later
+    failures_delay_counting: bool  # a retry waits because the controller reads the failed pod later
     # What is written into objects.
     label_prefixes: tuple[str, ...]  # of a Job's pods: controller-uid and job-name; the selector has the first
     job_defaults: Mapping[str, Any]

@@ -65,7 +65,7 @@ def causes(job: Object) -> Iterator[Cause]:
 
 
 def warnings(job: Object) -> Iterator[str]:
-    """What a server of today takes and warns of."""
+    """What a server of today accepts and warns of."""
     if why := dns_label_problem(job["metadata"].get("name", "")):
         yield (
             "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior;"

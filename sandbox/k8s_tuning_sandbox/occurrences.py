@@ -15,7 +15,7 @@ Object = Mapping[str, Any]
 
 
 class Recorder:
-    """Writes Events about objects into the store; `clock` gives the present instant, aware.
+    """Writes Events about objects into the store; `clock` returns the present time, aware.
 
     `names_reporter`: the older form has a reportingComponent too, as it has since 1.27.
     """
@@ -34,8 +34,8 @@ class Recorder:
 
     def schedule(self, pod: Object, level: str, reason: str, message: str, action: str) -> None:
         """An event as the scheduler writes it: through events.k8s.io, with an eventTime and no other timestamp."""
-        instant = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._write(pod, "Pod", level, reason, message, "default-scheduler", {"at": instant, "action": action})
+        now = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._write(pod, "Pod", level, reason, message, "default-scheduler", {"at": now, "action": action})
 
     def _write(
         self, about: Object, kind: str, level: str, reason: str, message: str, component: str, when: Object

@@ -28,7 +28,7 @@ class Attempts:
 
 @dataclass(frozen=True)
 class Situation:
-    """A Job and its pods at an instant. `backoff`: seconds from the first failure to the next try."""
+    """A Job and its pods at one time. `backoff`: seconds from the first failure to the next try."""
 
     job: Object
     pods: list[Object]
@@ -49,7 +49,7 @@ class NewPod:
 class Plan:
     """What to do: the status to write, pods to make, delete and let go, events as (type, reason, message).
 
-    `again`: seconds until the Job is to be looked at once more, None for not before something changes. `worth_writing`:
+    `again`: seconds until the Job is to be read once more, None for not before something changes. `worth_writing`:
     the fields of the status whose change is a reason to write it; empty for any.
     """
 
@@ -102,8 +102,8 @@ def remaining(failures: int, last: datetime | None, now: datetime, first: float)
 
 def condition(kind: str, reason: str, message: str, now: datetime, status: str = "True") -> Object:
     """A condition of a Job."""
-    instant = to_text(now)
-    found = {"type": kind, "status": status, "lastProbeTime": instant, "lastTransitionTime": instant}
+    time = to_text(now)
+    found = {"type": kind, "status": status, "lastProbeTime": time, "lastTransitionTime": time}
     return found | {"reason": reason, "message": message} if reason else found
 
 

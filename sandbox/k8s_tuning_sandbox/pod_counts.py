@@ -16,7 +16,7 @@ FINALIZER = "batch.kubernetes.io/job-tracking"
 
 
 class PodCounts:
-    """The counts of a Job. Takes the pods that the last pass noted in `status` from "uncounted" to its numbers."""
+    """The counts of a Job. Moves the pods that the last pass noted in `status` from "uncounted" to its numbers."""
 
     def __init__(self, job: Object, pods: list[Object], status: Object) -> None:
         self.job, self.spec, self.status = job, job["spec"], status
@@ -77,7 +77,7 @@ class PodCounts:
 
     @cached_property
     def last_failures(self) -> dict[int, Object]:
-        """By index the failed pod that is kept until another takes its place, because it knows the failures so far."""
+        """By index the failed pod that is kept until another replaces it, because it knows the failures so far."""
         if not self.per_index:
             return {}
         settled = {indexes.index_of(pod) for pod in self.active} | self.failed_indexes

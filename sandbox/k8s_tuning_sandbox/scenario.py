@@ -59,7 +59,7 @@ class Fault:
     retry_after: float | None = None
     message: str = "the sandbox's scenario fails this request"
 
-    def takes(self, method: str, path: str, query: str) -> bool:
+    def matches(self, method: str, path: str, query: str) -> bool:
         """Whether this request goes wrong by this rule; uses the rule up by one."""
         if self.times == 0 or not fnmatch.fnmatchcase(method, self.method):
             return False
@@ -116,7 +116,7 @@ class Scenario:
     def fault(self, method: str, path: str, query: str) -> Fault | None:
         """The fault that this request meets, None for none."""
         self.refresh_quietly()
-        return next((fault for fault in self.faults if fault.takes(method, path, query)), None)
+        return next((fault for fault in self.faults if fault.matches(method, path, query)), None)
 
     def _take(self, data: Any) -> None:
         if not isinstance(data, dict):

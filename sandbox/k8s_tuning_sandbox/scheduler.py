@@ -1,4 +1,4 @@
-"""The scheduler: gives every new pod to the one node, as soon as it has room and nothing holds the pod back."""
+"""The scheduler: assigns every new pod to the one node, as soon as it has room and nothing holds the pod back."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _requests(spec: Object) -> tuple[Decimal, Decimal]:
 
 def _node(now: str) -> Object:
     size = {"cpu": str(CPU), "memory": MEMORY, "pods": str(PODS_LIMIT)}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "stand-in"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
     return {
         "metadata": {"name": NODE, "uid": f"{NODE}-uid", "creationTimestamp": now, "labels": _LABELS},
         "spec": {},

@@ -43,7 +43,7 @@ class Schema:
     def _definitions(self) -> Mapping[str, Definition]:
         found = importlib.util.find_spec("kubernetes_validate")
         if found is None or not found.submodule_search_locations:
-            raise ModuleNotFoundError("the sandbox takes Kubernetes' schemas from kubernetes-validate: install it")
+            raise ModuleNotFoundError("the sandbox reads Kubernetes' schemas from kubernetes-validate: install it")
         path = Path(found.submodule_search_locations[0], "kubernetes-json-schema", self.version, "_definitions.json")
         definitions: dict[str, Any] = orjson.loads(path.read_bytes())["$defs"]
         for name, fields in self.later.items():

@@ -100,7 +100,7 @@ class Page:
 
 
 class Store:
-    """The objects. Every write takes the next revision, is logged, and goes to the listeners, in order."""
+    """The objects. Every write gets the next revision, is logged, and goes to the listeners, in order."""
 
     def __init__(self) -> None:
         self.revision = 1
@@ -136,7 +136,7 @@ class Store:
         self._objects[resource.plural][key] = record
         for uid in _owners(obj):
             self._owned.setdefault(uid, {})[resource.plural, key] = None
-        self._tell(Change("ADDED" if before is None else "MODIFIED", resource, record, before))
+        self._notify(Change("ADDED" if before is None else "MODIFIED", resource, record, before))
         return record
 
     def remove(self, resource: Resource, namespace: str, name: str) -> Record | None:
@@ -147,7 +147,7 @@ class Store:
         obj = before.load()
         self._disown(resource, before.key, obj, None)
         record = self._record(resource, obj)
-        self._tell(Change("DELETED", resource, record, before))
+        self._notify(Change("DELETED", resource, record, before))
         return record
 
     def owned(self, uid: str, resource: Resource) -> list[Record]:
@@ -229,7 +229,7 @@ class Store:
                 if not self._owned[uid]:
                     del self._owned[uid]
 
-    def _tell(self, change: Change) -> None:
+    def _notify(self, change: Change) -> None:
         if len(self._log) == _LOG_LENGTH:
             self._oldest = self._log[0].record.revision
         self._log.append(change)

@@ -171,5 +171,5 @@ def _event_cells(event: Object, now: str) -> list[Any]:
     ]
 
 
-def _since(instant: str | None, now: str) -> str:
-    return duration(seconds_between(instant, now)) if instant else "<unknown>"
+def _since(time: str | None, now: str) -> str:
+    return duration(seconds_between(time, now)) if time else "<unknown>"

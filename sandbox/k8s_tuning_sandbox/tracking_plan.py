@@ -92,7 +92,7 @@ class _Planning:
         ended = [finished_at(pod) for pod in self.counts.new_succeeded]
         failed = sorted(finished_at(pod) for pod in self.counts.new_failed)
         if ended:
-            failed = [instant for instant in failed if instant > max(ended)]
+            failed = [time for time in failed if time > max(ended)]
             self.made.attempts = Attempts(len(failed), failed[-1] if failed else None)
         elif failed and not self.counts.per_index:
             self.made.attempts = Attempts(self.made.attempts.failures + len(failed), failed[-1])

@@ -81,10 +81,10 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
 
 def test_a_fault_is_used_up_by_the_requests_that_it_takes() -> None:
     fault = Fault(path="/apis/*", method="GET", times=2)
-    assert not fault.takes("POST", "/apis/batch/v1/jobs", "")
-    assert not fault.takes("GET", "/api/v1/pods", "")
-    assert [fault.takes("GET", "/apis/batch/v1/jobs", "") for _ in range(3)] == [True, True, False]
-    assert Fault(path="*continue=*", times=None).takes("GET", "/apis/batch/v1/jobs", "limit=5&continue=abc")
+    assert not fault.matches("POST", "/apis/batch/v1/jobs", "")
+    assert not fault.matches("GET", "/api/v1/pods", "")
+    assert [fault.matches("GET", "/apis/batch/v1/jobs", "") for _ in range(3)] == [True, True, False]
+    assert Fault(path="*continue=*", times=None).matches("GET", "/apis/batch/v1/jobs", "limit=5&continue=abc")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class Cluster:
     def scenario(self, rules: Iterable[Mapping[str, Any]]) -> None:
         """Put rules before those that are there; they go when the test is over."""
         if self.sandbox is None and not self.scenario_file.exists():
-            pytest.skip(f"no {self.scenario_file}: the pods of this cluster cannot be told how to end")
+            pytest.skip(f"no {self.scenario_file}: the pods of this cluster cannot be set to end in a given way")
         self.rules += [dict(rule) for rule in rules]
         self._rewrite(lambda known: [*self.rules, *(rule for rule in known if rule not in self.rules)])
 

@@ -41,7 +41,7 @@ class Call:
 
 @dataclass
 class RecordingServer:
-    """Answers what it is told to, and remembers what it was asked."""
+    """Answers as it is asked to, and remembers what it was asked."""
 
     url: str
     otherwise: Behaviour
@@ -55,7 +55,7 @@ class RecordingServer:
         self._script = list(behaviours)
 
     def reset(self, otherwise: Behaviour) -> None:
-        """Forget everything and let go of whoever still hangs, for the next test."""
+        """Forget everything and release whoever still hangs, for the next test."""
         self.stopping.set()
         self.stopping = threading.Event()
         self.calls, self._script, self.otherwise = [], [], otherwise

@@ -76,7 +76,7 @@ def test_a_new_cause_is_reported_once_and_not_before_the_hold_time() -> None:
     assert "new cause: oom_killed" in world.sent[-1][1].text
 
 
-def test_twice_as_many_ill_jobs_are_notified() -> None:
+def test_twice_as_many_failing_jobs_are_notified() -> None:
     world = World()
     world.check("E", 0, failing=3)
     assert world.check("E", 15, failing=5) == ["still_firing"]

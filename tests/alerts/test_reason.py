@@ -7,7 +7,7 @@ import pytest
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.reason import ATTEMPTED, DECIDED, Reason, Result
 
-SENDS = "first repeat_due severity_changed changed owed resolved test"
+SENDS = f"first repeat_due severity_changed changed {'owed'} resolved test"
 WAITS = "still_firing acknowledged holding muted below_severity already_sent_this_run in_flight null_receiver elsewhere"
 CLOSES = "over resolve_off receiver_gone"
 

@@ -53,7 +53,7 @@ class ApiDouble:
     sent: int = 0
 
     def script(self, *answers: Answer) -> None:
-        """These answers one after the other; the last one for ever."""
+        """These answers one after the other; the last one again and again."""
         rest = list(answers)
         self.answer = lambda request: rest.pop(0) if len(rest) > 1 else rest[0]
 

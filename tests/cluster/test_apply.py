@@ -116,7 +116,7 @@ def test_a_job_of_the_same_name_that_somebody_made_by_hand_is_refused(cluster, t
 
 
 def test_another_managers_field_is_a_conflict_and_never_forced(cluster):
-    """Only a race can lead there: somebody else's Job appears between the look and the apply."""
+    """Only a race can lead there: somebody else's Job appears between the plan and the apply."""
     job = with_hash(job_manifest(build_k8s_jobs_from_orchestrator(session(cluster, workers=1))[0]))
     job["spec"]["backoffLimit"] = 5
 
@@ -132,7 +132,7 @@ def test_another_managers_field_is_a_conflict_and_never_forced(cluster):
 
 
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "apply"])
-def test_an_account_without_rights_is_told_what_it_lacks(cluster, tmp_path, dry_run):
+def test_an_account_without_rights_learns_what_it_lacks(cluster, tmp_path, dry_run):
     generate_jobs(session(cluster), tmp_path)
     result = execute(cluster, tmp_path, dry_run, kubeconfig=cluster.nobody_kubeconfig)
     assert [item.return_code for item in result.job_results] == [1, 1]

@@ -192,7 +192,7 @@ def test_an_empty_directory_plans_nothing_and_a_missing_one_is_an_error(tmp_path
         executor.build_plan(tmp_path / "nowhere")
 
 
-# --- no server, or an ill one --------------------------------------------------------------------------------------
+# --- no server, or a failing one ------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_without_any_cluster_works_and_says_that_none_was_asked(jobs, tmp_path, monkeypatch):
@@ -239,7 +239,7 @@ def test_an_apply_with_nobody_listening_is_an_error_that_may_be_tried_again(api,
 
 
 def test_a_server_that_goes_silent_midway_is_not_asked_for_every_job(api, tmp_path):
-    """What went through is told apart from what did not, and the apply can be run again."""
+    """What went through is kept apart from what did not, and the apply can be run again."""
     generate_jobs(replace(SESSION, workers=9, total_iterations=9), tmp_path / "jobs")
     accepted = []
 
@@ -280,7 +280,7 @@ def test_an_expired_token_stops_an_apply_and_never_shows(api, jobs, tmp_path):
     ids=["403", "409", "422", "404", "unknown field", "html", "html 502", "302", "429"],
 )
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "apply"])
-def test_a_refusal_is_told_in_the_servers_words_and_hides_no_other_job(api, jobs, tmp_path, answer, said, dry_run):
+def test_a_refusal_is_reported_in_the_servers_words_and_hides_no_other_job(api, jobs, tmp_path, answer, said, dry_run):
     def refuses_worker_1(request):
         return answer if request.method == "PATCH" and "worker-1" in request.path else empty_cluster(request)
 

@@ -142,7 +142,7 @@ def test_no_patience_means_one_request(api: ApiDouble, access: ClusterAccess) ->
     ],
     ids=lambda value: f"{value.status}" if isinstance(value, Answer) else None,
 )
-def test_a_refusal_is_told_in_its_own_words(
+def test_a_refusal_is_reported_in_its_own_words(
     answer: Answer, kind: type[ClusterError], words: list[str], api: ApiDouble, access: ClusterAccess
 ) -> None:
     api.script(answer)
@@ -153,7 +153,7 @@ def test_a_refusal_is_told_in_its_own_words(
     assert caught.value.status == answer.status
 
 
-def test_an_api_server_that_hangs_is_told_apart_from_one_that_is_gone(api: ApiDouble, access: ClusterAccess) -> None:
+def test_an_api_server_that_hangs_differs_from_one_that_is_gone(api: ApiDouble, access: ClusterAccess) -> None:
     release = threading.Event()
     api.answer = lambda request: (release.wait(5), Answer({}))[1]
     try:
@@ -165,7 +165,7 @@ def test_an_api_server_that_hangs_is_told_apart_from_one_that_is_gone(api: ApiDo
 
 
 def test_a_server_that_drips_is_stopped_too(tmp_path: Path) -> None:
-    """A byte now and then keeps a read limit quiet for ever; the request as a whole has one as well."""
+    """A byte now and then keeps a read limit quiet indefinitely; the request as a whole has one as well."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
@@ -184,7 +184,7 @@ def test_a_server_that_drips_is_stopped_too(tmp_path: Path) -> None:
         ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path), read_seconds=0.15))
 
 
-def test_a_refused_connection_is_tried_thrice_and_told(tmp_path: Path) -> None:
+def test_a_refused_connection_is_tried_thrice_and_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     sleeps = Sleeps()
@@ -195,7 +195,7 @@ def test_a_refused_connection_is_tried_thrice_and_told(tmp_path: Path) -> None:
     assert caught.value.status is None
 
 
-def test_no_route_is_told(tmp_path: Path) -> None:
+def test_no_route_is_reported(tmp_path: Path) -> None:
     # TEST-NET-1: no packet comes back, or the kernel says at once that there is no route.
     double = ApiDouble("https://192.0.2.1:6443")
     with pytest.raises(Unreachable, match=r"192\.0\.2\.1:6443: (no connection within|cannot connect)"):
@@ -255,8 +255,8 @@ def test_no_exception_but_this_packages_own_leaves(
     api.script(answer)
     with caplog.at_level(logging.DEBUG), pytest.raises(TuningError) as caught:
         ask(access)
-    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
-    assert TOKEN not in told
+    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
+    assert TOKEN not in said
 
 
 @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -287,7 +287,7 @@ def test_secrets_are_in_no_repr(api: ApiDouble, tmp_path: Path) -> None:
     assert TOKEN not in repr(ClusterAccess(kubeconfig=path).target())
 
 
-def test_a_password_in_the_servers_address_is_not_told(tmp_path: Path) -> None:
+def test_a_password_in_the_servers_address_is_not_reported(tmp_path: Path) -> None:
     double = ApiDouble("https://user:hunter2@127.0.0.1:1/prefix")
     with pytest.raises(Unreachable) as caught:
         ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path)))

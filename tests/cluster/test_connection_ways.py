@@ -79,13 +79,13 @@ def test_tls_verification_can_be_switched_off(tls_server: tuple[ApiDouble, Path]
     assert ask(ClusterAccess(kubeconfig=with_authority, skip_tls_verify=True)) == {}
 
 
-def test_https_to_a_plain_port_is_told(api: ApiDouble, tmp_path: Path) -> None:
+def test_https_to_a_plain_port_is_reported(api: ApiDouble, tmp_path: Path) -> None:
     api.url = api.url.replace("http:", "https:")
     with pytest.raises(Unreachable, match="TLS failed"):
         ask(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path)))
 
 
-def test_plain_http_to_a_tls_port_is_told(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
+def test_plain_http_to_a_tls_port_is_reported(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
     double = ApiDouble(tls_server[0].url.replace("https:", "http:"))
     with pytest.raises(ClusterError, match="127"):
         ask(ClusterAccess(kubeconfig=double.kubeconfig(tmp_path)))

@@ -81,14 +81,14 @@ def test_what_a_limit_keeps_of_many_events_is_what_it_keeps_of_all(
     things = [thing("arb-tuning-a"), thing("arb-tuning-b")]
     api.answer = Namespace(jobs=page("Job", things), Job=page("Event", many), Pod=page("Event", []))
 
-    def told() -> list[str]:
+    def said() -> list[str]:
         collector = K8sEventCollector("n", SELECTOR, limit=20, access=access)
         return [one.raw["metadata"]["resourceVersion"] for one in collector.load_events(["arb-tuning-b"]).events]
 
-    whole = told()
+    whole = said()
     monkeypatch.setattr(events_module, "SPARE_EVENTS", 3)
     assert len(whole) == 20
-    assert told() == whole
+    assert said() == whole
 
 
 def test_pods_without_labels_are_their_jobs_all_the_same(api: ApiDouble, access: ClusterAccess) -> None:
@@ -105,7 +105,7 @@ def test_pods_without_labels_are_their_jobs_all_the_same(api: ApiDouble, access:
     assert [event.reason for event in load(access).events] == ["r1", "r2", "r3"]
 
 
-def test_events_that_cannot_be_read_are_told(api: ApiDouble, access: ClusterAccess) -> None:
+def test_events_that_cannot_be_read_are_reported(api: ApiDouble, access: ClusterAccess) -> None:
     api.answer = Namespace(Pod=refusal(403, "events is forbidden"))
     snapshot = load(access)
     assert [event.reason for event in snapshot.events] == ["r1", "r3"]

@@ -120,7 +120,7 @@ def test_a_refused_token_is_fetched_anew_once(api: ApiDouble, plugin: Path, tmp_
         (credential(None, clientCertificateData="PEM"), "gave a client certificate, which is not supported"),
     ],
 )
-def test_a_plugin_without_a_token_is_told(
+def test_a_plugin_without_a_token_is_reported(
     answer: str, words: str, api: ApiDouble, plugin: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "answer").write_text(answer)
@@ -130,7 +130,7 @@ def test_a_plugin_without_a_token_is_told(
     assert api.requests == []
 
 
-def test_a_plugin_of_another_version_is_told(api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
+def test_a_plugin_of_another_version_is_reported(api: ApiDouble, plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "answer").write_text(credential(version="client.authentication.k8s.io/v1beta1"))
     with pytest.raises(ConfigError, match=r"speaks .*v1beta1.*make them agree"):
         ask(api, tmp_path, command=str(plugin))
@@ -141,7 +141,7 @@ def test_a_plugin_that_is_not_installed_comes_with_its_hint(api: ApiDouble, tmp_
         ask(api, tmp_path, command="gke-plugin-nowhere", installHint="Install it from example.org\n")
 
 
-def test_what_a_failing_plugin_says_is_told_but_no_secret(api: ApiDouble, tmp_path: Path) -> None:
+def test_what_a_failing_plugin_says_is_reported_but_no_secret(api: ApiDouble, tmp_path: Path) -> None:
     script = tmp_path / "failing"
     script.write_text(f'#!/bin/sh\necho "SSO expired, run: aws sso login ({"A1b2" * 20})" >&2\nexit 7\n')
     script.chmod(0o755)

@@ -160,7 +160,7 @@ def test_a_server_that_keeps_no_events_is_no_error(api: ApiDouble, access: Clust
     assert load(access).errors == []
 
 
-def test_a_flood_of_events_is_bounded_and_told(
+def test_a_flood_of_events_is_bounded_and_reported(
     api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_events, "MOST_EVENTS_READ", 50)

@@ -124,7 +124,7 @@ def test_kubeconfig_in_the_environment_may_be_a_list(tmp_path: Path, monkeypatch
     assert target.name == "prod"
 
 
-def test_kubeconfig_in_the_environment_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kubeconfig_in_the_environment_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
     with pytest.raises(ConfigError, match=r"\$KUBECONFIG names /nowhere/config"):
         ClusterAccess().target()
@@ -141,7 +141,7 @@ def test_with_nothing_anywhere_all_three_places_are_named() -> None:
     assert all(word in str(caught.value) for word in ("$KUBECONFIG", "~/.kube/config", "service account"))
 
 
-def test_a_context_without_any_kubeconfig_is_told() -> None:
+def test_a_context_without_any_kubeconfig_is_reported() -> None:
     with pytest.raises(ConfigError, match="'prod' needs a kubeconfig"):
         ClusterAccess(context="prod").target()
 

@@ -176,7 +176,7 @@ def test_a_log_that_is_not_there_is_no_error_and_hides_no_other(
     assert snapshot.errors == []
 
 
-def test_a_log_that_fails_is_told_and_hides_no_other(
+def test_a_log_that_fails_is_reported_and_hides_no_other(
     api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("k8s_tuning.cluster.reader.LOG_PATIENCE", 0)
@@ -218,7 +218,7 @@ def test_a_pod_that_has_not_started_is_not_asked_for_a_log(api: ApiDouble, acces
 def test_the_end_of_a_log_with_long_lines_is_kept(
     api: ApiDouble, access: ClusterAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """limitBytes cuts the end off, as the kubelet does it; the last lines are what one looks for."""
+    """limitBytes cuts the end off, as the kubelet does it; the last lines are what a reader wants."""
     monkeypatch.setattr(monitor_module, "LOG_BYTES", 1000)
     lines = [f"{i} ".encode() + b"x" * 200 for i in range(100)] + [b"fatal: out of money"]
 

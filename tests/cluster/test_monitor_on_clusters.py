@@ -1,4 +1,4 @@
-"""D32 on the sandbox, also one that is told to fail, and on a real control plane."""
+"""D32 on the sandbox, also one that is set to fail, and on a real control plane."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_a_list_that_expires_again_and_again_is_given_up(api: ApiDouble, access:
 
 
 @pytest.mark.parametrize("items", [{"items": "x"}, {"kind": "Status"}, {"ok": True}])
-def test_json_that_is_no_list_is_told(items: dict[str, Any], api: ApiDouble, access: ClusterAccess) -> None:
+def test_json_that_is_no_list_is_reported(items: dict[str, Any], api: ApiDouble, access: ClusterAccess) -> None:
     api.script(Answer(items))
     with pytest.raises(BadAnswer, match="not a Kubernetes list"):
         reading(access, lambda r: r.jobs("n", "", name_of))
@@ -113,7 +113,7 @@ def test_usage_is_absent_where_the_cluster_does_not_measure_it(
     assert len(api.requests) == 1
 
 
-def test_usage_that_may_not_be_read_is_told(api: ApiDouble, access: ClusterAccess) -> None:
+def test_usage_that_may_not_be_read_is_reported(api: ApiDouble, access: ClusterAccess) -> None:
     api.script(refusal(403, "no"))
     with pytest.raises(Forbidden):
         reading(access, lambda r: r.pod_metrics("n", ""))

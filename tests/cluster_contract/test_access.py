@@ -39,7 +39,7 @@ def test_no_token_is_the_anonymous_user_who_may_nothing(cluster: Cluster) -> Non
         ("GET", "pods/x/log", "get", "pods/log"),
     ],
 )
-def test_a_user_without_rights_is_told_what_is_missing(
+def test_a_user_without_rights_learns_what_is_missing(
     cluster: Cluster, method: str, path: str, verb: str, what: str
 ) -> None:
     url = jobs_path(cluster) + path.removeprefix("jobs") if path.startswith("jobs") else core_path(cluster, path)

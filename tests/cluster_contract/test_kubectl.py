@@ -103,7 +103,7 @@ def test_objects_come_as_json_and_by_a_path_in_them(cluster: Cluster) -> None:
     assert cluster.kubectl("get", "job", cluster.job("a"), "-o", "jsonpath={.spec.backoffLimit}").stdout == "0"
 
 
-def test_a_user_without_rights_is_told_so(cluster: Cluster) -> None:
+def test_a_user_without_rights_is_refused(cluster: Cluster) -> None:
     refused = cluster.kubectl("get", "jobs", kubeconfig=cluster.nobody_kubeconfig, check=False)
     assert refused.returncode == 1
     assert "(Forbidden)" in refused.stderr

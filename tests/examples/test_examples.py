@@ -50,7 +50,7 @@ def _is_taken(command: str) -> bool:
 
 
 def test_the_examples_do_hold_commands() -> None:
-    """The look for commands finds them, so that the test above means something."""
+    """The search for commands finds them, so that the test above means something."""
     assert sum(len(commands(path)) for path in TEXTS) >= 9
 
 

@@ -56,7 +56,7 @@ def test_what_is_checked_in_is_what_the_generator_writes() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drift", ["edited", "missing", "left over"])
-def test_drift_is_found_and_mended(copy: Path, drift: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_drift_is_found_and_fixed(copy: Path, drift: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An edit by hand, a lost file, and a file that nothing writes any more."""
     file = copy / "overlays/production/generated/alertmanager.yaml"
     if drift == "edited":

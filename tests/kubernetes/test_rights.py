@@ -70,7 +70,7 @@ def installed(cluster: Cluster, tmp_path: Path) -> Iterator[Installed]:
 
 
 def _failed_job(cluster: Cluster) -> str:
-    name = cluster.job("ill")
+    name = cluster.job("failing")
     cluster.scenario([{"match": name, "outcome": "fail", "exit_code": 3, "seconds": 0, "log": "no more ticks"}])
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(job_manifest(name)))
     cluster.wait(lambda: '"Failed"' in cluster.kubectl("get", "job", name, "-o", "json").stdout)

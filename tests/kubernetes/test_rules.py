@@ -111,7 +111,7 @@ CASES: list[tuple[str, str, str, dict[str, str], str, dict[str, str]]] = [
         HOME,
         {"k8s_tuning_pipeline_last_run_exit_code": "3x5"},
         "1m",
-        # 2: the Jobs are ill, which is the target's alert.
+        # 2: the Jobs are failing, which is the target's alert.
         {"k8s_tuning_pipeline_last_run_exit_code": "2x5"},
     ),
     (

@@ -58,10 +58,10 @@ def test_a_healthy_chain_holds_and_the_test_alert_arrives(healthy: Stack, capsys
     metrics = f"{healthy.urls['metrics']}/metrics"
     for _ in range(2):  # as the runbook has it: before a restart and after it
         assert _doctor(healthy, "--send", "--namespace=trading-bots-dev", metrics=metrics) == 0
-    told = capsys.readouterr().out
-    assert "BROKEN" not in told
-    assert "the test alert takes slack-alerts-dev" in told
-    assert "delivered by slack" in told
+    said = capsys.readouterr().out
+    assert "BROKEN" not in said
+    assert "the test alert takes slack-alerts-dev" in said
+    assert "delivered by slack" in said
     assert healthy.receivers.got("/slack-alerts/dev")[0]["attachments"][0]["title"] == "[FIRING][DEV] K8sTuningSmoke"
 
 
@@ -74,7 +74,7 @@ def test_without_send_nothing_is_posted(healthy: Stack, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("name", "link", "told"),
+    ("name", "link", "said"),
     [
         ("prometheus", "prometheus", "does not answer (ConnectError)"),
         ("alertmanager", "alertmanager", "does not answer (ConnectError)"),
@@ -82,20 +82,20 @@ def test_without_send_nothing_is_posted(healthy: Stack, capsys: pytest.CaptureFi
     ],
 )
 def test_a_server_that_is_down_is_the_broken_link(
-    healthy: Stack, capsys: pytest.CaptureFixture[str], name: str, link: str, told: str
+    healthy: Stack, capsys: pytest.CaptureFixture[str], name: str, link: str, said: str
 ) -> None:
-    """Nothing listens there; and no secret of the address is told."""
+    """Nothing listens there; and no secret of the address is reported."""
     url = f"http://user:hunter2@127.0.0.1:{free_port()}/secret-path"
     assert _doctor(healthy, **{name: url}) == 1
     out = capsys.readouterr().out
     assert f"The broken link: {link}." in out
-    assert told in out
+    assert said in out
     assert "hunter2" not in out
     assert "secret-path" not in out
 
 
 def test_a_namespace_that_no_route_takes_is_the_broken_link(healthy: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Receiver `null` hears of it, which is nobody."""
+    """Receiver `null` is notified of it, which is nobody."""
     assert _doctor(healthy, "--send", "--namespace=somebody-else") == 1
     out = capsys.readouterr().out
     assert "The broken link: route." in out
@@ -125,7 +125,7 @@ def test_an_alertmanager_that_prometheus_does_not_know_is_found(
 
 
 def test_a_receiver_that_fails_is_the_broken_link(healthy: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    """Told of the trial itself, and by the counter ever after."""
+    """Notified of the trial itself, and by the counter ever after."""
     healthy.receivers.broken.add("/slack-alerts/dev")
     try:
         assert _doctor(healthy, "--send", "--namespace=other-bots-dev", "--json") == 1

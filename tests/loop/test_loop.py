@@ -89,7 +89,7 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
     _kubectl(bots, "apply", "-f", "-", stdin=json.dumps(job_manifest("arb-tuning-stuck")))
     wait(lambda: "ImagePullBackOff" in _kubectl(bots, "get", "pods", "-o", "json"), "the pull fails")
     assert _record(bots, stack.history) == 0
-    (warning,) = wait(lambda: got(SLACK), "Slack is told")
+    (warning,) = wait(lambda: got(SLACK), "Slack is notified")
     message = warning["attachments"][0]
     assert warning["channel"] == "#alerts-prod"
     assert (message["title"], message["color"]) == ("[FIRING][PROD] K8sTuningTargetUnhealthy", "warning")
@@ -103,7 +103,7 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
         assert line in message["text"]
     assert message["title_link"].startswith("http")
 
-    # Slack's webhook is revoked just when the recovery is to be told: our own rule pages about it.
+    # Slack's webhook is revoked just when the recovery is to be reported: our own rule pages about it.
     stack.receivers.broken.add(SLACK)
     _kubectl(bots, "delete", "job", "arb-tuning-stuck")
     assert _record(bots, stack.history) == 0
@@ -113,13 +113,13 @@ def test_a_dying_job_reaches_the_right_receiver_and_its_recovery_too(stack: Stac
         lambda: [event for event in got(PAGER) if "K8sTuningAlertmanagerFailing" in event["payload"]["summary"]],
         "production is paged about Slack",
     )
-    # Slack works again: what it missed is told.
+    # Slack works again: what it missed is reported.
     stack.receivers.broken.clear()
     wait(
         lambda: (
             "[RESOLVED][PROD] K8sTuningTargetUnhealthy" in [body["attachments"][0]["title"] for body in got(SLACK)[-1:]]
         ),
-        "Slack is told of the recovery",
+        "Slack is notified of the recovery",
     )
     assert {path for path, _ in stack.receivers.requests} == {PAGER, SLACK}, "something reached dev"
 
@@ -144,7 +144,7 @@ def test_alerts_posted_by_hand_take_their_routes(stack: Stack) -> None:
     wait(lambda: got("/pagerduty/production"), "production is paged")
     # With the critical one there, its warning is muted; what has no severity is the low channel's.
     send(warning, watchdog, stranger, other)
-    (low,) = wait(lambda: got("/slack-low/production"), "the low channel is told")
+    (low,) = wait(lambda: got("/slack-low/production"), "the low channel is notified")
     assert low["attachments"][0]["title"] == "[FIRING][PROD] Other"
     assert low["channel"] == "#alerts-prod-low"
     assert {path for path, _ in stack.receivers.requests} == {"/pagerduty/production", "/slack-low/production"}

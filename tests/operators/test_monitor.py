@@ -19,8 +19,7 @@ DAG = "k8s_health_monitor"
 
 
 @pytest.fixture
-def hook(monkeypatch, tmp_path):
-    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+def hook(monkeypatch):
     with recording_server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": f"{server.url}/s3cr3t"}))
         yield server
@@ -29,8 +28,8 @@ def hook(monkeypatch, tmp_path):
 class Monitor:
     """Runs of the monitor from the record on, over the targets that each run began with."""
 
-    def __init__(self, server):
-        self.server, self.runs = server, 0
+    def __init__(self, folder, server):
+        self.folder, self.server, self.runs = folder, server, 0
 
     def run(self, watched, levels):
         """`watched`: names; `levels`: of those that were recorded. What the webhook got, by its title and target."""
@@ -45,11 +44,14 @@ class Monitor:
         records = [self.record(context, name, level) for name, level in levels.items()]
         self.planned = PlanAlertsOperator(
             task_id="plan_alerts", records=records, events=None, watched={"targets": targets},
-            alerts={"alerting_config": str(ROOT / "include/configs/alerting.yaml"), "alerts_enabled": True},
+            history_file=str(self.folder / "health.jsonl"), ledger_file=str(self.folder / "ledger.jsonl"),
+            alerting_config=str(ROOT / "include/configs/alerting.yaml"), alerts_enabled=True,
         ).execute(context)  # fmt: skip
         before = len(self.server.calls)
         for one in self.planned:
-            SendAlertOperator(task_id="send", planned=one).execute(context)
+            SendAlertOperator(task_id="send", planned=one, ledger_file=str(self.folder / "ledger.jsonl")).execute(
+                context
+            )
         return sorted(
             (call.json()["title"].partition(": ")[2], call.json()["incident"]["target"], call.json()["text"])
             for call in self.server.calls[before:]
@@ -61,13 +63,14 @@ class Monitor:
         health = K8sHealthSnapshot(
             "trading-bots", "app=a", jobs, [], HealthLevel(level), timestamps.now(), cluster=f"conn-{name}"
         )
-        return RecordHistoryOperator(task_id="record_history", health=plain_values.dump(health), target=name).execute(
-            context
-        )
+        return RecordHistoryOperator(
+            task_id="record_history", health=plain_values.dump(health), target=name,
+            history_file=str(self.folder / "health.jsonl"),
+        ).execute(context)  # fmt: skip
 
 
-def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_has_it(hook):
-    monitor = Monitor(hook)
+def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_has_it(tmp_path, hook):
+    monitor = Monitor(tmp_path, hook)
     assert monitor.run(["east", "west"], {"east": "OK", "west": "OK"}) == []
     [(title, target, text)] = monitor.run(["east", "west"], {"east": "OK"})
     assert (title, target) == ("CRITICAL – k8s_health_monitor/west", "k8s_health_monitor/west")
@@ -76,9 +79,9 @@ def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_
     assert (title, target) == ("RESOLVED – k8s_health_monitor/west", "k8s_health_monitor/west")
 
 
-def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(hook):
+def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(tmp_path, hook):
     """Its own, and those of the watch over it; another cluster's namesake keeps its incident."""
-    monitor = Monitor(hook)
+    monitor = Monitor(tmp_path, hook)
     assert [title for title, *_ in monitor.run(["east", "west"], {"east": "ERROR", "west": "ERROR"})] == [
         "CRITICAL – trading-bots",
         "CRITICAL – trading-bots",

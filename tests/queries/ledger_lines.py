@@ -18,7 +18,7 @@ EVERYTHING: dict[str, Any] = {"quiet": True, "limit": 100_000}
 
 
 def line(minute: float, **more: Any) -> LedgerLine:
-    """A first decision that is owed."""
+    """A first decision that is pending."""
     values: dict[str, Any] = {
         "run_id": "k8s_health/run-1",
         "incident_id": "incident-1",

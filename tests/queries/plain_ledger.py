@@ -75,15 +75,15 @@ def outcome(entry: PlainEntry, lines: list[LedgerLine]) -> str:
     if not entry.first.notice_id:
         return entry.first.outcome
     attempt = entry.attempt
-    planned = [line for _, line in entry.counted if _is_owed(line)]
-    if any(_owes(entry, incident_id, lines) for incident_id in entry.incident_ids):
+    planned = [line for _, line in entry.counted if _is_pending(line)]
+    if any(_has_pending(entry, incident_id, lines) for incident_id in entry.incident_ids):
         return "failed" if attempt and attempt.outcome == "failed" else "owed"
     if attempt and not (attempt.outcome == "failed" and planned):
         return attempt.outcome
     return "superseded" if planned else entry.first.outcome
 
 
-def _owes(entry: PlainEntry, incident_id: str, lines: list[LedgerLine]) -> bool:
+def _has_pending(entry: PlainEntry, incident_id: str, lines: list[LedgerLine]) -> bool:
     """Whether its decision is the last one for this incident's channel, and nothing has come of it yet."""
     one = entry.first
     real = {line.notice_id for line in lines if not line.dry_run}
@@ -97,17 +97,17 @@ def _owes(entry: PlainEntry, incident_id: str, lines: list[LedgerLine]) -> bool:
         # Once a notice was really planned, its dry runs count for nothing.
         and (not line.dry_run or not line.notice_id or position < began.get(line.notice_id, len(lines)))
     ]
-    owed = [position for position, line in enumerate(about) if _is_owed(line)]
-    if not owed or about[owed[-1]].notice_id != one.notice_id:
+    pending = [position for position, line in enumerate(about) if _is_pending(line)]
+    if not pending or about[pending[-1]].notice_id != one.notice_id:
         return False
     return not any(
         (line.notice_id == one.notice_id and line.outcome in DELIVERED)
         or (line.outcome == "not_sent" and line.decision in CLOSING and line.status != "test")
-        for line in about[owed[-1] :]
+        for line in about[pending[-1] :]
     )
 
 
-def _is_owed(line: LedgerLine) -> bool:
+def _is_pending(line: LedgerLine) -> bool:
     return line.outcome == "owed" and line.status in ("firing", "resolved")
 
 

@@ -72,7 +72,7 @@ _bounds = st.one_of(st.integers(-220, 220).map(lambda steps: float(NOON + steps 
 def test_every_answer_is_the_plain_one(
     tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], one: float, two: float, points: int
 ) -> None:
-    """However the looks fall between appends, torn writes and retention, nothing is lost, counted twice or moved."""
+    """However the reads fall between appends, torn writes and retention, nothing is lost, counted twice or moved."""
     path = tmp_path_factory.mktemp("series") / "health.jsonl"
     columns = HistoryIndex(path)
     since, until = (-math.inf, one) if two == math.inf else sorted((one, two))

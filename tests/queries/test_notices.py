@@ -33,7 +33,7 @@ receivers:
 """
 
 
-def test_a_message_that_fails_at_first_is_owed_until_it_goes_out(tmp_path: Path) -> None:
+def test_a_message_that_fails_at_first_is_pending_until_it_goes_out(tmp_path: Path) -> None:
     """Real planning, a real receiver: two runs, the first finds it down."""
     ledger = Ledger(tmp_path / "l.jsonl")
     asked = LedgerIndex(ledger.path)
@@ -70,12 +70,17 @@ def test_a_message_that_fails_at_first_is_owed_until_it_goes_out(tmp_path: Path)
         assert whole.incident is not None
         assert whole.incident["id"] == newest.incident_ids[0]
         assert [one.outcome for one in asked.of_run("k8s_health/scheduled__1")] == ["superseded"]
-        (told,) = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
-        assert [one.outcome for one in told.notices] == ["sent", "superseded"]
-        assert (told.is_open, told.over_at, told.severity, told.reasons) == (True, None, "CRITICAL", {"image_pull": 1})
+        (listed,) = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
+        assert [one.outcome for one in listed.notices] == ["sent", "superseded"]
+        assert (listed.is_open, listed.over_at, listed.severity, listed.reasons) == (
+            True,
+            None,
+            "CRITICAL",
+            {"image_pull": 1},
+        )
 
 
-def test_a_test_alert_that_failed_is_owed_by_nobody_and_is_no_incident(tmp_path: Path) -> None:
+def test_a_test_alert_that_failed_is_pending_for_nobody_and_is_no_incident(tmp_path: Path) -> None:
     ledger, config = Ledger(tmp_path / "l.jsonl"), parse_config(WEBHOOK)
     (one,) = smoke_notices(config, "team", "여보세요", at(0), "run-1")
     deliver_notice(config, one, lambda _: ChannelSecret(), ledger, dry_run=False, now=lambda: at(1))
@@ -85,7 +90,7 @@ def test_a_test_alert_that_failed_is_owed_by_nobody_and_is_no_incident(tmp_path:
     assert asked.incidents(row.namespace, row.selector, -math.inf, math.inf) == []
 
 
-def test_what_the_page_calls_owed_is_what_the_next_run_will_send(tmp_path: Path) -> None:
+def test_what_the_page_calls_pending_is_what_the_next_run_will_send(tmp_path: Path) -> None:
     """Beside LedgerState, from which runs plan: after a night with a channel that fails now and then."""
     world = World()
     ledger = Ledger(tmp_path / "l.jsonl")
@@ -95,18 +100,18 @@ def test_what_the_page_calls_owed_is_what_the_next_run_will_send(tmp_path: Path)
         written = len(world.lines)
         world.check(level, step * 7)
         ledger.append(world.lines[written:])
-        owed = {
+        pending = {
             channel.pending.notice_id
             for incident in ledger.state().incidents.values()
             for channel in incident.channels.values()
             if channel.pending is not None
         }
         rows = asked.alerts(**EVERYTHING).items
-        assert {row.notice_id for row in rows if row.outcome in ("owed", "failed")} == owed
-    told = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
-    assert len(told) == 2
-    assert [one.is_open for one in told] == [False] * 2
-    assert all(one.over_at and one.over_at > one.started_at for one in told)
+        assert {row.notice_id for row in rows if row.outcome in ("owed", "failed")} == pending
+    listed = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
+    assert len(listed) == 2
+    assert [one.is_open for one in listed] == [False] * 2
+    assert all(one.over_at and one.over_at > one.started_at for one in listed)
 
 
 def test_one_message_about_several_incidents_is_one_entry(tmp_path: Path) -> None:
@@ -194,9 +199,9 @@ def test_decisions_that_repeat_every_few_minutes_come_only_when_asked_for(tmp_pa
 
 def test_words_are_looked_for_in_every_text_of_an_entry(tmp_path: Path) -> None:
     asked = index(tmp_path / "l.jsonl", line(0, target="봇"), quiet_line(5, why="within the mute window 'Nights'"))
-    assert said(asked.alerts(q="봇 OWED")) == []
+    assert said(asked.alerts(q="봇 NOBODY")) == []
     assert said(asked.alerts(q="봇 CRITICAL warn")) == []
-    assert said(asked.alerts(q="봇 WARN heard")) == [("first", "owed")]
+    assert said(asked.alerts(q="봇 WARN incident")) == [("first", "owed")]
     assert said(asked.alerts(q="nights", quiet=True)) == [("still_firing", "not_sent")]
 
 
@@ -216,7 +221,7 @@ def test_a_person_who_takes_an_incident_is_seen_and_it_lasts(tmp_path: Path) -> 
     assert whole.incident["id"] == incident_id
 
 
-def test_a_target_is_told_the_last_message_however_many_decisions_follow(tmp_path: Path) -> None:
+def test_a_target_shows_the_last_message_however_many_decisions_follow(tmp_path: Path) -> None:
     asked = index(
         tmp_path / "l.jsonl",
         line(0, outcome="sent"),
@@ -259,9 +264,9 @@ def test_incidents_are_those_that_touch_the_range_and_are_of_jobs(tmp_path: Path
     assert (one.severity, one.over_at, one.reasons, one.cause) == ("CRITICAL", at(10), {"oom_killed": 1}, None)
 
 
-def test_the_newest_warning_that_was_told_is_the_cause(tmp_path: Path) -> None:
+def test_the_newest_warning_that_was_reported_is_the_cause(tmp_path: Path) -> None:
     events = [{"type": "Warning", "reason": "BackOff", "message": "이미지\n없음", "involved_name": "arb-1"}]
     events += [{"type": "Normal", "reason": "Pulled", "message": "x", "involved_name": "arb-1"}]
     asked = index(tmp_path / "l.jsonl", line(0, incident={"id": "incident-1", "recent_events": events}))
-    (told,) = asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)
-    assert told.cause == "BackOff: 이미지 없음 (arb-1)"
+    (listed,) = asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)
+    assert listed.cause == "BackOff: 이미지 없음 (arb-1)"

@@ -108,11 +108,11 @@ def test_every_answer_is_that_of_a_reader_of_the_whole_file(
                 wanted = [pair for pair in every if plain.passes(*pair, chosen)][::-1]
                 found = asked.alerts(**chosen, limit=limit, offset=offset)
                 assert found.total == len(wanted)
-                assert _told(found) == [_plainly(*pair) for pair in wanted[offset : offset + limit]]
+                assert _reported(found) == [_plainly(*pair) for pair in wanted[offset : offset + limit]]
             _compare(asked, every, lines)
 
 
-def _told(found: Alerts) -> list[tuple[Any, ...]]:
+def _reported(found: Alerts) -> list[tuple[Any, ...]]:
     return [
         (
             row.notice_id,
@@ -153,13 +153,13 @@ def _compare(asked: LedgerIndex, every: list[tuple[plain.PlainEntry, str]], line
         assert (brief and (brief.notice_id, brief.outcome)) == (
             (notices[-1][0].first.notice_id, notices[-1][1]) if notices else None
         )
-        told = asked.incidents(NAMESPACE, selector, -math.inf, math.inf)
+        said = asked.incidents(NAMESPACE, selector, -math.inf, math.inf)
         own = [one for one in lines if one.selector == selector and one.status is not Status.TEST]
-        assert {one.id: one.dry_run for one in told} == {
+        assert {one.id: one.dry_run for one in said} == {
             name: all(one.dry_run for one in own if one.incident_id == name)
             for name in {one.incident_id for one in own}
         }
-        for incident in told:
+        for incident in said:
             assert incident.is_open == _is_open([one for one in own if one.incident_id == incident.id])
 
 

@@ -1,4 +1,4 @@
-"""Whatever a Job's pods come to, today's Job controller counts each once, and lets go of all of them."""
+"""Whatever a Job's pods come to, today's Job controller counts each once, and releases all of them."""
 
 import itertools
 from typing import Any

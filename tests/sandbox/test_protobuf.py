@@ -11,7 +11,7 @@ from k8s_tuning_sandbox.status import Refusal
 
 
 def field(number: int, value: Any) -> bytes:
-    """One field on the wire."""
+    """One field as it is encoded."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value % 2**64)
     data = value.encode() if isinstance(value, str) else value

@@ -57,15 +57,15 @@ def test_pages_are_the_list_cut_up_whatever_is_written_between(
 def test_replaying_the_changes_gives_the_same_objects(steps: list[tuple[str, str, str]]) -> None:
     store = Store()
     start = store.revision
-    told: list[Change] = []
-    store.listeners.append(told.append)
+    said: list[Change] = []
+    store.listeners.append(said.append)
     for step, name, value in steps:
         if step == "put":
             store.put(JOBS, thing(name, v=value))
         else:
             store.remove(JOBS, "a", name)
     changes = store.changes(start)
-    assert changes == told
+    assert changes == said
     revisions = [change.record.revision for change in changes]
     assert revisions == sorted(set(revisions))
     replayed: dict[str, bytes] = {}

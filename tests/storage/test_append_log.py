@@ -197,7 +197,7 @@ class TestOnce:
     def test_is_exact_wherever_blocks_end(
         self, tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[str, str]], block: int
     ) -> None:
-        """Values that hold each other, need escapes, or stand in other fields are told apart."""
+        """Values that hold each other, need escapes, or stand in other fields are kept apart."""
         file = AppendLog(tmp_path_factory.mktemp("journal") / "j.jsonl")
         seen: set[tuple[str, str]] = set()
         with pytest.MonkeyPatch.context() as patch:
@@ -336,7 +336,7 @@ class TestFaults:
     def test_a_close_that_fails_is_no_failure_of_what_is_on_disk(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """NFS tells of a quota at close; after fsync it has told of all there is."""
+        """NFS tells of a quota at close; after fsync it has reported of all there is."""
         file, close = AppendLog(tmp_path / "j.jsonl"), os.close
 
         def failing(descriptor: int) -> None:
@@ -354,7 +354,7 @@ class TestFaults:
     def test_a_folder_whose_names_cannot_be_made_to_last_gets_no_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A failure is told only of what is not there."""
+        """A failure is reported only of what is not there."""
         file, fsync = AppendLog(tmp_path / "j.jsonl"), os.fsync
 
         def failing(descriptor: int) -> None:

@@ -57,8 +57,8 @@ def look_at(
     jobs: list[K8sJobStatus], logs: list[K8sPodLog] | None = None, events: list[K8sEvent] | None = None
 ) -> TargetLook:
     snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, jobs, logs or [], AT, jobs_listed=True)
-    told = K8sEventSnapshot(NAMESPACE, SELECTOR, events or [], AT)
-    return make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, told, "dag/run", "demo")
+    said = K8sEventSnapshot(NAMESPACE, SELECTOR, events or [], AT)
+    return make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, "dag/run", "demo")
 
 
 class TestMakeLook:
@@ -75,16 +75,16 @@ class TestMakeLook:
         look = look_at([job("arb-tuning-b"), failed], logs, events)
         assert (look.namespace, look.selector, look.timestamp) == (NAMESPACE, SELECTOR, AT)
         assert (look.run_id, look.target, look.errors) == ("dag/run", "demo", [])
-        well, ill = look.jobs
+        well, failing = look.jobs
         assert (well.job_name, well.health, well.completion_time, well.events) == ("arb-tuning-b", "OK", None, [])
-        assert (ill.health, ill.exit_code, ill.labels) == ("ERROR", 137, {"session_id": "s-1"})
-        assert "oom_killed" in ill.reasons
-        assert ill.cause
+        assert (failing.health, failing.exit_code, failing.labels) == ("ERROR", 137, {"session_id": "s-1"})
+        assert "oom_killed" in failing.reasons
+        assert failing.cause
         # A Job that failed has no completionTime: its condition says since when.
-        assert (ill.start_time, ill.completion_time) == ("2025-11-16T10:00:00Z", "2025-11-16T10:05:00Z")
-        assert (ill.restarts, ill.nodes) == (6, ["node-0", "node-1"])
-        assert ill.logs == [PodLogTail("arb-tuning-a-00001", "tuning", ["메모리 부족 💥"], previous=True)]
-        assert ill.events == [
+        assert (failing.start_time, failing.completion_time) == ("2025-11-16T10:00:00Z", "2025-11-16T10:05:00Z")
+        assert (failing.restarts, failing.nodes) == (6, ["node-0", "node-1"])
+        assert failing.logs == [PodLogTail("arb-tuning-a-00001", "tuning", ["메모리 부족 💥"], previous=True)]
+        assert failing.events == [
             JobEvent("Warning", "BackOff", "m", "Pod", "arb-tuning-a-00002", 3, AT),
             JobEvent("Warning", "BackoffLimitExceeded", "m", "Job", "arb-tuning-a", 3, AT),
         ]
@@ -106,8 +106,8 @@ class TestMakeLook:
 
     def test_what_could_not_be_read_is_said_once(self) -> None:
         snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, [], [], AT, ["Jobs not read: 403"])
-        told = K8sEventSnapshot(NAMESPACE, SELECTOR, [], AT, ["Jobs not read: 403", "events not read: 403"])
-        look = make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, told, None, None)
+        said = K8sEventSnapshot(NAMESPACE, SELECTOR, [], AT, ["Jobs not read: 403", "events not read: 403"])
+        look = make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, None, None)
         assert look.errors == ["Jobs not read: 403", "events not read: 403"]
 
     def test_an_odd_time_is_an_absent_one(self) -> None:
@@ -126,7 +126,7 @@ class TestMakeLook:
         logs = [log("a-00000", *"x" * looks.LINES_A_CONTAINER), log("a-00000", "y", truncated=True)]
         assert [tail.truncated for tail in look_at([job("a")], logs).jobs[0].logs] == [False, True]
 
-    def test_where_not_all_logs_fit_the_ill_jobs_keep_theirs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_where_not_all_logs_fit_the_failing_jobs_keep_theirs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(looks, "MOST_LOG_LINES", 5)
         jobs = [job("well"), job("slow", "PENDING"), job("dead", "FAILED")]
         logs = [log(f"{one.job_name}-00000", "1", "2") for one in jobs]

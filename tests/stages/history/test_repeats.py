@@ -37,9 +37,9 @@ def test_a_run_that_is_cleared_and_finds_the_same_changes_nothing(store: K8sHeal
     assert store.load_recent() == [first]
 
 
-@pytest.mark.parametrize("course", ["OE", "EO", "OEO", "EOE", "OWEW", "EEOOEE"])
-def test_a_run_that_is_cleared_and_finds_another_state_records_it(store: K8sHealthHistoryStore, course: str) -> None:
-    levels = [{"O": "OK", "W": "WARN", "E": "ERROR"}[letter] for letter in course]
+@pytest.mark.parametrize("states", ["OE", "EO", "OEO", "EOE", "OWEW", "EEOOEE"])
+def test_a_run_that_is_cleared_and_finds_another_state_records_it(store: K8sHealthHistoryStore, states: str) -> None:
+    levels = [{"O": "OK", "W": "WARN", "E": "ERROR"}[letter] for letter in states]
     for minute, level in enumerate(levels):
         assert store.append(found(minute, level), run_id="r").overall_health == level
     changes = [level for at, level in enumerate(levels) if at == 0 or level != levels[at - 1]]

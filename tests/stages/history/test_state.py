@@ -85,7 +85,7 @@ def reference_targets(records: list[dict[str, Any]]) -> dict[tuple[str, str], tu
     return found
 
 
-def told(store: Store) -> dict[tuple[str, str], tuple[Any, ...]]:
+def said(store: Store) -> dict[tuple[str, str], tuple[Any, ...]]:
     def when(record: K8sHealthHistoryRecord | None) -> str | None:
         return record.timestamp if record else None
 
@@ -152,7 +152,7 @@ def test_the_state_is_right_however_it_is_reached(tmp_path_factory: pytest.TempP
             with path.open("ab") as handle:
                 handle.write(step)
             expected = reference_targets(reference(path.read_bytes()))
-            assert told(lasting) == told(K8sHealthHistoryStore(path)) == expected
+            assert said(lasting) == said(K8sHealthHistoryStore(path)) == expected
             assert lasting.summarize()["total_records"] == sum(sum(counts[:3]) for counts in expected.values())
             assert len(lasting.load_recent(1000)) == lasting.summarize()["total_records"]
 
@@ -254,7 +254,7 @@ class TestCheckpoint:
         ]
         assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
         expected = reference_targets(reference(store.path.read_bytes()))
-        assert told(store) == told(K8sHealthHistoryStore(store.path)) == expected
+        assert said(store) == said(K8sHealthHistoryStore(store.path)) == expected
         for namespace in "abc":
             newest = [record.run_id for record in store.load_recent(15, namespace=namespace)]
             assert newest == [f"run-{number}" for number in range(9, 24)]

@@ -71,7 +71,7 @@ class TestAppend:
     def test_what_happens_to_the_file_once_the_record_is_on_disk_fails_no_append(
         self, store: Store, monkeypatch: pytest.MonkeyPatch, event: str
     ) -> None:
-        """Between the write and the look at the file's size, which decides about the checkpoint."""
+        """Between the write and the check of the file's size, which decides about the checkpoint."""
         append = append_log.AppendLog.append
 
         def then(self: append_log.AppendLog, *args: Any, **more: Any) -> tuple[dict[str, Any], bool]:

@@ -1,4 +1,4 @@
-"""Tuning sessions: what was applied, and how far it was seen to come, in whatever order the looks are told."""
+"""Tuning sessions: what was applied, and how far it was seen to come, in whatever order checks come."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def session(*names: str, **more: Any) -> TuningSession:
 
 
 def snapshot(*jobs: tuple[str, str], listed: bool = True) -> K8sMonitorSnapshot:
-    """A look one second after the apply."""
+    """A check one second after the apply."""
     found = [K8sJobStatus(name, NAMESPACE, {}, 1, 0, 0, 0, phase) for name, phase in jobs]
     return K8sMonitorSnapshot(NAMESPACE, "app=arbitrage-tuning", found, [], at(1), jobs_listed=listed)
 
 
 def phase_after(*looks: tuple[int, str | None]) -> str:
     """The phase of one Job after looks at it, each (second, phase or None where it was not there)."""
-    told = session("a")
+    merged = session("a")
     for second, phase in looks:
-        told = merge_seen(told, {} if phase is None else {"a": SeenJob(phase)}, at(second), everything)
-    return told.jobs[0].phase
+        merged = merge_seen(merged, {} if phase is None else {"a": SeenJob(phase)}, at(second), everything)
+    return merged.jobs[0].phase
 
 
 class TestSessionsOf:
@@ -114,24 +114,26 @@ class TestMergeSeen:
                 "conditions": [{"type": "Failed", "status": "True", "lastTransitionTime": at(9)}],
             },
         }
-        told = merge_seen(session("a", "b"), {"a": seen_job(job_status(raw)), "c": SeenJob("RUNNING")}, at(10), nothing)
-        first, second = told.jobs
+        merged = merge_seen(
+            session("a", "b"), {"a": seen_job(job_status(raw)), "c": SeenJob("RUNNING")}, at(10), nothing
+        )
+        first, second = merged.jobs
         assert (first.phase, first.started_at, first.ended_at, first.seen_at) == ("FAILED", at(1), at(9), at(10))
         assert (second.phase, second.seen_at) == (UNSEEN, None)
-        assert told.seen_at == at(10)
+        assert merged.seen_at == at(10)
 
     @pytest.mark.parametrize(
         ("looks", "phase"),
         [
             pytest.param([(1, "RUNNING"), (2, None)], GONE, id="gone while it ran"),
             pytest.param([(1, None)], GONE, id="never seen at all"),
-            pytest.param([(0, None)], UNSEEN, id="a look as old as the apply may be from before it"),
+            pytest.param([(0, None)], UNSEEN, id="a check as old as the apply may be from before it"),
             pytest.param([(1, "SUCCEEDED"), (2, None)], "SUCCEEDED", id="its end was seen"),
             pytest.param([(1, "FAILED"), (2, None)], "FAILED", id="its bad end was seen"),
-            pytest.param([(2, None), (1, "SUCCEEDED")], "SUCCEEDED", id="its end is told late"),
-            pytest.param([(2, None), (1, "RUNNING")], GONE, id="an older look of a gone Job"),
+            pytest.param([(2, None), (1, "SUCCEEDED")], "SUCCEEDED", id="its end comes late"),
+            pytest.param([(2, None), (1, "RUNNING")], GONE, id="an older check of a gone Job"),
             pytest.param([(1, None), (2, "PENDING")], "PENDING", id="there again"),
-            pytest.param([(2, "SUCCEEDED"), (1, "RUNNING")], "SUCCEEDED", id="an older look told late"),
+            pytest.param([(2, "SUCCEEDED"), (1, "RUNNING")], "SUCCEEDED", id="an older check that comes late"),
             pytest.param([(1, "FAILED"), (2, "RUNNING")], "RUNNING", id="deleted and made anew"),
             pytest.param([(1, "SUCCEEDED"), (1, "RUNNING")], "SUCCEEDED", id="two looks in one second"),
             pytest.param([(1, "NEW"), (2, None)], GONE, id="a phase that nobody knows"),
@@ -141,14 +143,14 @@ class TestMergeSeen:
         assert phase_after(*looks) == phase
 
     def test_a_look_that_would_not_show_a_job_proves_nothing(self) -> None:
-        told = merge_seen(session("a"), {"a": SeenJob("RUNNING")}, at(1), everything)
-        assert merge_seen(told, {}, at(2), nothing) == told
-        other = merge_seen(told, {}, at(2), lambda labels: labels.get("session_id") == "other")
-        assert other == told
-        assert merge_seen(told, {}, at(2), lambda labels: labels["session_id"] == "s-1").jobs[0].phase == GONE
+        merged = merge_seen(session("a"), {"a": SeenJob("RUNNING")}, at(1), everything)
+        assert merge_seen(merged, {}, at(2), nothing) == merged
+        other = merge_seen(merged, {}, at(2), lambda labels: labels.get("session_id") == "other")
+        assert other == merged
+        assert merge_seen(merged, {}, at(2), lambda labels: labels["session_id"] == "s-1").jobs[0].phase == GONE
 
     @given(st.data())
-    def test_a_jobs_life_ends_the_same_in_whatever_order_and_however_often_it_is_told(
+    def test_a_jobs_life_ends_the_same_in_whatever_order_and_however_often_it_is_reported(
         self, data: st.DataObject
     ) -> None:
         """Triggerer and worker write each what they saw, when they get to it."""
@@ -167,11 +169,11 @@ class TestMergeSeen:
         )
     )
     def test_whatever_comes_an_older_look_undoes_no_newer_one(self, looks: list[tuple[int, str | None]]) -> None:
-        told = session("a")
+        merged = session("a")
         for second, phase in looks:
-            before = told.jobs[0]
-            told = merge_seen(told, {} if phase is None else {"a": SeenJob(phase)}, at(second), everything)
-            now = told.jobs[0]
+            before = merged.jobs[0]
+            merged = merge_seen(merged, {} if phase is None else {"a": SeenJob(phase)}, at(second), everything)
+            now = merged.jobs[0]
             if now != before and now.seen_at < (before.seen_at or ""):  # type: ignore[operator]
                 assert before.phase == GONE
                 assert now.phase in ("SUCCEEDED", "FAILED")
@@ -179,8 +181,8 @@ class TestMergeSeen:
                 assert now == before
             if phase is not None and (before.seen_at or "") < at(second):
                 assert (now.phase, now.seen_at) == (phase, at(second))
-        assert told.seen_at == max((at(second) for second, _ in looks), default=None)
-        assert [job.name for job in told.jobs] == ["a"]
+        assert merged.seen_at == max((at(second) for second, _ in looks), default=None)
+        assert [job.name for job in merged.jobs] == ["a"]
 
 
 class TestMergeApplied:
@@ -191,12 +193,12 @@ class TestMergeApplied:
         assert (merged.run_id, merged.applied_at, merged.seen_at) == ("dag/run-2", at(60), at(5))
         assert [(job.name, job.phase) for job in merged.jobs] == [("a", "RUNNING"), ("b", UNSEEN), ("c", UNSEEN)]
 
-    def test_an_older_apply_that_is_told_late_stays_the_older_one(self) -> None:
+    def test_an_older_apply_that_is_reported_late_stays_the_older_one(self) -> None:
         merged = merge_applied(session("a", applied_at=at(60)), session("b", run_id="late", applied_at=at(0)))
         assert (merged.run_id, merged.applied_at) == ("dag/run-1", at(60))
         assert {job.name for job in merged.jobs} == {"a", "b"}
 
-    def test_the_same_apply_told_twice_changes_nothing(self) -> None:
+    def test_the_same_apply_reported_twice_changes_nothing(self) -> None:
         seen = merge_seen(session("a"), {"a": SeenJob("SUCCEEDED")}, at(5), everything)
         assert merge_applied(seen, session("a")) == seen
 
@@ -322,9 +324,9 @@ class TestSessionStore:
         (tmp_path / NAMESPACE / "torn.json").write_text("{")
         with pytest.raises(StoreError, match=r"torn\.json: damaged"):
             store.read(NAMESPACE, "torn")
-        told: list[str] = []
-        assert [one.session_id for one in store.list(told.append)] == ["whole"]
-        assert [text.partition(": ")[0].rpartition("/")[2] for text in told] == ["torn.json"]
+        merged: list[str] = []
+        assert [one.session_id for one in store.list(merged.append)] == ["whole"]
+        assert [text.partition(": ")[0].rpartition("/")[2] for text in merged] == ["torn.json"]
         assert store.looked(snapshot(("j", "RUNNING")), everything) == 1
         store.applied(session("j", session_id="torn"))
         assert store.read(NAMESPACE, "torn") == session("j", session_id="torn")

@@ -10,7 +10,6 @@ from airflow.sdk import DAG, Param
 from k8s_tuning.operators.alert import SendAlertOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.smoke import PlanSmokeTestOperator, ReportOutcomesOperator
-from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 
@@ -34,15 +33,15 @@ with DAG(
         task_id="plan_smoke_test",
         receiver="{{ params.receiver }}",
         message="{{ params.message }}",
-        alerting_config=str(CONFIGS / "alerting.yaml"),
-        alerts_enabled="{{ params.alerts_enabled }}",
+        alerts={
+            "channel_type": "routes",
+            "alerting_config": str(CONFIGS / "alerting.yaml"),
+            "alerts_enabled": "{{ params.alerts_enabled }}",
+        },
         doc_md="A test alert for every channel of the receiver.",
     )
     send = SendAlertOperator.partial(
-        task_id="send_alerts",
-        ledger_file=str(history_dir() / "alerts-ledger.jsonl"),
-        map_index_template="{{ notice_name }}",
-        doc_md="**D35** A task a channel.",
+        task_id="send_alerts", map_index_template="{{ notice_name }}", doc_md="**D35** A task a channel."
     ).expand(planned=plan.output)
     ReportOutcomesOperator(
         task_id="report_outcomes",

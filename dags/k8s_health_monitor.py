@@ -21,11 +21,8 @@ from k8s_tuning.operators.history import RecordHistoryOperator
 from k8s_tuning.operators.monitor import MonitorJobsOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.targets import LoadTargetsOperator
-from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
-HISTORY_FILE = str(history_dir() / "health.jsonl")
-LEDGER_FILE = str(history_dir() / "alerts-ledger.jsonl")
 
 with DAG(
     dag_id="k8s_health_monitor",
@@ -58,12 +55,10 @@ with DAG(
     @task_group(group_id="target", default_args=IN_TIME)
     def check(name, namespace, label_selector, kubernetes_conn_id):
         """One target: D32 to D34."""
-        cluster = {
-            "namespace": namespace,
-            "label_selector": label_selector,
-            "kubernetes_conn_id": kubernetes_conn_id,
-        }
-        monitor = MonitorJobsOperator(task_id="monitor_jobs", doc_md="**D32** Reads Jobs, pods and logs.", **cluster)
+        cluster = {"namespace": namespace, "label_selector": label_selector, "kubernetes_conn_id": kubernetes_conn_id}
+        monitor = MonitorJobsOperator(
+            task_id="monitor_jobs", cluster=cluster, doc_md="**D32** Reads Jobs, pods and logs."
+        )
         health = EvaluateHealthOperator(
             task_id="evaluate_health",
             snapshot=monitor.output,
@@ -71,14 +66,13 @@ with DAG(
             doc_md="**D33** OK, WARN or ERROR.",
         )
         events = CollectEventsOperator(
-            task_id="collect_events", health=health.output, doc_md="**D34** The most telling events.", **cluster
+            task_id="collect_events", health=health.output, cluster=cluster, doc_md="**D34** The most telling events."
         )
         record = RecordHistoryOperator(
             task_id="record_history",
             health=health.output,
             snapshot=monitor.output,
             events=events.output,
-            history_file=HISTORY_FILE,
             target=name,
             doc_md="**D34** One line in the history for what the run found, and the latest snapshot of the page.",
         )
@@ -90,10 +84,7 @@ with DAG(
         records=dag.get_task("target.record_history").output,
         events=dag.get_task("target.collect_events").output,
         watched=targets.output["config"],
-        history_file=HISTORY_FILE,
-        ledger_file=LEDGER_FILE,
-        alerting_config=str(CONFIGS / "alerting.yaml"),
-        alerts_enabled="{{ params.alerts_enabled }}",
+        alerts={"alerting_config": str(CONFIGS / "alerting.yaml"), "alerts_enabled": "{{ params.alerts_enabled }}"},
         trigger_rule="all_done",
         doc_md="**D35** Decides what is to be said of which target, and of targets that went unwatched.",
     )
@@ -105,10 +96,7 @@ with DAG(
         doc_md="Sends, or suppresses while health is OK and nothing is pending.",
     )
     send = SendAlertOperator.partial(
-        task_id="send_alerts",
-        ledger_file=LEDGER_FILE,
-        map_index_template="{{ notice_name }}",
-        doc_md="**D35** A task a channel.",
+        task_id="send_alerts", map_index_template="{{ notice_name }}", doc_md="**D35** A task a channel."
     ).expand(planned=plan.output)
     suppress = SuppressAlertsOperator(task_id="suppress_alerts", doc_md="Nothing was to be said.")
     report = ReportMonitorOperator(

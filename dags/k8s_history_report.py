@@ -9,7 +9,6 @@ from airflow.sdk import DAG, Param
 
 from k8s_tuning.operators.history import ReportHistoryOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
-from k8s_tuning.storage.places import history_dir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
 
@@ -22,7 +21,7 @@ with DAG(
     max_active_runs=1,
     default_args=STAGE_RETRIES,
     params={
-        "history_file": Param(str(history_dir() / "health.jsonl"), "The history.", type="string", minLength=1),
+        "history_file": Param(None, "Stays empty: set $K8S_TUNING_HISTORY_DIR.", type=["null", "string"], maxLength=0),
         "targets_file": Param(str(CONFIGS / "targets.yaml"), "Where retention is set.", type="string", minLength=1),
     },
     tags=["k8s-tuning"],
@@ -30,8 +29,6 @@ with DAG(
 ) as dag:
     ReportHistoryOperator(
         task_id="report_history",
-        history_file="{{ params.history_file }}",
         targets_file="{{ params.targets_file }}",
-        ledger_file=str(history_dir() / "alerts-ledger.jsonl"),
         doc_md="**D34** Summary (XCom) and retention of history, ledger, snapshots, sessions and handed-over files.",
     )

@@ -24,10 +24,9 @@ from k8s_tuning.operators.pipeline import ReportPipelineOperator
 from k8s_tuning.operators.retries import STAGE_RETRIES
 from k8s_tuning.operators.validate import ValidateJobsOperator
 from k8s_tuning.operators.wait import WaitForJobsOperator
-from k8s_tuning.storage.places import history_dir
+from k8s_tuning.storage.state_dir import StateDir
 
 CONFIGS = Path(__file__).resolve().parents[1] / "include" / "configs"
-HISTORY = history_dir()
 LABEL = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 
 PARAMS = {
@@ -81,8 +80,8 @@ PARAMS = {
         maximum=604800, section="Cluster",
     ),
     "history_file": Param(
-        str(HISTORY / "health.jsonl"), "The history, on the shared volume.", type="string", minLength=1,
-        section="History and alerts",
+        None, "Stays empty: set $K8S_TUNING_HISTORY_DIR in all of Airflow; the health page reads there, too.",
+        type=["null", "string"], maxLength=0, section="History and alerts",
     ),
     "events_limit": Param(
         20, "How many events are kept, the most telling.", type="integer", minimum=1, maximum=1000,
@@ -117,13 +116,12 @@ CLUSTER = {
     "context": "{{ params.context or '' }}",
 }
 ALERTS = {
-    "ledger_file": str(HISTORY / "alerts-ledger.jsonl"),
     "alerting_config": str(CONFIGS / "alerting.yaml"),
     "channel_type": "{{ params.channel_type }}",
     "channel_conn_id": "{{ params.channel_conn_id or '' }}",
     "alerts_enabled": "{{ params.alerts_enabled }}",
 }
-JOBS_DIR = "{{ params.jobs_dir or '" + str(HISTORY / "jobs") + "/' ~ run_id }}"
+JOBS_DIR = "{{ params.jobs_dir or '" + str(StateDir.default().jobs) + "/' ~ run_id }}"
 
 with DAG(
     dag_id="k8s_tuning_pipeline",
@@ -141,8 +139,8 @@ with DAG(
     doc_md=(
         "Runs one tuning session: D29 generate to D36 report. **Nothing is changed and nothing is sent** unless "
         "`apply_enabled` and `alerts_enabled` say so. The `report` task ends the run: exit code 0 succeeds; 1 (WARN, "
-        "strict) and 2 (ERROR) mean that Jobs are failing; 3 that a stage itself broke, or that the Jobs could not be "
-        "listed."
+        "strict) and 2 (ERROR) mean that the Jobs are not OK; 3 that a stage itself broke, or that the Jobs could not "
+        "be listed."
     ),
 ) as dag:
     generate = GenerateJobsOperator(
@@ -166,7 +164,7 @@ with DAG(
         apply_again="{{ params.apply_again }}",
         policy_file=str(CONFIGS / "apply.yaml"),
         doc_md="**D31** Server-side apply; a dry run unless `apply_enabled`. Never deletes, never overwrites.",
-        **CLUSTER,
+        cluster=CLUSTER,
     )
     wait = WaitForJobsOperator(
         task_id="wait_for_jobs",
@@ -176,13 +174,13 @@ with DAG(
         # Where the apply failed in part: what it did apply is waited for, watched, recorded and alerted all the same.
         trigger_rule="all_done_min_one_success",
         doc_md="Waits, deferred, until the applied Jobs have ended. Skipped on a dry run.",
-        **CLUSTER,
+        cluster=CLUSTER,
     )
     monitor = MonitorJobsOperator(
         task_id="monitor_jobs",
         trigger_rule="none_failed",
         doc_md="**D32** Reads Jobs, pods and logs. Read-only.",
-        **CLUSTER,
+        cluster=CLUSTER,
     )
     evaluate = EvaluateHealthOperator(
         task_id="evaluate_health",
@@ -197,14 +195,13 @@ with DAG(
         events_limit="{{ params.events_limit }}",
         health=evaluate.output,
         doc_md="**D34** The selection's events, the most telling ones. Read-only.",
-        **CLUSTER,
+        cluster=CLUSTER,
     )
     record = RecordHistoryOperator(
         task_id="record_history",
         health=evaluate.output,
         snapshot=monitor.output,
         events=events.output,
-        history_file="{{ params.history_file }}",
         history_limit="{{ params.history_limit }}",
         doc_md="**D34** One line in the history for what the run found, and the latest snapshot of the page.",
     )
@@ -212,9 +209,8 @@ with DAG(
         task_id="plan_alerts",
         records=record.output,
         events=events.output,
-        history_file="{{ params.history_file }}",
         doc_md="**D35** Decides what is to be said to whom, and writes every decision into the ledger.",
-        **ALERTS,
+        alerts=ALERTS,
     )
     choose = ChooseAlertsOperator(
         task_id="choose_alerts",
@@ -225,7 +221,6 @@ with DAG(
     )
     send = SendAlertOperator.partial(
         task_id="send_alerts",
-        ledger_file=ALERTS["ledger_file"],
         map_index_template="{{ notice_name }}",
         doc_md="**D35** A task a channel. Shows the bytes unless `alerts_enabled`.",
     ).expand(planned=plan.output)
@@ -238,12 +233,11 @@ with DAG(
         health=evaluate.output,
         record=record.output,
         sent=send.output,
-        runs_file=str(HISTORY / "runs.jsonl"),
         apply_enabled="{{ params.apply_enabled }}",
         strict_health="{{ params.strict_health }}",
         trigger_rule="all_done",
         doc_md="**D36** What the run did (XCom `result`), and its exit code.",
-        **ALERTS,
+        alerts=ALERTS,
     )
     validate >> wait
     generate >> validate >> apply >> wait >> monitor >> evaluate >> events >> record >> plan >> choose

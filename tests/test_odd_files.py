@@ -25,7 +25,7 @@ from k8s_tuning.alerts.channels import ChannelConfig
 from k8s_tuning.cli import main
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.metrics.collector import render
-from k8s_tuning.operators.stage import take
+from k8s_tuning.operators.stage import from_xcom
 from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.store import (
@@ -142,7 +142,7 @@ def test_a_damaged_handover_is_refused_with_what_to_clear(data: Any, recorded: P
     path.write_text(json.dumps(plain_values.dump(K8sHealthSnapshot("n", "a=b", [job], [], HealthLevel.ERROR, ago(1)))))
     path.write_bytes(damaged(path, data))
     with contextlib.suppress(InputError):
-        take(K8sHealthSnapshot, {"file": str(path)})
+        from_xcom(K8sHealthSnapshot, {"file": str(path)})
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_damaged_handover_is_refused_with_what_to_clear(data: Any, recorded: P
 )
 def test_what_an_earlier_task_never_gave_is_refused(given: Any) -> None:
     with pytest.raises(InputError):
-        take(K8sHealthSnapshot, given)
+        from_xcom(K8sHealthSnapshot, given)
 
 
 ARGUMENTS = ["\udcff", "한글 🚀", "", "-", "/dev/null", "/dev/full", "/", "a" * 5000, "\x1b[2J"]

@@ -15,7 +15,6 @@ from tests.servers import RecordingServer, recording_server, status
 from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConfig, K8sTuningPipelineRunner
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Throttled
-from k8s_tuning.runner import LEDGER, RUNS
 from k8s_tuning.stages.history.latest import LookStore
 from k8s_tuning.stages.pipeline.result import K8sTuningPipelineResult, generate_pipeline_report_text
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
@@ -23,6 +22,7 @@ from k8s_tuning.stages.sessions.store import SessionStore
 
 pytestmark = pytest.mark.slow
 
+LEDGER, RUNS = "alerts-ledger.jsonl", "runs.jsonl"
 STAGES = ["generate", "validate", "apply", "wait", "monitor", "health", "events", "history", "alerts"]
 SESSION = """
 session_id: "{session}"

@@ -67,7 +67,8 @@ def test_the_guides_line_is_understood(line: str) -> None:
 def test_the_guides_flags_mean_what_they_say() -> None:
     """Each is the same setting as our own flag of another name."""
     guide = parser().parse_args(LINES["D36"].split())
-    assert (guide.apply, guide.alerts, guide.strict, guide.channel) == (True, True, True, "slack_webhook")
+    named = (guide.apply_enabled, guide.alerts_enabled, guide.strict_health, guide.channel_type)
+    assert named == (True, True, True, "slack_webhook")
     assert parser().parse_args(LINES["D35"].split()).send is True
     assert parser().parse_args(LINES["D35 dry"].split()).send is False
     assert parser().parse_args(LINES["D34 summary"].split()).summary is True

@@ -47,8 +47,9 @@ def test_the_pipelines_stages_follow_each_other():
 
 @pytest.mark.parametrize("name", ["apply_jobs", "monitor_jobs", "collect_events", "wait_for_jobs"])
 def test_where_a_stage_looks_is_templated(name):
-    fields = load("k8s_tuning_pipeline").get_task(name).template_fields
-    assert {"namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context"} <= set(fields)
+    task = load("k8s_tuning_pipeline").get_task(name)
+    assert "cluster" in task.template_fields
+    assert set(task.cluster) == {"namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context"}
 
 
 def test_a_pipeline_run_past_its_time_is_told_and_an_ordinary_failure_is_not_told_twice():
@@ -82,6 +83,7 @@ def test_dry_run_and_no_alerts_are_the_defaults():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("namespace", "Bad_NS"), ("apply_enabled", "yes"), ("channel_type", "pigeon"), ("webhook_url", "https://x/y"),
+     ("history_file", "h.jsonl"),
      ("wait_seconds", -1), ("session_id", "-bad-"), ("events_limit", 0), ("session_config", "")],
 )  # fmt: skip
 def test_a_wrong_param_is_refused_before_the_run_starts(name, value):

@@ -15,8 +15,9 @@ from k8s_tuning.stages.sessions.store import SeenJob, SessionStore
 
 
 @pytest.fixture
-def jobs(cluster, tmp_path):
+def jobs(cluster, tmp_path, monkeypatch):
     """Two manifests of one session, in the test's namespace."""
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     folder = tmp_path / "jobs"
     folder.mkdir()
     for number, name in enumerate(("a", "b")):
@@ -39,8 +40,7 @@ def apply(cluster, jobs, enabled):
         task_id="apply_jobs",
         jobs_dir=str(jobs),
         apply_enabled=enabled,
-        kubeconfig=str(cluster.kubeconfig),
-        sessions_dir=str(jobs.parent / "sessions"),
+        cluster={"kubeconfig": str(cluster.kubeconfig)},
     )
     operator.execute({**CONTEXT, "ti": SimpleNamespace(xcom_push=lambda key, value: None)})
     return operator
@@ -103,16 +103,16 @@ def test_one_jobs_passing_fault_is_retried_and_the_other_is_watched_meanwhile(cl
             raise Throttled("the server asks to slow down", 429)
         return await write_one(self, job, **more)
 
-    monkeypatch.setattr(ClusterWriter, "apply", busy)
     pushed = {}
-    with pytest.raises(AirflowException, match="1 of 2 Jobs were not applied; first: the server asks") as failed:
-        run_apply(cluster, jobs, pushed=pushed)
+    with monkeypatch.context() as patched:
+        patched.setattr(ClusterWriter, "apply", busy)
+        with pytest.raises(AirflowException, match="1 of 2 Jobs were not applied; first: the server asks") as failed:
+            run_apply(cluster, jobs, pushed=pushed)
     assert not isinstance(failed.value, AirflowFailException)
     assert pushed["return_value"]["not_applied"] == [cluster.job("b")]
     assert (pushed["return_value"]["applied_jobs"], pushed["return_value"]["job_names"]) == (1, [cluster.job("a")])
     (seen,) = SessionStore(jobs.parent / "sessions").read(cluster.namespace, cluster.tag).jobs
     assert (seen.name, seen.phase != "UNSEEN") == (cluster.job("a"), True)
-    monkeypatch.undo()
     assert run_apply(cluster, jobs)["applied_jobs"] == 2
 
 
@@ -127,8 +127,8 @@ def test_a_later_try_that_cannot_even_begin_leaves_word_of_what_earlier_ones_app
 
 def run_apply(cluster, jobs, pushed=None, **more):
     operator = ApplyJobsOperator(
-        task_id="apply_jobs", jobs_dir=str(jobs), apply_enabled=True, kubeconfig=str(cluster.kubeconfig),
-        sessions_dir=str(jobs.parent / "sessions"), **more,
+        task_id="apply_jobs", jobs_dir=str(jobs), apply_enabled=True,
+        cluster={"kubeconfig": str(cluster.kubeconfig)}, **more,
     )  # fmt: skip
     ti = SimpleNamespace(xcom_push=lambda key, value: pushed is not None and pushed.update({key: value}))
     return operator.execute({**CONTEXT, "ti": ti})

@@ -14,6 +14,11 @@ CONTEXT = {"ti": SimpleNamespace(dag_id="d", run_id="r", task_id="evaluate_healt
 KILLED = SeenJob("FAILED", APPLIED, NOW, ["oom_killed"], "container tuning was OOM-killed (exit code 137)", 137)
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+
+
 @pytest.fixture
 def sessions(tmp_path):
     store = SessionStore(tmp_path / "sessions")
@@ -22,21 +27,20 @@ def sessions(tmp_path):
     ]
     store.applied(TuningSession("n", "s", None, APPLIED, jobs=jobs))
     store.seen("n", "s", {"done": SeenJob("SUCCEEDED"), "killed": KILLED}, "2025-11-16T10:30:00Z")
-    return tmp_path / "sessions"
 
 
-def evaluate(sessions, job_names, waited=None):
+def evaluate(job_names, waited=None):
     snapshot = K8sMonitorSnapshot("n", "app=x", [], [], NOW, jobs_listed=True)
     task = EvaluateHealthOperator(
         task_id="evaluate_health", snapshot=plain_values.dump(snapshot), applied=job_names and {"job_names": job_names},
         waited=waited,
-        sessions_dir=str(sessions),
     )  # fmt: skip
     return {job["job_name"]: job for job in task.execute(CONTEXT)["jobs_health"]}
 
 
-def test_jobs_that_are_gone_are_what_they_were_seen_to_be(sessions):
-    found = evaluate(sessions, ["done", "killed", "unseen", "lost", "stranger"])
+@pytest.mark.usefixtures("sessions")
+def test_jobs_that_are_gone_are_what_they_were_seen_to_be():
+    found = evaluate(["done", "killed", "unseen", "lost", "stranger"])
     assert {name: (job["phase"], job["health"], job["reasons"]) for name, job in found.items()} == {
         "done": ("SUCCEEDED", "OK", []),
         "killed": ("FAILED", "ERROR", ["oom_killed"]),
@@ -47,11 +51,12 @@ def test_jobs_that_are_gone_are_what_they_were_seen_to_be(sessions):
     assert found["killed"]["exit_code"] == 137
 
 
-def test_the_wait_names_what_was_applied_where_the_apply_itself_is_not_asked(sessions):
-    found = evaluate(sessions, None, {"job_names": ["a", "lost"], "succeeded": ["a"], "failed": [], "waiting": []})
+@pytest.mark.usefixtures("sessions")
+def test_the_wait_names_what_was_applied_where_the_apply_itself_is_not_asked():
+    found = evaluate(None, {"job_names": ["a", "lost"], "succeeded": ["a"], "failed": [], "waiting": []})
     assert {name: job["phase"] for name, job in found.items()} == {"a": "SUCCEEDED", "lost": "MISSING"}
 
 
-def test_the_wait_knows_where_no_file_was_written(tmp_path):
-    found = evaluate(tmp_path / "none", ["a", "b"], {"succeeded": ["a"], "failed": ["b"], "waiting": []})
+def test_the_wait_knows_where_no_file_was_written():
+    found = evaluate(["a", "b"], {"succeeded": ["a"], "failed": ["b"], "waiting": []})
     assert [job["phase"] for job in found.values()] == ["SUCCEEDED", "FAILED"]

@@ -20,7 +20,12 @@ WHERE = ("trading-bots", "app=arbitrage-tuning")
 AT = "2025-11-16T10:10:00Z"
 
 
-def record(folder, at=AT, context=CONTEXT, **more):
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
+
+
+def record(at=AT, context=CONTEXT, **more):
     """One record of a Job that failed, as the tasks before it hand it over."""
     pod = K8sPodStatus("arb-tuning-a-x7k2p", WHERE[0], "Failed", node="node-1")
     labels = {"app": "arbitrage-tuning", "session_id": "s-1"}
@@ -32,17 +37,14 @@ def record(folder, at=AT, context=CONTEXT, **more):
         "health": plain_values.dump(K8sHealthEvaluator().evaluate(snapshot)),
         "snapshot": plain_values.dump(snapshot),
         "events": plain_values.dump(K8sEventSnapshot(*WHERE, events, at)),
-        "sessions_dir": str(folder / "sessions"),
     }
-    operator = RecordHistoryOperator(
-        task_id="record_history", history_file=str(folder / "health.jsonl"), target="demo", **given | more
-    )
+    operator = RecordHistoryOperator(task_id="record_history", target="demo", **given | more)
     operator.execute(context)
     return operator
 
 
 def test_the_look_is_kept_with_what_the_pods_said(tmp_path):
-    operator = record(tmp_path)
+    operator = record()
     look = LookStore(tmp_path / "looks").read(*WHERE)
     assert (look.timestamp, look.run_id, look.target) == (AT, "d/r", "demo")
     (job,) = look.jobs
@@ -55,8 +57,8 @@ def test_the_look_is_kept_with_what_the_pods_said(tmp_path):
 
 
 def test_a_record_that_is_repeated_late_hides_no_newer_look(tmp_path):
-    record(tmp_path, at="2025-11-16T10:20:00Z", context={**CONTEXT, "dag_run": SimpleNamespace(run_id="later")})
-    record(tmp_path)
+    record(at="2025-11-16T10:20:00Z", context={**CONTEXT, "dag_run": SimpleNamespace(run_id="later")})
+    record()
     assert LookStore(tmp_path / "looks").read(*WHERE).run_id == "d/later"
 
 
@@ -64,7 +66,7 @@ def test_the_snapshot_is_taken_into_the_sessions_that_it_shows(tmp_path):
     store = SessionStore(tmp_path / "sessions")
     jobs = [SessionJob(name, labels={"app": app}) for name, app in (("arb-tuning-a", "arbitrage-tuning"), ("b", "x"))]
     store.applied(TuningSession(WHERE[0], "s-1", "d/other", "2025-11-16T10:00:00Z", jobs=jobs))
-    record(tmp_path)
+    record()
     (session,) = store.list()
     assert [(job.phase, job.started_at) for job in session.jobs] == [
         ("FAILED", "2025-11-16T10:00:00Z"),
@@ -73,7 +75,7 @@ def test_the_snapshot_is_taken_into_the_sessions_that_it_shows(tmp_path):
 
 
 def test_without_snapshot_and_events_the_health_alone_is_kept(tmp_path):
-    record(tmp_path, snapshot=None, events=None)
+    record(snapshot=None, events=None)
     (job,) = LookStore(tmp_path / "looks").read(*WHERE).jobs
     assert (job.phase, job.logs, job.events) == ("FAILED", [], [])
 
@@ -81,24 +83,18 @@ def test_without_snapshot_and_events_the_health_alone_is_kept(tmp_path):
 def test_a_look_that_cannot_be_written_fails_the_try_and_the_record_stands(tmp_path):
     (tmp_path / "looks").write_text("a file, not a folder")
     with pytest.raises(AirflowException, match=r"looks: cannot be locked: .*; the shared volume"):
-        record(tmp_path)
+        record()
     assert len(K8sHealthHistoryStore(tmp_path / "health.jsonl").load_recent()) == 1
 
 
 def test_retention_lets_go_of_looks_and_sessions_too(tmp_path, monkeypatch):
-    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     target = {"name": "t", "namespace": WHERE[0], "label_selector": WHERE[1]}
     (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"targets": [target], "retention": {"max_age_days": 30}}))
     looks, sessions = LookStore(tmp_path / "looks"), SessionStore(tmp_path / "sessions")
     for name, at in (("old", AT), ("new", timestamps.now())):
         looks.keep(TargetLook(WHERE[0], f"app={name}", at))
         sessions.applied(TuningSession(WHERE[0], name, None, at))
-    operator = ReportHistoryOperator(
-        task_id="report",
-        history_file=str(tmp_path / "health.jsonl"),
-        targets_file=str(tmp_path / "targets.yaml"),
-        ledger_file=str(tmp_path / "ledger.jsonl"),
-    )
+    operator = ReportHistoryOperator(task_id="report", targets_file=str(tmp_path / "targets.yaml"))
     said = []
     monkeypatch.setattr(operator, "report", said.append)
     done = operator.execute(CONTEXT)

@@ -23,7 +23,7 @@ def link_of(operator):
 
 def test_a_task_that_knows_no_page_of_its_own_leads_to_its_runs(monkeypatch):
     monkeypatch.delenv("AIRFLOW__API__BASE_URL", raising=False)
-    operator = MonitorJobsOperator(task_id="monitor_jobs", namespace="n", label_selector="a=b")
+    operator = MonitorJobsOperator(task_id="monitor_jobs", cluster={"namespace": "n", "label_selector": "a=b"})
     assert link_of(operator) == f"/plugin/k8s-tuning/k8s-tuning/{RUN}"
 
 
@@ -57,10 +57,11 @@ def test_airflows_server_knows_the_link_of_every_stage_without_its_code(name):
 def test_a_session_can_be_followed_from_the_task_while_it_waits(tmp_path, monkeypatch):
     """Airflow itself writes links when a try ends, which a deferred one has not."""
     monkeypatch.delenv("AIRFLOW__API__BASE_URL", raising=False)
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     pushed = {}
     operator = WaitForJobsOperator(
         task_id="wait_for_jobs",
-        namespace="trading-bots",
+        cluster={"namespace": "trading-bots"},
         session_id="s-1",
         applied={"job_names": ["a"]},
         wait_seconds=9,
@@ -69,4 +70,4 @@ def test_a_session_can_be_followed_from_the_task_while_it_waits(tmp_path, monkey
         operator.execute({"ti": SimpleNamespace(**vars(TI), xcom_push=lambda key, value: pushed.update({key: value}))})
     page = "/plugin/k8s-tuning/k8s-tuning/session?namespace=trading-bots&session_id=s-1"
     assert pushed == {HealthPageLink().xcom_key: page}
-    assert deferred.value.trigger.sessions_dir == operator.sessions_dir
+    assert deferred.value.trigger.sessions_dir == str(tmp_path / "sessions")

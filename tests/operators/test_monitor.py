@@ -19,7 +19,8 @@ DAG = "k8s_health_monitor"
 
 
 @pytest.fixture
-def hook(monkeypatch):
+def hook(monkeypatch, tmp_path):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     with recording_server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": f"{server.url}/s3cr3t"}))
         yield server
@@ -28,8 +29,8 @@ def hook(monkeypatch):
 class Monitor:
     """Runs of the monitor from the record on, over the targets that each run began with."""
 
-    def __init__(self, folder, server):
-        self.folder, self.server, self.runs = folder, server, 0
+    def __init__(self, server):
+        self.server, self.runs = server, 0
 
     def run(self, watched, levels):
         """`watched`: names; `levels`: of those that were recorded. What the webhook got, by its title and target."""
@@ -44,14 +45,11 @@ class Monitor:
         records = [self.record(context, name, level) for name, level in levels.items()]
         self.planned = PlanAlertsOperator(
             task_id="plan_alerts", records=records, events=None, watched={"targets": targets},
-            history_file=str(self.folder / "health.jsonl"), ledger_file=str(self.folder / "ledger.jsonl"),
-            alerting_config=str(ROOT / "include/configs/alerting.yaml"), alerts_enabled=True,
+            alerts={"alerting_config": str(ROOT / "include/configs/alerting.yaml"), "alerts_enabled": True},
         ).execute(context)  # fmt: skip
         before = len(self.server.calls)
         for one in self.planned:
-            SendAlertOperator(task_id="send", planned=one, ledger_file=str(self.folder / "ledger.jsonl")).execute(
-                context
-            )
+            SendAlertOperator(task_id="send", planned=one).execute(context)
         return sorted(
             (call.json()["title"].partition(": ")[2], call.json()["incident"]["target"], call.json()["text"])
             for call in self.server.calls[before:]
@@ -63,14 +61,13 @@ class Monitor:
         health = K8sHealthSnapshot(
             "trading-bots", "app=a", jobs, [], HealthLevel(level), timestamps.now(), cluster=f"conn-{name}"
         )
-        return RecordHistoryOperator(
-            task_id="record_history", health=plain_values.dump(health), target=name,
-            history_file=str(self.folder / "health.jsonl"),
-        ).execute(context)  # fmt: skip
+        return RecordHistoryOperator(task_id="record_history", health=plain_values.dump(health), target=name).execute(
+            context
+        )
 
 
-def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_has_it(tmp_path, hook):
-    monitor = Monitor(tmp_path, hook)
+def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_has_it(hook):
+    monitor = Monitor(hook)
     assert monitor.run(["east", "west"], {"east": "OK", "west": "OK"}) == []
     [(title, target, text)] = monitor.run(["east", "west"], {"east": "OK"})
     assert (title, target) == ("CRITICAL – k8s_health_monitor/west", "k8s_health_monitor/west")
@@ -79,9 +76,9 @@ def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_
     assert (title, target) == ("RESOLVED – k8s_health_monitor/west", "k8s_health_monitor/west")
 
 
-def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(tmp_path, hook):
+def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(hook):
     """Its own, and those of the watch over it; another cluster's namesake keeps its incident."""
-    monitor = Monitor(tmp_path, hook)
+    monitor = Monitor(hook)
     assert [title for title, *_ in monitor.run(["east", "west"], {"east": "ERROR", "west": "ERROR"})] == [
         "CRITICAL – trading-bots",
         "CRITICAL – trading-bots",

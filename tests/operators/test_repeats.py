@@ -23,7 +23,7 @@ class Run:
     def __init__(self, folder, run_id, level=HealthLevel.ERROR, **channel):
         dag_run = SimpleNamespace(dag_id="k8s_tuning_pipeline", run_id=run_id)
         self.context = {"dag": SimpleNamespace(dag_id="k8s_tuning_pipeline"), "dag_run": dag_run}
-        self.history, self.ledger = str(folder / "health.jsonl"), str(folder / "ledger.jsonl")
+        self.history = folder / "health.jsonl"
         self.level, self.channel = level, channel
         self.alerting = str(folder / "alerting.yaml")
         Path(self.alerting).write_text("route: {receiver: x}\nreceivers: [{name: x}]\nallowed_connections: [hook]\n")
@@ -34,23 +34,26 @@ class Run:
         phase = "SUCCEEDED" if self.level is HealthLevel.OK else "FAILED"
         job = K8sJobHealth("arb-tuning-a", WHERE[0], phase, 0, 1, 0, self.level, reasons, {})
         health = K8sHealthSnapshot(*WHERE, [job], [], self.level, self.at)
-        operator = RecordHistoryOperator(
-            task_id="record_history", health=plain_values.dump(health), history_file=self.history
-        )
+        operator = RecordHistoryOperator(task_id="record_history", health=plain_values.dump(health))
         return operator.execute(self.context)
 
     def plan(self, record):
         operator = PlanAlertsOperator(
-            task_id="plan_alerts", records=record, events=None, history_file=self.history, ledger_file=self.ledger,
-            alerting_config=self.alerting, alerts_enabled=True, **self.channel,
+            task_id="plan_alerts", records=record, events=None,
+            alerts={"alerting_config": self.alerting, "alerts_enabled": True, **self.channel},
         )  # fmt: skip
         return operator.execute(self.context)
 
     def send(self, planned):
-        return SendAlertOperator(task_id="send_alerts", planned=planned, ledger_file=self.ledger).execute(self.context)
+        return SendAlertOperator(task_id="send_alerts", planned=planned).execute(self.context)
 
     def everything(self):
         return [self.send(planned) for planned in self.plan(self.record())]
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
 
 
 @pytest.fixture

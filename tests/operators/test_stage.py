@@ -1,10 +1,8 @@
 """What all stages' tasks share: faults without secrets, results that fit into XCom, runs that may be repeated."""
 
 import json
-import os
 import re
 import traceback
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +10,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from k8s_tuning import plain_values
 from k8s_tuning.errors import InputError, StoreError, Unreachable
+from k8s_tuning.operators.bundles import is_true
 from k8s_tuning.operators.history import RecordHistoryOperator
-from k8s_tuning.operators.stage import INLINE_BYTES, StageOperator, drop_handovers, give, is_true, take
+from k8s_tuning.operators.stage import INLINE_BYTES, StageOperator, from_xcom, to_xcom
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot, K8sPodLog
@@ -40,7 +39,7 @@ class Breaking(StageOperator):
 
 
 @pytest.mark.parametrize(
-    ("error", "fault"), [(InputError("mend it"), AirflowFailException), (Unreachable("later"), AirflowException)]
+    ("error", "fault"), [(InputError("correct it"), AirflowFailException), (Unreachable("later"), AirflowException)]
 )
 def test_only_what_a_retry_may_mend_is_tried_again(error, fault):
     with pytest.raises(fault, match=str(error)) as failed:
@@ -86,10 +85,10 @@ def test_a_snapshot_of_any_size_comes_back_through_a_small_xcom(lines, tmp_path,
     monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
     log = K8sPodLog("pod", "n", "c", [f"반복 {number} 🚀" for number in range(lines)])
     snapshot = K8sMonitorSnapshot("n", "a=b", [], [log], "2025-11-16T10:00:00Z")
-    given = json.loads(json.dumps(give(snapshot, CONTEXT)))
+    given = json.loads(json.dumps(to_xcom(snapshot, CONTEXT)))
     assert len(json.dumps(given).encode()) < 2 * INLINE_BYTES
     assert ("file" in given) == (lines > 1)
-    assert take(K8sMonitorSnapshot, given) == snapshot
+    assert from_xcom(K8sMonitorSnapshot, given) == snapshot
 
 
 def test_a_volume_that_cannot_be_written_is_named(tmp_path, monkeypatch):
@@ -97,32 +96,21 @@ def test_a_volume_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "handover").write_text("a file, not a folder")
     log = K8sPodLog("pod", "n", "c", ["x" * INLINE_BYTES])
     with pytest.raises(StoreError, match="the shared volume must be writable"):
-        give(K8sMonitorSnapshot("n", "a=b", [], [log], "2025-11-16T10:00:00Z"), CONTEXT)
+        to_xcom(K8sMonitorSnapshot("n", "a=b", [], [log], "2025-11-16T10:00:00Z"), CONTEXT)
 
 
 def test_a_handed_over_file_that_is_gone_is_an_error_that_says_what_to_clear(tmp_path):
     with pytest.raises(InputError, match="clear the task that wrote it"):
-        take(K8sMonitorSnapshot, {"file": str(tmp_path / "gone.json")})
+        from_xcom(K8sMonitorSnapshot, {"file": str(tmp_path / "gone.json")})
     with pytest.raises(InputError, match="no K8sMonitorSnapshot"):
-        take(K8sMonitorSnapshot, None)
+        from_xcom(K8sMonitorSnapshot, None)
 
 
-def test_old_handed_over_files_go_and_new_ones_stay(tmp_path, monkeypatch):
+def test_a_repeated_record_is_the_same_record(tmp_path, monkeypatch):
     monkeypatch.setenv("K8S_TUNING_HISTORY_DIR", str(tmp_path))
-    folder = Path(tmp_path, "handover", "d", "r")
-    folder.mkdir(parents=True)
-    old, new = folder / "old.json", folder / "new.json"
-    for path in (old, new):
-        path.write_text("{}")
-    os.utime(old, (0, 0))
-    assert drop_handovers(1) == 1
-    assert (old.exists(), new.exists()) == (False, True)
-
-
-def test_a_repeated_record_is_the_same_record(tmp_path):
     health = K8sHealthSnapshot("n", "a=b", [], [], HealthLevel.OK, "2025-11-16T10:00:00Z")
     path = tmp_path / "health.jsonl"
-    task = RecordHistoryOperator(task_id="record", health=plain_values.dump(health), history_file=str(path))
+    task = RecordHistoryOperator(task_id="record", health=plain_values.dump(health))
     assert task.execute(CONTEXT) == task.execute(CONTEXT)
     other = {**CONTEXT, "dag": SimpleNamespace(dag_id="another")}
     task.execute(other)  # another DAG with the same run id is another run

@@ -16,7 +16,9 @@ def wait(monkeypatch):
 
 
 def task(applied):
-    return WaitForJobsOperator(task_id="w", namespace="n", session_id="s", applied=applied, wait_seconds=60)
+    return WaitForJobsOperator(
+        task_id="w", cluster={"namespace": "n"}, session_id="s", applied=applied, wait_seconds=60
+    )
 
 
 def test_of_an_apply_that_failed_in_part_the_jobs_that_are_there_are_waited_for(wait):

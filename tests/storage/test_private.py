@@ -11,7 +11,7 @@ import pytest
 from tests.stages.history.test_retention import NOW
 
 from k8s_tuning.alerts import Ledger
-from k8s_tuning.operators.stage import INLINE_BYTES, give
+from k8s_tuning.operators.stage import INLINE_BYTES, to_xcom
 from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.manifests import write_manifests
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
@@ -32,7 +32,7 @@ def hand_over(folder: Path, value: str) -> None:
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("K8S_TUNING_HISTORY_DIR", str(folder))
-        give({"lines": [value]}, {"ti": ti})
+        to_xcom({"lines": [value]}, {"ti": ti})
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o640), (0o002, 0o660), (0o077, 0o600)], ids=oct)

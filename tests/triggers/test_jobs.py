@@ -73,7 +73,7 @@ def test_a_fault_that_nobody_foresaw_is_an_event_of_one_sentence(tmp_path, monke
 
 
 def test_when_the_time_is_over_it_says_who_still_runs(cluster):
-    slow = create(cluster, "slow", outcome="run")
+    slow = create(cluster, "slow", outcome="hang")
     assert watch(trigger(cluster, slow, seconds=1.0))["progress"]["waiting"] == [slow]
 
 
@@ -89,7 +89,7 @@ def session_of(cluster, folder, *names):
 
 
 def test_a_job_that_is_deleted_is_waited_for_no_longer(cluster, tmp_path):
-    gone = create(cluster, "gone", outcome="run")
+    gone = create(cluster, "gone", outcome="hang")
     store = session_of(cluster, tmp_path, gone)
 
     async def delete_while_it_waits():

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
+from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.config import AlertingConfig, load_config
 from k8s_tuning.alerts.credentials import ChannelSecret, from_environment
 from k8s_tuning.alerts.ledger import Ledger
@@ -40,12 +40,14 @@ from k8s_tuning.cli import (
     flags,
     streams,
 )
-from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
+from k8s_tuning.cli.alert_sending import add_config, deliver, exit_code, new_run_id, outcomes_text
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.events.snapshot import K8sEvent
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.alert_channel import webhook_alerting
 
 
 @dataclass
@@ -66,11 +68,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     flags.add_cluster_name(parser)
     parser.add_argument("--history-file", metavar="FILE", help="JSONL file that `k8s-tuning record` writes (needed)")
     parser.add_argument(
-        "--history-limit", type=_positive, default=20, metavar="N", help="records to look at (default: 20)"
+        "--history-limit", type=flags.positive, default=20, metavar="N", help="records to look at (default: 20)"
     )
     parser.add_argument(
         "--events-limit",
-        type=_count,
+        type=flags.whole(0, "a whole number from 0 up"),
         default=10,
         metavar="N",
         help="events to keep; 0: none (default: 10)",
@@ -121,21 +123,21 @@ def run(args: argparse.Namespace) -> int:
         **which,
         limit=max(args.history_limit, 1000),
     )
-    config, resolve = load_config(args.config) if args.config else _single(args), from_environment
-    if args.config is None:
-        secret = ChannelSecret(url=_channel_config(args).webhook_url)
-        return _by_ledger(args, config, observation, now, lambda _: secret)
-    return _by_ledger(args, config, observation, now, resolve)
+    if args.config is not None:
+        return _by_ledger(args, load_config(args.config), observation, now, from_environment)
+    config = _channel_config(args)
+    secret = ChannelSecret(url=config.webhook_url)
+    return _by_ledger(args, webhook_alerting(config.channel_type, args.timeout), observation, now, lambda _: secret)
 
 
 def _by_ledger(
     args: argparse.Namespace, config: AlertingConfig, observation: Observation, now: str, resolve: Any
 ) -> int:
-    ledger = Ledger(args.ledger_file or Path(args.history_file).with_name("alerts-ledger.jsonl"))
+    ledger = Ledger(args.ledger_file or StateDir.of_history(args.history_file).ledger)
     notices = plan_notices(
         config, [observation], ledger, now, args.run_id or new_run_id("cli", now), dry_run=not args.send
     )
-    outcomes = deliver_all(config, notices, ledger, send=args.send, quiet=args.json, resolve=resolve)
+    outcomes = deliver(config, notices, ledger, send=args.send, quiet=args.json, resolve=resolve)
     text = outcomes_text(notices, outcomes)
     if not notices:
         health = "OK" if observation.incident is None else str(observation.incident.current_health)
@@ -204,21 +206,3 @@ def _channel_config(args: argparse.Namespace) -> AlertChannelConfig:
         if url is None and args.send:
             raise InputError(f"channel {channel}: ${args.webhook_url_env} is not set; put the webhook's URL there")
     return AlertChannelConfig(channel, url, args.timeout, not args.send)
-
-
-def _single(args: argparse.Namespace) -> AlertingConfig:
-    channel = args.channel or "console"
-    connection = "webhook" if CHANNELS[channel].needs_connection else None
-    return AlertingConfig.single(ChannelConfig(channel, channel, connection, timeout_seconds=args.timeout))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

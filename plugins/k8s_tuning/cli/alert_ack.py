@@ -16,7 +16,7 @@ from k8s_tuning.alerts.config import load_config
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.plan import acknowledge
 from k8s_tuning.cli import flags
-from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
+from k8s_tuning.cli.alert_sending import add_config, deliver, exit_code, new_run_id, outcomes_text
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     now = timestamps.now()
     by = args.by or os.environ.get("USER") or getpass.getuser()
     notices = acknowledge(config, args.incident, by, ledger, now, new_run_id("ack", now))
-    outcomes = deliver_all(config, notices, ledger, send=True, quiet=args.json)
+    outcomes = deliver(config, notices, ledger, send=True, quiet=args.json)
     text = f"Incident {args.incident} is taken by {by}.\n{outcomes_text(notices, outcomes)}"
     flags.show(args, outcomes, text)
     return exit_code(outcomes)

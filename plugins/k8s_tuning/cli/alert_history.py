@@ -25,7 +25,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = commands.add_parser("history", help="what was decided and sent", description=__doc__)
     parser.add_argument("--ledger-file", required=True, type=Path, metavar="FILE", help="the ledger")
-    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="the last N lines (default: 20)")
+    parser.add_argument("--limit", type=flags.positive, default=20, metavar="N", help="the last N lines (default: 20)")
     parser.add_argument("--since", type=since, metavar="TIME", help="a timestamp, or how long ago: 7d, 12h")
     parser.add_argument("--attempts", action="store_true", help="only what was sent or tried, not what was decided")
     parser.add_argument("--outcome", choices=_OUTCOMES, help="only this outcome")
@@ -87,9 +87,3 @@ def _table(lines: Iterable[LedgerLine]) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
         for row in rows
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

@@ -7,21 +7,18 @@ import contextlib
 import secrets
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.config import AlertingConfig, parse_duration
 from k8s_tuning.alerts.credentials import Resolve, from_environment
-from k8s_tuning.alerts.deliver import deliver_notice
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.notice import Notice, Outcome
 from k8s_tuning.errors import InputError
+from k8s_tuning.usecases.deliver_alert import deliver_all
 
 CONFIG = "include/configs/alerting.yaml"
-# Each waits for another machine; one that hangs must not hold up the others.
-_AT_ONCE = 16
 
 
 def add_config(parser: argparse.ArgumentParser, default: str | None = CONFIG) -> None:
@@ -30,7 +27,7 @@ def add_config(parser: argparse.ArgumentParser, default: str | None = CONFIG) ->
     parser.add_argument("--config", type=Path, default=default, metavar="FILE", help=f"alerting.yaml {shown}")
 
 
-def deliver_all(
+def deliver(
     config: AlertingConfig,
     notices: Sequence[Notice],
     ledger: Ledger | None,
@@ -39,19 +36,9 @@ def deliver_all(
     quiet: bool = False,
     resolve: Resolve = from_environment,
 ) -> list[Outcome]:
-    """Deliver all of them, side by side; the outcomes in the order of the notices.
-
-    `quiet`: standard output is for JSON alone, so that the console channel writes to standard error.
-    """
-    if not notices:
-        return []
-
-    def deliver(notice: Notice) -> Outcome:
-        return deliver_notice(config, notice, resolve, ledger, dry_run=not send)
-
-    output = contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext()
-    with output, ThreadPoolExecutor(min(_AT_ONCE, len(notices))) as pool:
-        return list(pool.map(deliver, notices))
+    """Deliver all of them. `quiet`: standard output is for JSON alone; the console channel writes to standard error."""
+    with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
+        return deliver_all(config, notices, resolve, ledger, dry_run=not send)
 
 
 def outcomes_text(notices: Sequence[Notice], outcomes: Sequence[Outcome]) -> str:

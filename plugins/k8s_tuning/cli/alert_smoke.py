@@ -14,7 +14,7 @@ from k8s_tuning.alerts.config import load_config
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.plan import smoke_notices
 from k8s_tuning.cli import flags
-from k8s_tuning.cli.alert_sending import add_config, deliver_all, exit_code, new_run_id, outcomes_text
+from k8s_tuning.cli.alert_sending import add_config, deliver, exit_code, new_run_id, outcomes_text
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     now = timestamps.now()
     notices = smoke_notices(config, args.receiver, args.message, now, new_run_id("smoke", now))
-    outcomes = deliver_all(
+    outcomes = deliver(
         config, notices, Ledger(args.ledger_file) if args.ledger_file else None, send=args.send, quiet=args.json
     )
     flags.show(args, outcomes, outcomes_text(notices, outcomes))

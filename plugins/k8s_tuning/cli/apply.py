@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from k8s_tuning import timestamps
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.apply.plan import apply_exit_code, generate_apply_report_text
 from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
-from k8s_tuning.stages.sessions.store import SessionStore, sessions_of
+from k8s_tuning.stages.sessions.store import SessionStore
+from k8s_tuning.usecases.apply_session import apply_session
 
 
 def register(commands: Any) -> None:
@@ -45,13 +45,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError("give the allow-list in --config or in --allow-namespace and --allow-context, not both")
         policy = load_policy(args.config)
     executor = K8sApplyExecutor(not args.apply, args.kubeconfig, args.context, policy=policy)
-    plan = executor.build_plan(args.jobs_dir)
-    if not plan.jobs and not plan.invalid:
-        raise InputError(f"{args.jobs_dir}: no .yaml file in it; run `k8s-tuning generate` first")
-    ran = SessionStore(args.sessions_dir).ran(executor.planned(plan)) if args.sessions_dir and not args.again else {}
-    result = executor.execute_plan(plan, ran)
-    if args.sessions_dir is not None:
-        for session in sessions_of(executor.applied(plan, result), None, timestamps.now()):
-            SessionStore(args.sessions_dir).applied(session)
+    sessions = SessionStore(args.sessions_dir) if args.sessions_dir is not None else None
+    result = apply_session(executor, args.jobs_dir, sessions, again=args.again).result
     flags.show(args, result, generate_apply_report_text(result))
     return apply_exit_code(result)

@@ -33,7 +33,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--host", default=platform.node(), metavar="NAME", help="this host (default: %(default)s)")
     parser.add_argument(
-        "--hold", type=_seconds, default=0, metavar="SECONDS", help="then hold the lock, for others to try"
+        "--hold",
+        type=flags.seconds(MOST_HOLD_SECONDS),
+        default=0,
+        metavar="SECONDS",
+        help="then hold the lock, for others to try",
     )
     flags.add_json(parser)
     parser.set_defaults(run=run)
@@ -53,13 +57,3 @@ def run(args: argparse.Namespace) -> int:
             lock.release()
             check_volume(folder, args.host, now)  # it holds the lock no longer, and says so
     return 1 if report.problems else 0
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= MOST_HOLD_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to {MOST_HOLD_SECONDS}")
-    return found

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def add_log_lines(parser: argparse.ArgumentParser, default: int) -> None:
     """--max-log-lines: how much of each container's log."""
     parser.add_argument(
         "--max-log-lines",
-        type=_lines,
+        type=whole(0, "a whole number of lines (0 or more)"),
         default=default,
         metavar="N",
         help="last lines of each container's log, 0 for none (default: %(default)s)",
@@ -124,7 +125,30 @@ def _as_json(result: Any) -> str:
     return json_text(text) + "\n"
 
 
-def _lines(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of lines (0 or more)")
-    return int(text)
+def whole(least: int, words: str) -> Callable[[str], int]:
+    """A flag's type: whole numbers from `least` up. `words` say so in the error: "'x' is not WORDS"."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
+        return int(text)
+
+    return read
+
+
+positive = whole(1, "a whole number above 0")
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    """A flag's type: seconds from 0 to `most`."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to {most:g}")
+        return found
+
+    return read

@@ -6,21 +6,15 @@ Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 where the Jobs could not
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.stages.health.evaluate import (
-    HealthPolicy,
-    K8sHealthEvaluator,
-    K8sHealthSnapshot,
-    generate_health_report_text,
-)
-from k8s_tuning.stages.health.last_seen import LastSeen
+from k8s_tuning.stages.health.evaluate import HealthPolicy, K8sHealthEvaluator, generate_health_report_text
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline.result import health_exit_code
+from k8s_tuning.usecases.check_target import judge
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -32,7 +26,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, report."""
-    health = judge(args, look(args))
+    health = judge(evaluator(args), look(args), expected=args.expect)
     flags.show(args, health, generate_health_report_text(health))
     return health_exit_code(health.overall_health, args.strict, jobs_listed=health.jobs_listed)
 
@@ -58,10 +52,7 @@ def look(args: argparse.Namespace, max_log_lines: int = 0, cluster: str | None =
     ).load_snapshot()
 
 
-def judge(
-    args: argparse.Namespace, snapshot: K8sMonitorSnapshot, last_seen: Mapping[str, LastSeen] | None = None
-) -> K8sHealthSnapshot:
-    """Its health, as the flags say; `last_seen`: of Jobs that are expected, and may not be there any more."""
+def evaluator(args: argparse.Namespace) -> K8sHealthEvaluator:
+    """What the flags say of levels and graces."""
     policy = HealthPolicy.load(args.policy) if args.policy else None
-    evaluator = K8sHealthEvaluator(not args.no_warn_on_pending, not args.unknown_as_warn, policy)
-    return evaluator.evaluate(snapshot, args.expect, last_seen)
+    return K8sHealthEvaluator(not args.no_warn_on_pending, not args.unknown_as_warn, policy)

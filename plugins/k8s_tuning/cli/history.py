@@ -17,7 +17,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
     parser = commands.add_parser("history", help="show recorded health (D34)", description=__doc__)
     parser.add_argument("--history-file", metavar="FILE", help="JSONL file (needed)")
-    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="the last N records (default: 20)")
+    parser.add_argument(
+        "--limit", type=flags.positive, default=20, metavar="N", help="the last N records (default: 20)"
+    )
     parser.add_argument(
         "--summary",
         "--summary-only",
@@ -47,9 +49,3 @@ def run(args: argparse.Namespace) -> int:
             text = f"No records: {store.path} does not exist yet; `k8s-tuning record` makes it.\n"
         flags.show(args, records, text)
     return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

@@ -9,19 +9,16 @@ Exit code: 0. 3 where a file could not be read or written.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
-from k8s_tuning.stages.history.latest import LOOKS, LookStore
-from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
-from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
-from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
+from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.targets import load_targets
-from k8s_tuning.storage.leftovers import HANDOVER, JOBS, drop_drafts, drop_old, drop_old_files
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.prune import policy_of, prune
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -39,25 +36,12 @@ def run(args: argparse.Namespace) -> int:
     """Prune everything and say how much."""
     if not args.history_file:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
+    policy = RetentionPolicy(args.max_age_days, args.max_records)
     if args.targets_file:
-        retention = load_targets(args.targets_file).retention
-        policy = RetentionPolicy(retention.max_age_days, retention.max_records)
-    else:
-        policy = RetentionPolicy(args.max_age_days, args.max_records)
+        policy = policy_of(load_targets(args.targets_file).retention)
     if policy == RetentionPolicy():
         raise InputError("no limit was given; name --max-age-days, --max-records or --targets-file")
-    history, now = Path(args.history_file), timestamps.now()
-    dropped = {"records": K8sHealthHistoryStore(history).prune(policy, now).total_dropped}
-    if (days := policy.max_age_days) is not None:
-        at = timestamps.to_datetime(now).timestamp()
-        dropped |= {
-            "ledger_lines": Ledger(history.with_name("alerts-ledger.jsonl")).prune(days, now),
-            "runs": K8sPipelineRunStore(history.with_name("runs.jsonl")).prune(days, now),
-            "looks": LookStore(history.with_name(LOOKS)).prune(days, now),
-            "sessions": SessionStore(history.with_name(SESSIONS)).prune(days, now),
-            "files": drop_old(history.with_name(JOBS), days, at)
-            + drop_old_files(history.with_name(HANDOVER), days, at)
-            + drop_drafts(history.parent, at),
-        }
+    pruned = prune(StateDir.of_history(args.history_file), policy, timestamps.now())
+    dropped = asdict(pruned) if policy.max_age_days is not None else {"records": pruned.records}
     flags.show(args, dropped, "Dropped: " + ", ".join(f"{name} {count}" for name, count in dropped.items()))
     return 0

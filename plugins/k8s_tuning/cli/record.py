@@ -10,16 +10,15 @@ recorded) or the history could not be written.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cli import flags
-from k8s_tuning.cli.health import add_flags, judge, look
-from k8s_tuning.cluster import selectors
-from k8s_tuning.stages.history.latest import LOOKS, LookStore, make_look
+from k8s_tuning.cli.health import add_flags, evaluator, look
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_record_text
 from k8s_tuning.stages.pipeline.result import health_exit_code
-from k8s_tuning.stages.sessions.store import SESSIONS, SessionStore
+from k8s_tuning.stages.sessions.store import SessionStore
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.check_target import judge, record_check
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -39,14 +38,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, judge, record, report."""
-    history = Path(args.history_file)
-    store = K8sHealthHistoryStore(history)
-    store.check()
+    state = StateDir.of_history(args.history_file)
+    K8sHealthHistoryStore(state.history).check()
     snapshot = look(args, args.max_log_lines, args.cluster)
-    sessions = SessionStore(history.with_name(SESSIONS))
-    health = judge(args, snapshot, sessions.last_seen(args.namespace, args.expect))
-    record = store.append(health, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot)
-    LookStore(history.with_name(LOOKS)).keep(make_look(health, snapshot, None, args.run_id, args.target))
-    sessions.looked(snapshot, selectors.parse(snapshot.selector).matches, args.run_id, health)
+    health = judge(evaluator(args), snapshot, SessionStore(state.sessions), args.expect)
+    record, _ = record_check(
+        state, health, snapshot, None, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot
+    )
     flags.show(args, record, generate_record_text(record, args.history_file))
     return health_exit_code(record.overall_health, args.strict, jobs_listed=record.jobs_listed)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from dataclasses import fields
 from typing import Any
 
 from k8s_tuning.cli import flags
-from k8s_tuning.errors import ConfigError
 from k8s_tuning.runner import K8sTuningPipelineRunner
-from k8s_tuning.stages.generate.session import load_session, session_namespace
 from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, generate_pipeline_report_text
+from k8s_tuning.usecases.generate_session import namespace_of
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -24,6 +24,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--config",
         "--orchestrator-config",
+        dest="session_config",
         metavar="FILE",
         help="generate the manifests from this session first; without it, those in --jobs-dir are taken",
     )
@@ -32,18 +33,30 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     # Not given: the session's.
     parser.set_defaults(namespace=None)
     flags.add_cluster(parser)
-    parser.add_argument("--apply", "--enable-apply", action="store_true", help="really create the Jobs")
-    parser.add_argument("--again", action="store_true", help="run Jobs again that ran and are gone from the cluster")
+    parser.add_argument(
+        "--apply", "--enable-apply", dest="apply_enabled", action="store_true", help="really create the Jobs"
+    )
+    parser.add_argument(
+        "--again", dest="apply_again", action="store_true", help="run Jobs again that ran and are gone from the cluster"
+    )
     parser.add_argument("--apply-policy", metavar="FILE", help="allow-list of namespaces and contexts (YAML)")
     parser.add_argument(
-        "--wait", type=float, default=0, metavar="SECONDS", help="after an apply, wait for the Jobs to end (default: 0)"
+        "--wait",
+        dest="wait_seconds",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="after an apply, wait for the Jobs to end (default: 0)",
     )
     parser.add_argument("--health-policy", metavar="FILE", help="levels and graces, as include/configs/health.yaml")
-    parser.add_argument("--strict", "--strict-health", action="store_true", help="exit 1 on WARN")
-    parser.add_argument("--alerts", "--enable-alerts", action="store_true", help="really send alerts")
+    parser.add_argument("--strict", "--strict-health", dest="strict_health", action="store_true", help="exit 1 on WARN")
+    parser.add_argument(
+        "--alerts", "--enable-alerts", dest="alerts_enabled", action="store_true", help="really send alerts"
+    )
     parser.add_argument(
         "--channel",
         "--channel-type",
+        dest="channel_type",
         default="console",
         metavar="TYPE",
         help="console, slack_webhook or generic_webhook",
@@ -62,40 +75,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
 
 
-def _namespace(args: argparse.Namespace) -> str:
-    """The session's namespace where there is a session, else the flag's."""
-    asked: str | None = args.namespace
-    if not args.config:
-        return asked or flags.NAMESPACE
-    try:
-        session = load_session(args.config)
-    except ConfigError:
-        return asked or flags.NAMESPACE  # the step generate says what is wrong with the file
-    return session_namespace(session, asked, args.config, "--namespace")
-
-
 def run(args: argparse.Namespace) -> int:
-    """Run the pipeline and report."""
-    config = K8sTuningPipelineConfig(
-        jobs_dir=args.jobs_dir,
-        namespace=_namespace(args),
-        label_selector=args.label_selector,
-        history_file=args.history_file,
-        kubeconfig=args.kubeconfig,
-        context=args.context,
-        apply_enabled=args.apply,
-        apply_again=args.again,
-        alerts_enabled=args.alerts,
-        strict_health=args.strict,
-        events_limit=args.events_limit,
-        history_limit=args.history_limit,
-        channel_type=args.channel,
-        webhook_url=flags.webhook_url(args),
-        session_config=args.config,
-        wait_seconds=args.wait,
-        apply_policy=args.apply_policy,
-        health_policy=args.health_policy,
-    )
+    """Run the pipeline and report. Each flag's `dest` is the setting's name."""
+    settings = {setting.name: getattr(args, setting.name) for setting in fields(K8sTuningPipelineConfig)}
+    settings["namespace"] = namespace_of(args.session_config, args.namespace, "--namespace", flags.NAMESPACE)
+    settings["webhook_url"] = flags.webhook_url(args)
+    config = K8sTuningPipelineConfig(**settings)
     # With --json standard output is the result's alone; what the console channel prints goes beside it.
     with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
         result = K8sTuningPipelineRunner(config, run_id=args.run_id).run()

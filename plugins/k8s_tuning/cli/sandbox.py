@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
 
 
@@ -26,7 +27,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument(
         "--backoff-seconds",
-        type=_seconds,
+        type=flags.seconds(3600),
         default=10.0,
         metavar="N",
         help="first wait before a failed pod is tried again; later ones grow twofold (default: 10, as Kubernetes)",
@@ -75,13 +76,3 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 (any free one) to 65535")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to 3600")
-    return found

@@ -1,68 +1,23 @@
-"""Where alerts go from Airflow: the channel that a param or a target names, and its secrets from a connection.
+"""The secrets of a channel of alerts, from an Airflow connection.
 
-The secrets go to the channel that sends, and nowhere else.
+They go to the channel that sends, and nowhere else.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
-from k8s_tuning import timestamps
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
 
 if TYPE_CHECKING:
-    from k8s_tuning.alerts import AlertingConfig, ChannelSecret, Observation, Outcome
-
-ROUTES = "routes"
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Where a target's alerts go: `type` a kind of channel and `conn_id` its connection, or as `config_file` routes."""
-
-    type: str
-    conn_id: str = ""
-    config_file: str = ""
-
-    def alerting(self) -> AlertingConfig:
-        """The configuration that this stands for; ConfigError where it cannot work."""
-        from k8s_tuning.alerts import AlertingConfig, load_config
-        from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
-
-        if self.type == ROUTES:
-            return load_config(self.config_file)
-        if self.type not in CHANNELS:
-            raise ConfigError(f"unknown channel {self.type!r}; known are {', '.join((*CHANNELS, ROUTES))}")
-        if CHANNELS[self.type].needs_connection and not self.conn_id:
-            raise ConfigError(f"channel {self.type!r} needs channel_conn_id, the Airflow connection with its secret")
-        if CHANNELS[self.type].required:
-            settings = ", ".join(CHANNELS[self.type].required)
-            raise ConfigError(
-                f"channel {self.type!r} needs settings ({settings}): give it a receiver in {self.config_file}"
-            )
-        return AlertingConfig.single(ChannelConfig(self.type, self.type, self.conn_id or None))
-
-
-def channel_of_params(channel_type: str, conn_id: str, config_file: str) -> Channel:
-    """The channel that a run's params name; ConfigError where alerting.yaml does not name the connection.
-
-    Whoever may trigger a DAG may fill in its params: with any connection, its secret would go where they like.
-    """
-    from k8s_tuning.alerts import load_config
-
-    if conn_id and channel_type != ROUTES and not load_config(config_file).names_connection(conn_id):
-        raise ConfigError(
-            f"channel_conn_id: {conn_id!r} is no connection that {config_file} names; name it there, in a receiver or "
-            "under allowed_connections"
-        )
-    return Channel(channel_type, conn_id, config_file)
+    from k8s_tuning.alerts import ChannelSecret
 
 
 def resolve_connection(conn_id: str) -> ChannelSecret:
@@ -158,14 +113,3 @@ def _proxy(extra: Mapping[str, Any], conn_type: str, conn_id: str) -> str | None
                 raise ConfigError(f"connection {conn_id!r}: {name} is neither a text nor a mapping of texts")
             return value if "://" in value else f"http://{value}"
     return None
-
-
-def announce(
-    channel: Channel, observation: Observation, ledger_file: str, run_id: str, *, dry_run: bool
-) -> list[Outcome]:
-    """Plan and deliver what one observation calls for, for callers that are one task or callback of their own."""
-    from k8s_tuning.alerts import Ledger, deliver_notice, plan_notices
-
-    config, ledger = channel.alerting(), Ledger(ledger_file)
-    notices = plan_notices(config, [observation], ledger, timestamps.now(), run_id, dry_run=dry_run)
-    return [deliver_notice(config, notice, resolve_connection, ledger, dry_run=dry_run) for notice in notices]

@@ -8,15 +8,15 @@ from airflow.sdk import BaseNotifier, Context
 
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.errors import TuningError
-from k8s_tuning.hooks.channels import Channel, announce
-from k8s_tuning.storage import places
+from k8s_tuning.hooks.channels import resolve_connection
+from k8s_tuning.storage.state_dir import StateDir
 
 
 class K8sTuningNotifier(BaseNotifier):
-    """Tells of a failure once, however many tasks of the run fail: the incident is the DAG's.
+    """Reports a failure once, however many tasks of the run fail: the incident is the DAG's.
 
     `channel_type`, `channel_conn_id`: one channel; `routes` sends it as `alerting_config` says (label `reason`:
-    task_failed, or run_overdue for a run past its `dagrun_timeout`); `reasons`: which of the two are told. Nothing
+    task_failed, or run_overdue for a run past its `dagrun_timeout`); `reasons`: which of the two are sent. Nothing
     leaves while `alerts_enabled` is False, unless the run's own param of that name is True.
     """
 
@@ -34,8 +34,8 @@ class K8sTuningNotifier(BaseNotifier):
         reasons: Collection[str] = ("task_failed", "run_overdue"),
     ) -> None:
         super().__init__()
-        self.channel = Channel(channel_type, channel_conn_id, alerting_config)
-        self.ledger_file = ledger_file or str(places.history_dir() / "alerts-ledger.jsonl")
+        self.channel = {"type": channel_type, "conn_id": channel_conn_id, "config_file": alerting_config}
+        self.ledger_file = ledger_file
         self.alerts_enabled = alerts_enabled
         self.reasons = reasons
 
@@ -48,7 +48,9 @@ class K8sTuningNotifier(BaseNotifier):
             self.log.error("The failure of %s could not be announced: %s", context["dag_run"].dag_id, error)
 
     def _announce(self, context: Context) -> None:
-        from k8s_tuning.alerts import own_failure
+        from k8s_tuning.alerts import Ledger, own_failure
+        from k8s_tuning.usecases.alert_channel import Channel
+        from k8s_tuning.usecases.deliver_alert import announce
 
         run = context["dag_run"]
         reason = "run_overdue" if context.get("reason") == "timed_out" else "task_failed"
@@ -58,7 +60,8 @@ class K8sTuningNotifier(BaseNotifier):
         ti = context.get("task_instance")
         subject = f"task {ti.task_id}" if ti is not None else "the run"
         message = f"DAG run {run.dag_id}/{run.run_id}: {subject} failed ({reason}); its log says why."
-        situation = own_failure(reason, run.dag_id, message, timestamps.now())
+        observation = own_failure(reason, run.dag_id, message, timestamps.now())
+        config, ledger = Channel(**self.channel).alerting(), Ledger(self.ledger_file or StateDir.default().ledger)
         name = f"{run.dag_id}/{run.run_id}/{reason}"
-        for outcome in announce(self.channel, situation, self.ledger_file, name, dry_run=not alerts_enabled):
+        for outcome in announce(config, observation, ledger, name, resolve_connection, dry_run=not alerts_enabled):
             self.log.info("%s", outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome}")

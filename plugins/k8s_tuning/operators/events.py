@@ -6,15 +6,15 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of, take
+from k8s_tuning.operators.stage import ClusterStageOperator, from_xcom, to_xcom
 from k8s_tuning.stages.events.snapshot import generate_events_report_text
-from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, not_ok
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
 
 
 class CollectEventsOperator(ClusterStageOperator):
     """Reads the selection's events, the `events_limit` that tell most of what is wrong; returns K8sEventSnapshot.
 
-    `health`: what EvaluateHealthOperator returned, where the events of Jobs that are not well go before others'.
+    `health`: what EvaluateHealthOperator returned, where the events of Jobs that are not OK go before others'.
     """
 
     template_fields = (*ClusterStageOperator.template_fields, "events_limit", "health")
@@ -26,16 +26,16 @@ class CollectEventsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Collect."""
-        self.health_page = page_of(self.namespace, self.label_selector, self.cluster_name())
+        target = self.target()
+        self.health_page = target.page
         from k8s_tuning.cluster.events import K8sEventCollector
+        from k8s_tuning.usecases.check_target import collect_events
 
-        access = self.hook().access()
-        limit = int(self.events_limit)
-        health = take(K8sHealthSnapshot, self.health) if self.health else None
-        failing = not_ok(health.jobs_health) if health else ()
+        access, limit = target.access(), int(self.events_limit)
+        health = from_xcom(K8sHealthSnapshot, self.health) if self.health else None
         collector = K8sEventCollector(
-            self.namespace, self.label_selector, limit=limit, access=access, cluster=self.cluster_name()
+            target.namespace, target.label_selector, limit=limit, access=access, cluster=target.name
         )
-        snapshot = collector.load_events(failing)
+        snapshot = collect_events(collector, health)
         self.report(generate_events_report_text(snapshot))
-        return give(snapshot, context)
+        return to_xcom(snapshot, context)

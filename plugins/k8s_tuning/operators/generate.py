@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import Context
 
 from k8s_tuning import plain_values
 from k8s_tuning.operators.stage import StageOperator
-from k8s_tuning.stages.generate.jobs import generate_jobs, generate_summary_text
-from k8s_tuning.stages.generate.session import load_session, session_namespace
+from k8s_tuning.stages.generate.jobs import generate_summary_text
+from k8s_tuning.usecases.generate_session import generate_session
 
 
 class GenerateJobsOperator(StageOperator):
     """Writes a session's Job manifests into `output_dir`; returns K8sGenerateResult.
 
-    `session_id`: "" makes the run a session of its own, the configuration's id followed by the run's date and time, so
-    that a daily run does not find yesterday's Jobs and leave them be. `namespace`: where somebody thinks that the
-    Jobs go; InputError where the configuration says another, "" for the configuration's.
+    `session_id`: "" makes the run a session of its own. `namespace`: where somebody thinks that the Jobs go; InputError
+    where the configuration says another, "" for the configuration's.
     """
 
     template_fields = ("session_config", "output_dir", "session_id", "namespace")
@@ -34,11 +32,15 @@ class GenerateJobsOperator(StageOperator):
 
     def run_stage(self, context: Context) -> Any:
         """Generate."""
-        config = load_session(self.session_config)
         dag_run = context["dag_run"]
-        own_id = f"{config.session_id}-{dag_run.run_after:%Y%m%d-%H%M%S}"
-        session_namespace(config, self.namespace, self.session_config, "the param namespace")
-        config = replace(config, session_id=self.session_id or own_id)
-        result = generate_jobs(config, self.output_dir, run_id=dag_run.run_id)
+        result = generate_session(
+            self.session_config,
+            self.output_dir,
+            session_id=self.session_id or None,
+            started_at=dag_run.run_after,
+            namespace=self.namespace,
+            namespace_param="the param namespace",
+            run_id=dag_run.run_id,
+        )
         self.report(generate_summary_text(result))
         return plain_values.dump(result)

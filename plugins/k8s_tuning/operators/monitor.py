@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from k8s_tuning.operators.stage import ClusterStageOperator, give, page_of
+from k8s_tuning.operators.stage import ClusterStageOperator, to_xcom
 from k8s_tuning.stages.monitor.report import generate_monitor_report_text
 
 
@@ -21,18 +21,17 @@ class MonitorJobsOperator(ClusterStageOperator):
         self.max_log_lines = max_log_lines
 
     def run_stage(self, context: Context) -> Any:
-        """Look once."""
-        self.health_page = page_of(self.namespace, self.label_selector, self.cluster_name())
+        """Read once."""
+        target = self.target()
+        self.health_page = target.page
         from k8s_tuning.cluster.monitor import K8sJobMonitor
 
-        access = self.hook().access()
-        monitor = K8sJobMonitor(
-            self.namespace,
-            self.label_selector,
+        snapshot = K8sJobMonitor(
+            target.namespace,
+            target.label_selector,
             max_log_lines=self.max_log_lines,
-            access=access,
-            cluster=self.cluster_name(),
-        )
-        snapshot = monitor.load_snapshot()
+            access=target.access(),
+            cluster=target.name,
+        ).load_snapshot()
         self.report(generate_monitor_report_text(snapshot))
-        return give(snapshot, context)
+        return to_xcom(snapshot, context)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from k8s_tuning import plain_values, timestamps
-from k8s_tuning.hooks.channels import announce, channel_of_params
-from k8s_tuning.operators.stage import StageOperator, is_true, run_of, take
-from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, of_run
+from k8s_tuning.hooks.channels import resolve_connection
+from k8s_tuning.operators.bundles import Alerts, is_true
+from k8s_tuning.operators.stage import StageOperator, from_xcom, run_of
+from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot
 from k8s_tuning.stages.pipeline.result import (
     PIPELINE_FAILED,
     K8sTuningPipelineResult,
     generate_pipeline_report_text,
-    health_exit_code,
     pipeline_mode,
 )
-from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.end_run import judge_run, record_run
 
 _BROKEN = {"failed", "upstream_failed"}
-# A channel that fails cannot be told of through the channel; its notice is owed, and goes out with the next run.
-_UNTELLABLE = {"send_alerts"}
+# A channel that fails cannot report that itself; its notice is pending, and goes out with the next run.
+_SENDING = "send_alerts"
 
 # Jobs that are named, of those that were not applied.
 _NAMED = 5
@@ -31,14 +33,13 @@ _NAMED = 5
 class ReportPipelineOperator(StageOperator):
     """Sums the run up as K8sTuningPipelineResult and ends it as the exit code says.
 
-    0 succeeds; 1 and 2 (the Jobs are ill) and 3 (a stage broke, or nobody could be told: the pipeline is ill) fail it
-    without a retry, each with its own message. The result is in XCom (key `result`) in every case. A broken stage is
-    told through the same channel as the Jobs' health, and resolved by the next run that has none.
+    0 succeeds; 1 and 2 (the Jobs are not OK) and 3 (a stage broke, or nobody could be notified) fail it without a
+    retry, each with its own message. The result is in XCom (key `result`) in every case. A broken stage is announced
+    through the same channel as the Jobs' health, and resolved by the next run that has none.
     """
 
     template_fields = (
-        "generated", "validated", "applied", "health", "record", "sent", "runs_file", "ledger_file", "alerting_config",
-        "channel_type", "channel_conn_id", "apply_enabled", "alerts_enabled", "strict_health",
+        "generated", "validated", "applied", "health", "record", "sent", "alerts", "apply_enabled", "strict_health",
     )  # fmt: skip
 
     def __init__(
@@ -50,30 +51,21 @@ class ReportPipelineOperator(StageOperator):
         health: Any,
         record: Any,
         sent: Any,
-        runs_file: str,
-        ledger_file: str,
-        alerting_config: str,
-        channel_type: str,
-        channel_conn_id: str,
+        alerts: Mapping[str, Any],
         apply_enabled: bool | str,
-        alerts_enabled: bool | str,
         strict_health: bool | str,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        Alerts(**alerts)
         self.generated = generated
         self.validated = validated
         self.applied = applied
         self.health = health
         self.record = record
         self.sent = sent
-        self.runs_file = runs_file
-        self.ledger_file = ledger_file
-        self.alerting_config = alerting_config
-        self.channel_type = channel_type
-        self.channel_conn_id = channel_conn_id
+        self.alerts = dict(alerts)
         self.apply_enabled = apply_enabled
-        self.alerts_enabled = alerts_enabled
         self.strict_health = strict_health
 
     def run_stage(self, context: Context) -> Any:
@@ -82,8 +74,9 @@ class ReportPipelineOperator(StageOperator):
         result = self._result(tasks)
         self.report(generate_pipeline_report_text(result))
         context["ti"].xcom_push(key="result", value=plain_values.dump(result))
-        self._journal(result, tasks, context)
-        self._tell_of_broken_stage(result, tasks, context)
+        seconds = {name: row["duration"] for name, row in tasks.items() if row.get("duration") is not None}
+        record_run(StateDir.default(), result, run_of(context), timestamps.now(), seconds)
+        self._announce_broken_stage(result, tasks, context)
         if result.exit_code == PIPELINE_FAILED:
             broken = ", ".join(self._broke_first(tasks))
             if not broken and result.health_status is not None:
@@ -126,73 +119,55 @@ class ReportPipelineOperator(StageOperator):
         return f"; not applied: {', '.join(names[:_NAMED])}{more}" if names else ""
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
-        broken = any(row["state"] in _BROKEN for row in tasks.values())
-        judged = self._judged()
-        health = judged.overall_health if judged else None
-        if broken or judged is None:
-            health_code = PIPELINE_FAILED
-        else:
-            strict = is_true(self.strict_health, "strict_health")
-            health_code = health_exit_code(health, strict, jobs_listed=judged.jobs_listed)
         sent = [one for one in self.sent or () if one and one["outcome"] in ("sent", "already_sent")]
         applied = self.applied or {}
-        return K8sTuningPipelineResult(
-            mode=pipeline_mode(
-                is_true(self.apply_enabled, "apply_enabled"), is_true(self.alerts_enabled, "alerts_enabled")
-            ),
+        session_id = (self.generated or {}).get("session_id")
+        apply_enabled = is_true(self.apply_enabled, "apply_enabled")
+        result = K8sTuningPipelineResult(
+            mode=pipeline_mode(apply_enabled, not Alerts(**self.alerts).dry_run),
             generated_jobs=(self.generated or {}).get("total_jobs", 0),
             validated_jobs=(self.validated or {}).get("valid_jobs", 0),
             applied_jobs=applied.get("applied_jobs", applied.get("successful_jobs", 0)),
-            health_status=health,
             incidents_sent=len({incident for one in sent for incident in one["incidents"]}),
             history_appended=self.record is not None,
-            exit_code=health_code,
             steps=[
                 f"{name}: {row['state']}{self._not_applied() if name == 'apply_jobs' else ''}"
                 for name, row in tasks.items()
             ],
-            jobs_listed=judged is None or judged.jobs_listed,
-            idle=judged is not None and judged.idle,
         )
-
-    def _judged(self) -> K8sHealthSnapshot | None:
-        """The health of this run's own Jobs; None where the run broke before it was known."""
-        if not self.health:
-            return None
-        session_id = (self.generated or {}).get("session_id")
-        names = (self.applied or {}).get("job_names", ())
-        return of_run(take(K8sHealthSnapshot, self.health), {session_id} if session_id else (), names)
-
-    def _journal(self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context) -> None:
-        seconds = {name: row["duration"] for name, row in tasks.items() if row.get("duration") is not None}
-        K8sPipelineRunStore(self.runs_file).append(
-            K8sPipelineRunRecord(
-                timestamps.now(), run_of(context), result.mode, result.exit_code, result.health_status, seconds
+        if self.health:
+            judge_run(
+                result,
+                from_xcom(K8sHealthSnapshot, self.health),
+                {session_id} if session_id else (),
+                applied.get("job_names", ()),
+                broke=any(row["state"] in _BROKEN for row in tasks.values()),
+                strict=is_true(self.strict_health, "strict_health"),
             )
-        )
+        return result
 
-    def _tell_of_broken_stage(
+    def _announce_broken_stage(
         self, result: K8sTuningPipelineResult, tasks: dict[str, dict[str, Any]], context: Context
     ) -> None:
-        from k8s_tuning.alerts import own_failure
+        from k8s_tuning.alerts import Ledger, own_failure
+        from k8s_tuning.usecases.deliver_alert import announce
+        from k8s_tuning.usecases.plan_alerts import in_time
 
-        broke = {
-            name: row["state"] for name, row in tasks.items() if row["state"] in _BROKEN and name not in _UNTELLABLE
-        }
+        broke = {name for name, row in tasks.items() if row["state"] in _BROKEN and name != _SENDING}
         failed = [name for name in self._broke_first(tasks) if name in broke]
         message = (
             f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke{self._not_applied()}; "
             "its log says why."
         )
-        now, dag_id = timestamps.now(), context["dag"].dag_id
-        channel = channel_of_params(self.channel_type, self.channel_conn_id, self.alerting_config)
-        dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
-        for situation in (
-            own_failure("stage_broke", dag_id, message, now, failing=bool(broke) or result.health_status is None),
-            # Told by the DAG's on_failure_callback; a run that comes this far was in time.
-            own_failure("run_overdue", dag_id, "", now, failing=False),
-        ):
-            for outcome in announce(channel, situation, self.ledger_file, f"{run_of(context)}/report", dry_run=dry_run):
+        now, dag_id, alerts = timestamps.now(), context["dag"].dag_id, Alerts(**self.alerts)
+        failing = bool(broke) or result.health_status is None
+        config, ledger, name = (
+            alerts.channel().alerting(),
+            Ledger(StateDir.default().ledger),
+            f"{run_of(context)}/report",
+        )
+        for observation in (own_failure("stage_broke", dag_id, message, now, failing=failing), in_time(dag_id, now)):
+            for outcome in announce(config, observation, ledger, name, resolve_connection, dry_run=alerts.dry_run):
                 self.report(
                     outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome} {outcome.answer}"
                 )

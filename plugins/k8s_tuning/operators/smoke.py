@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
 
-from k8s_tuning import plain_values, timestamps
-from k8s_tuning.hooks.channels import ROUTES, Channel
-from k8s_tuning.operators.stage import StageOperator, is_true, run_of
+from k8s_tuning import timestamps
+from k8s_tuning.operators.alert import planned_to_xcom
+from k8s_tuning.operators.bundles import Alerts
+from k8s_tuning.operators.stage import StageOperator, run_of
 
 
 class PlanSmokeTestOperator(StageOperator):
     """A marked test alert for every channel of `receiver`; returns what SendAlertOperator takes."""
 
-    template_fields = ("receiver", "message", "alerting_config", "alerts_enabled")
+    template_fields = ("receiver", "message", "alerts")
 
-    def __init__(
-        self, *, receiver: str, message: str, alerting_config: str, alerts_enabled: bool | str = False, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, receiver: str, message: str, alerts: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        Alerts(**alerts)
         self.receiver = receiver
         self.message = message
-        self.alerting_config = alerting_config
-        self.alerts_enabled = alerts_enabled
+        self.alerts = dict(alerts)
 
     def run_stage(self, context: Context) -> Any:
         """Plan."""
         from k8s_tuning.alerts import smoke_notices
 
-        channel = Channel(ROUTES, config_file=self.alerting_config)
-        dry_run = not is_true(self.alerts_enabled, "alerts_enabled")
+        alerts = Alerts(**self.alerts)
+        channel, dry_run = alerts.channel(), alerts.dry_run
         notices = smoke_notices(channel.alerting(), self.receiver, self.message, timestamps.now(), run_of(context))
-        return [
-            {"notice": plain_values.dump(notice), "channel": asdict(channel), "dry_run": dry_run} for notice in notices
-        ]
+        return [planned_to_xcom(channel, notice, dry_run=dry_run) for notice in notices]
 
 
 class ReportOutcomesOperator(StageOperator):

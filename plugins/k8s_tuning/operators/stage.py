@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,15 +12,13 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowRuntimeError
 
 from k8s_tuning import plain_values, unforeseen
-from k8s_tuning.addresses import target_address
 from k8s_tuning.errors import InputError, StoreError, TuningError
-from k8s_tuning.hooks.kubernetes import KubernetesAccessHook
+from k8s_tuning.operators.bundles import Cluster
 from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.operators.shared_folder import compare_folder
 from k8s_tuning.printable import printable
-from k8s_tuning.storage import places
-from k8s_tuning.storage.leftovers import HANDOVER, drop_old_files
 from k8s_tuning.storage.private import create, make_folder
+from k8s_tuning.storage.state_dir import StateDir
 
 T = TypeVar("T")
 
@@ -43,12 +40,12 @@ def failing() -> Iterator[None]:
 class StageOperator(BaseOperator):
     """A stage as a task: subclasses write `run_stage`.
 
-    A fault that a retry may mend fails the try, any other fails the task at once. Both without their causes: a
-    library's exception may hold a URL or a token, and Airflow would print it. So does a fault that nobody foresaw: the
-    task fails at once, with one sentence that says where its traceback is kept. So does a task on a host that does not
-    share the folder of $K8S_TUNING_HISTORY_DIR with the run's first task.
+    A fault that a retry may cure fails the try, any other fails the task at once. Both without their causes: a
+    library's exception may hold a URL or a token, and Airflow would print it. A fault that nobody foresaw fails the
+    task at once, with one sentence that says where its traceback is kept. So does a host that does not share the folder
+    of $K8S_TUNING_HISTORY_DIR with the run's first task.
 
-    `health_page`: the address of what the task told of, as soon as that is known.
+    `health_page`: the address of what the task reports, as soon as that is known.
     """
 
     operator_extra_links = (HealthPageLink(),)
@@ -71,53 +68,18 @@ class StageOperator(BaseOperator):
 
 
 class ClusterStageOperator(StageOperator):
-    """A stage that reads a selection of Jobs on one cluster.
+    """A stage that reads a selection of Jobs on one cluster. `cluster`: the fields of `Cluster`, templated."""
 
-    `kubernetes_conn_id`: a connection of the cncf-kubernetes provider; `kubeconfig` (a path) and `context` go before
-    what it says. All are templated; an empty text is as good as None.
-    """
+    template_fields: Sequence[str] = ("cluster",)
 
-    template_fields: Sequence[str] = ("namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context")
-
-    def __init__(
-        self,
-        *,
-        namespace: str,
-        label_selector: str = "",
-        kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, cluster: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.namespace = namespace
-        self.label_selector = label_selector
-        self.kubernetes_conn_id = kubernetes_conn_id
-        self.kubeconfig = kubeconfig
-        self.context = context
+        Cluster(**cluster)  # a field that is none is an error of the DAG file
+        self.cluster = dict(cluster)
 
-    def cluster_name(self) -> str | None:
-        """What the history calls this cluster: the connection's id; None (its server) where another is asked for."""
-        return None if self.kubeconfig or self.context else self.kubernetes_conn_id
-
-    def hook(self) -> KubernetesAccessHook:
-        """The hook of this task's cluster."""
-        return KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context)
-
-
-def page_of(namespace: str, selector: str, cluster: str | None) -> str:
-    """The health page of a target; the default connection's goes without saying."""
-    is_default = cluster == KubernetesAccessHook.default_conn_name
-    return target_address(namespace, selector, cluster=None if is_default else cluster)
-
-
-def is_true(value: Any, name: str) -> bool:
-    """A bool, or one that a template rendered into text; InputError for anything else."""
-    if value in (True, "True", "true"):
-        return True
-    if value in (False, "False", "false"):
-        return False
-    raise InputError(f"{name} must be true or false, not {value!r}")
+    def target(self) -> Cluster:
+        """What the rendered `cluster` says."""
+        return Cluster(**self.cluster)
 
 
 def run_of(context: Context) -> str:
@@ -125,13 +87,13 @@ def run_of(context: Context) -> str:
     return f"{context['dag'].dag_id}/{context['dag_run'].run_id}"
 
 
-def give(value: Any, context: Context) -> Any:
+def to_xcom(value: Any, context: Context) -> Any:
     """`value` as JSON values for XCom; what is large goes to a file beside the history, and its path to XCom."""
     data = orjson.dumps(plain_values.dump(value))
     if len(data) <= INLINE_BYTES:
         return orjson.loads(data)
     ti = context["ti"]
-    folder = places.history_dir() / "handover" / ti.dag_id / ti.run_id
+    folder = StateDir.default().handovers / ti.dag_id / ti.run_id
     path = folder / f"{ti.task_id}-{ti.map_index}.json"
     part = path.with_suffix(f".{ti.try_number}.part")
     try:
@@ -144,8 +106,8 @@ def give(value: Any, context: Context) -> Any:
     return {"file": str(path)}
 
 
-def take(cls: type[T], data: Any) -> T:
-    """What an earlier task gave, as an instance of `cls`; InputError where there is nothing or the file is gone."""
+def from_xcom(cls: type[T], data: Any) -> T:
+    """What an earlier task returned, as an instance of `cls`; InputError where there is nothing or the file is gone."""
     if data is None:
         raise InputError(f"no {cls.__name__} came from the task before; clear that one, with its downstream tasks")
     if isinstance(data, dict) and set(data) == {"file"}:
@@ -157,8 +119,3 @@ def take(cls: type[T], data: Any) -> T:
                 "Is $K8S_TUNING_HISTORY_DIR one volume for all workers?"
             ) from error
     return plain_values.load(cls, data)
-
-
-def drop_handovers(max_age_days: float) -> int:
-    """Delete the files of runs that are older than so many days; how many."""
-    return drop_old_files(places.history_dir() / HANDOVER, max_age_days, time.time())

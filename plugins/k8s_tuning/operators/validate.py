@@ -7,7 +7,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from k8s_tuning.errors import InputError
-from k8s_tuning.operators.stage import StageOperator, is_true
+from k8s_tuning.operators.bundles import is_true
+from k8s_tuning.operators.stage import StageOperator
 from k8s_tuning.stages.validate.plan import (
     K8sExecutionPlanner,
     K8sJobValidator,

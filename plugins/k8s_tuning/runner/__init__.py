@@ -3,7 +3,7 @@
     result = K8sTuningPipelineRunner(config).run()
     sys.exit(result.exit_code)
 
-The DAG runs the same stages as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
+The DAG runs the same use cases as tasks. Here a stage that fails ends the run: nothing after it pretends to have run.
 Only an apply that fails in part does not: the Jobs that it did apply are watched, recorded and alerted first.
 """
 
@@ -13,23 +13,20 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.errors import TuningError
-from k8s_tuning.runner.steps import LEDGER, Steps
+from k8s_tuning.runner.steps import Steps
 from k8s_tuning.stages.pipeline.result import (
     PIPELINE_FAILED,
     K8sTuningPipelineConfig,
     K8sTuningPipelineResult,
-    health_exit_code,
     pipeline_mode,
 )
-from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.end_run import record_run
 
-__all__ = ["LEDGER", "RUNS", "K8sTuningPipelineRunner"]
-
-RUNS = "runs.jsonl"
+__all__ = ["K8sTuningPipelineRunner"]
 
 
 class K8sTuningPipelineRunner:
@@ -63,20 +60,15 @@ class K8sTuningPipelineRunner:
         step = "config"
         try:
             with unforeseen.net():
-                steps = Steps(config, result, run_id, self._now, self._show)
-                for step, work in steps.in_order():
+                for step, work in Steps(config, result, run_id, self._now, self._show).in_order():
                     start = self._clock()
                     result.steps.append(f"{step}: {work()}")
                     seconds[step] = self._clock() - start
-            found = health_exit_code(result.health_status, config.strict_health, jobs_listed=result.jobs_listed)
-            result.exit_code = PIPELINE_FAILED if steps.partly_applied else found
         except TuningError as error:
             result.steps.append(f"{step}: failed: {error}")
             result.exit_code = PIPELINE_FAILED
         try:
-            K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).append(
-                K8sPipelineRunRecord(self._now(), run_id, result.mode, result.exit_code, result.health_status, seconds)
-            )
+            record_run(StateDir.of_history(config.history_file), result, run_id, self._now(), seconds)
         except TuningError as error:
             result.steps.append(f"journal: failed: {error}")
             result.exit_code = PIPELINE_FAILED

@@ -1,24 +1,14 @@
-"""What each stage does in one process, and what it hands on to the next."""
+"""The stages in one process: what each hands on to the next, and its outcome in words."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning.alerts import (
-    AlertChannelConfig,
-    AlertingConfig,
-    ChannelSecret,
-    Ledger,
-    deliver_notice,
-    observe_target,
-    plan_notices,
-)
-from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
+from k8s_tuning.alerts import AlertChannelConfig, ChannelSecret, Ledger, observe_target, plan_notices
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import Result
 from k8s_tuning.cluster import selectors
@@ -27,14 +17,9 @@ from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.cluster.connection import run as run_async
 from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.cluster.monitor import K8sJobMonitor
-from k8s_tuning.cluster.progress import follow_jobs
-from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import ClusterError, DeliveryError, InputError, StoreError
-from k8s_tuning.stages.apply.plan import ApplyStatus
 from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
 from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
-from k8s_tuning.stages.generate.jobs import generate_jobs
-from k8s_tuning.stages.generate.session import load_session, session_namespace
 from k8s_tuning.stages.health.evaluate import (
     HealthPolicy,
     K8sHealthEvaluator,
@@ -42,23 +27,22 @@ from k8s_tuning.stages.health.evaluate import (
     count_levels,
     count_reasons,
     not_ok,
-    of_run,
 )
-from k8s_tuning.stages.health.last_seen import with_ends
-from k8s_tuning.stages.history.latest import LOOKS, LookStore, make_look
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.manifests import manifest_files
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
-from k8s_tuning.stages.monitor.wait import WaitProgress
-from k8s_tuning.stages.pipeline.result import (
-    K8sTuningPipelineConfig,
-    K8sTuningPipelineResult,
-)
-from k8s_tuning.stages.sessions.store import SESSIONS, SeenJob, SessionStore, TuningSession, sessions_of
+from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, K8sTuningPipelineResult
+from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
-
-LEDGER = "alerts-ledger.jsonl"
+from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.usecases.alert_channel import webhook_alerting
+from k8s_tuning.usecases.apply_session import apply_session
+from k8s_tuning.usecases.check_target import collect_events, judge, record_check
+from k8s_tuning.usecases.deliver_alert import deliver_all
+from k8s_tuning.usecases.end_run import judge_run
+from k8s_tuning.usecases.generate_session import generate_session
+from k8s_tuning.usecases.wait_for_jobs import wait_for_jobs
 
 
 class Steps:
@@ -87,11 +71,10 @@ class Steps:
             policy=HealthPolicy.load(Path(config.health_policy)) if config.health_policy else None
         )
         AlertChannelConfig(config.channel_type, config.webhook_url, dry_run=not config.alerts_enabled)
-        self.store = K8sHealthHistoryStore(config.history_file)
+        self.state = StateDir.of_history(config.history_file)
         with contextlib.suppress(StoreError):  # a volume that is away now may be back when the record is written
-            self.store.check()
-        self.looks = LookStore(Path(config.history_file).with_name(LOOKS))
-        self.sessions = SessionStore(Path(config.history_file).with_name(SESSIONS))
+            K8sHealthHistoryStore(self.state.history).check()
+        self.sessions = SessionStore(self.state.sessions)
         self.applied: list[TuningSession] = []
         self.in_cluster: list[str] = []
         self.partly_applied = False
@@ -107,7 +90,7 @@ class Steps:
             ("validate", self._validate),
             ("apply", self._apply),
             ("wait", self._wait),
-            ("monitor", self._look),
+            ("monitor", self._monitor),
             ("health", self._judge),
             ("events", self._collect),
             ("history", self._record),
@@ -118,9 +101,13 @@ class Steps:
         if self.config.session_config is None:
             self.result.generated_jobs = len(manifest_files(self.config.jobs_dir))
             return f"skipped: no session is configured; {self.result.generated_jobs} manifest(s) stand ready"
-        session = load_session(self.config.session_config)
-        session_namespace(session, self.config.namespace, self.config.session_config, "namespace")
-        done = generate_jobs(session, self.config.jobs_dir, run_id=self.run_id, created_at=self.now())
+        done = generate_session(
+            self.config.session_config,
+            self.config.jobs_dir,
+            namespace=self.config.namespace,
+            run_id=self.run_id,
+            created_at=self.now(),
+        )
         self.result.generated_jobs = done.total_jobs
         return "; ".join([f"{done.total_jobs} manifest(s) of session {done.session_id}", *done.notes])
 
@@ -137,13 +124,13 @@ class Steps:
         unwatched = [job["metadata"]["name"] for job in plan.jobs if not self._is_watched(job["metadata"])]
         if not unwatched:
             return outcome
-        told = (
+        warning = (
             f"{len(unwatched)} Job(s) are not in namespace {self.config.namespace} with labels "
             f"{self.config.label_selector}, so this run would not watch them: {_some(unwatched)}"
         )
         if self.config.apply_enabled:
-            raise InputError(f"{told}; correct the manifests, or the namespace and the selector")
-        return f"{outcome}; {told}"
+            raise InputError(f"{warning}; correct the manifests, or the namespace and the selector")
+        return f"{outcome}; {warning}"
 
     def _is_watched(self, metadata: dict[str, Any]) -> bool:
         namespace = metadata.get("namespace") or "default"
@@ -154,29 +141,25 @@ class Steps:
         executor = K8sApplyExecutor(
             dry_run, self.config.kubeconfig, self.config.context, policy=self.policy, now=self.now
         )
-        plan = executor.build_plan(self.config.jobs_dir)
-        ran = {} if self.config.apply_again else self.sessions.ran(executor.planned(plan))
-        done = executor.execute_plan(plan, ran)
+        applied = apply_session(
+            executor, self.config.jobs_dir, self.sessions, self.run_id, again=self.config.apply_again, now=self.now()
+        )
+        done = applied.result
         if dry_run:
             refused = [job for job in done.job_results if job.return_code]
             asked = f"{done.server} was asked" if done.server else "; ".join(["NO SERVER WAS ASKED", *done.notes])
             verdict = f"; {len(refused)} of {done.total_jobs} would fail: {refused[0].stderr}" if refused else ""
             return f"dry run, nothing was changed; {asked}{verdict}"
-        self.in_cluster = [job.job_name for job in done.job_results if job.return_code == 0 and job.ran is None]
-        created = {(job.namespace, job.job_name) for job in done.job_results if job.status is ApplyStatus.SUCCESS}
-        self.applied = sessions_of(executor.applied(plan, done), self.run_id, self.now(), created)
-        for session in self.applied:
-            self.sessions.applied(session)
-        # Those of an earlier try of this run too; a Job of no session is of this one.
-        self.result.applied_jobs = max(done.successful_jobs, len(self.sessions.created_by(self.run_id)))
-        if done.failed_jobs:
-            first = next(job for job in done.job_results if job.status is ApplyStatus.FAILED)
-            many = f"{done.failed_jobs} of {done.total_jobs} Job(s) were not applied"
+        self.in_cluster, self.applied = applied.in_cluster, applied.sessions
+        self.result.applied_jobs = applied.created_jobs
+        if applied.failed:
+            first = applied.failed[0]
+            many = f"{len(applied.failed)} of {done.total_jobs} Job(s) were not applied"
             why = f"{many}; first, {first.job_name}: {first.stderr}"
             if not self.in_cluster:
                 raise ClusterError(why)
             self.partly_applied = True
-            names = [job.job_name for job in done.job_results if job.status is ApplyStatus.FAILED]
+            names = [job.job_name for job in applied.failed]
             return f"failed: {why}; not applied: {_some(names)}; the others are watched"
         left_out = sum(job.ran is not None for job in done.job_results)
         more = f", {left_out} left out (they ran already)" if left_out else ""
@@ -187,32 +170,26 @@ class Steps:
             return "skipped: nothing was applied"
         if not self.config.wait_seconds:
             return "skipped: wait_seconds is 0"
-        known = self.sessions.last_seen(self.config.namespace, self.in_cluster)
-        progress = WaitProgress(self.in_cluster, {name: last.phase for name, last in known.items()})
-        run_async(self._until_ended(progress))
+        progress = run_async(
+            wait_for_jobs(
+                self.access,
+                self.config.namespace,
+                self.config.label_selector,
+                self.in_cluster,
+                self.config.wait_seconds,
+                sessions=self.sessions,
+                session_ids=[session.session_id for session in self.applied],
+                evaluator=self.evaluator,
+                now=self.now,
+            )
+        )
         self.waited = progress.as_dict()
         outcome = f"{len(progress.succeeded)} succeeded, {len(progress.failed)} failed"
         if progress.waiting:
             outcome += f"; after {self.config.wait_seconds:g} s not ended: {_some(sorted(progress.waiting))}"
         return outcome
 
-    async def _until_ended(self, progress: WaitProgress) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.config.wait_seconds), ClusterReader(self.access) as reader:
-                async for jobs in follow_jobs(
-                    reader, self.config.namespace, self.config.label_selector, self.evaluator, self.now
-                ):
-                    self._keep_progress(jobs)
-                    if progress.see({name: job.phase for name, job in jobs.items()}):
-                        return
-
-    def _keep_progress(self, jobs: Mapping[str, SeenJob]) -> None:
-        # A volume that fails ends no wait: the record, which goes to the same one, says so.
-        with contextlib.suppress(StoreError):
-            for session in self.applied:
-                self.sessions.seen(session.namespace, session.session_id, jobs, self.now(), self.selector.matches)
-
-    def _look(self) -> str:
+    def _monitor(self) -> str:
         self.snapshot: K8sMonitorSnapshot = self.monitor.load_snapshot()
         phases = Counter(job.phase for job in self.snapshot.jobs)
         counts = ", ".join(f"{count} {phase}" for phase, count in sorted(phases.items()))
@@ -222,12 +199,17 @@ class Steps:
         return outcome + _unread(self.snapshot.errors)
 
     def _judge(self) -> str:
-        known = self.sessions.last_seen(self.config.namespace, self.in_cluster)
-        last_seen = with_ends(known, self.waited)
-        self.health: K8sHealthSnapshot = self.evaluator.evaluate(self.snapshot, self.in_cluster, last_seen)
-        own = of_run(self.health, self.session_ids, self.job_names | set(self.in_cluster))
-        self.result.health_status, self.result.idle = own.overall_health, own.idle
-        self.result.jobs_listed = own.jobs_listed
+        self.health: K8sHealthSnapshot = judge(
+            self.evaluator, self.snapshot, self.sessions, self.in_cluster, self.waited
+        )
+        own = judge_run(
+            self.result,
+            self.health,
+            self.session_ids,
+            self.job_names | set(self.in_cluster),
+            broke=self.partly_applied,
+            strict=self.config.strict_health,
+        )
         if not own.jobs_listed:
             return f"{own.overall_health}, not known: the Jobs could not be listed"
         if own.idle:
@@ -236,31 +218,25 @@ class Steps:
             return f"{own.overall_health}, idle: there are no Jobs of this run{seen}"
         counts = ", ".join(f"{level} {count}" for level, count in count_levels(own.jobs_health).items())
         reasons = ", ".join(f"{reason} {count}" for reason, count in count_reasons(own.jobs_health).items())
-        ill = not_ok(own.jobs_health)
-        return f"{own.overall_health} ({counts})" + (f"; {reasons}: {_some(ill)}" if ill else "")
+        failing = not_ok(own.jobs_health)
+        return f"{own.overall_health} ({counts})" + (f"; {reasons}: {_some(failing)}" if failing else "")
 
     def _collect(self) -> str:
-        self.events: K8sEventSnapshot = self.collector.load_events(not_ok(self.health.jobs_health))
+        self.events: K8sEventSnapshot = collect_events(self.collector, self.health)
         warnings = sum(event.type == "Warning" for event in self.events.events)
         return f"{len(self.events.events)} event(s), {warnings} Warning{_unread(self.events.errors)}"
 
     def _record(self) -> str:
-        record = self.store.append(self.health, run_id=self.run_id)
+        record, _ = record_check(self.state, self.health, self.snapshot, self.events, run_id=self.run_id)
         self.result.history_appended = True
-        self.looks.keep(make_look(self.health, self.snapshot, self.events, self.run_id, None))
-        self.sessions.looked(self.snapshot, self.selector.matches, self.run_id, self.health)
         return f"{record.overall_health} recorded in {self.config.history_file}"
 
     def _alert(self) -> str:
         config = self.config
         dry_run = not config.alerts_enabled
-        needs_url = CHANNELS[config.channel_type].needs_connection
-        channel = ChannelConfig(config.channel_type, config.channel_type, "webhook" if needs_url else None)
-        alerting = AlertingConfig.single(channel)
-        ledger = Ledger(Path(config.history_file).with_name(LEDGER))
-        now = self.now()
+        alerting, ledger, now = webhook_alerting(config.channel_type), Ledger(self.state.ledger), self.now()
         observation = observe_target(
-            self.store,
+            K8sHealthHistoryStore(self.state.history),
             config.namespace,
             config.label_selector,
             self.events.events,
@@ -274,21 +250,22 @@ class Steps:
                 return "suppressed: health is OK"
             return f"nothing new to say of incident {observation.incident.id}; the ledger says why"
         secret = ChannelSecret(url=config.webhook_url)
+        outcomes = deliver_all(alerting, notices, lambda _: secret, ledger, dry_run=dry_run, now=self.now)
         said = []
-        for notice in notices:
-            outcome = deliver_notice(alerting, notice, lambda _: secret, ledger, dry_run=dry_run, now=self.now)
+        for notice, outcome in zip(notices, outcomes, strict=True):
             if outcome.shown:
                 self.show(outcome.shown)
+            if outcome.outcome is Result.SENT and notice.status is Status.FIRING:
+                self.result.incidents_sent += len({item.incident_id for item in notice.items})
+            done = "dry run, nothing was sent" if dry_run else outcome.outcome
+            said.append(f"{done}: {notice.title} ({notice.items[0].why}) -> {notice.channel}")
+        for notice, outcome in zip(notices, outcomes, strict=True):
             if not outcome.ok:
                 raise DeliveryError(
                     f"{notice.title} was not delivered to {notice.channel}: {outcome.answer}; it is owed, and goes out "
                     "with the next run",
                     retryable=outcome.retryable,
                 )
-            if outcome.outcome is Result.SENT and notice.status is Status.FIRING:
-                self.result.incidents_sent += len({item.incident_id for item in notice.items})
-            done = "dry run, nothing was sent" if dry_run else outcome.outcome
-            said.append(f"{done}: {notice.title} ({notice.items[0].why}) -> {notice.channel}")
         return "; ".join(said)
 
 

@@ -42,7 +42,8 @@ class Cluster:
     kubeconfig: Path
     namespace: str
     sandbox: Sandbox | None = None
-    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    # Begins with a letter: YAML would read some hexadecimal digits as a number (12e34567).
+    tag: str = field(default_factory=lambda: f"t{secrets.token_hex(4)[1:]}")
     rules: list[dict[str, Any]] = field(default_factory=list)
 
     def since(self, minor: int) -> bool:

@@ -1,8 +1,8 @@
-"""`k8s-tuning alert`: D35, the incident that the newest health record is part of, told to a channel or by a
+"""`k8s-tuning alert`: D35, the incident that the newest health record is part of, sent to a channel or by a
 configuration.
 
 A dry run unless --send: it shows the bytes that would go, and no request leaves. With --config, or with
---ledger-file, a ledger remembers what was told: the same incident is then told once, repeated when due, and resolved.
+--ledger-file, a ledger remembers what was sent: the same incident is then sent once, repeated when due, and resolved.
 
 Exit code: 0 sent, shown, or nothing to say; 1 a send failed; 3 the command could not do its job.
 
@@ -60,7 +60,7 @@ class AlertResult:
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command and those below it."""
-    parser = commands.add_parser("alert", help="tell of an incident (D35)", description=__doc__)
+    parser = commands.add_parser("alert", help="notify of an incident (D35)", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     flags.add_selection(parser)
     flags.add_cluster(parser)
@@ -68,7 +68,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     flags.add_cluster_name(parser)
     parser.add_argument("--history-file", metavar="FILE", help="JSONL file that `k8s-tuning record` writes (needed)")
     parser.add_argument(
-        "--history-limit", type=flags.positive, default=20, metavar="N", help="records to look at (default: 20)"
+        "--history-limit", type=flags.positive, default=20, metavar="N", help="records to read (default: 20)"
     )
     parser.add_argument(
         "--events-limit",
@@ -86,7 +86,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     flags.add_webhook(parser)
     add_config(parser, None)
     parser.add_argument(
-        "--ledger-file", type=Path, metavar="FILE", help="what was told (with --config: beside the history)"
+        "--ledger-file", type=Path, metavar="FILE", help="what was sent (with --config: beside the history)"
     )
     parser.add_argument("--run-id", metavar="ID", help="one run's notices go out once (default: a new one each time)")
     really = parser.add_mutually_exclusive_group()
@@ -100,7 +100,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at the history, decide, show or send."""
+    """Read the history, decide, show or send."""
     if not args.history_file:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
     if args.config and args.channel:
@@ -157,7 +157,7 @@ def _once(args: argparse.Namespace, store: K8sHealthHistoryStore) -> int:
             f"{store.path}: no record of namespace {args.namespace!r} and selector {args.label_selector!r}; "
             "record its health first"
         )
-    # What the id rests on, however few records are looked at.
+    # What the id rests on, however few records are read.
     records = store.open_run(args.namespace, args.label_selector, **which) or records
     incident = manager.build_incident_from_history(records, [])
     if incident is None:

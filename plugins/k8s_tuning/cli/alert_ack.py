@@ -1,6 +1,8 @@
 """`k8s-tuning alert ack`: somebody has taken an incident; it is not repeated unless it grows worse, and still resolved.
 
-PagerDuty, where it was told, is told of this too. Exit code: 0; 1 PagerDuty was not reached; 3 no such open incident.
+PagerDuty, where it was notified, is notified of this too.
+
+Exit code: 0; 1 PagerDuty was not reached; 3 no such open incident.
 """
 
 from __future__ import annotations

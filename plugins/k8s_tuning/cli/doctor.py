@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning.cli import flags
-from k8s_tuning.storage import places
+from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.storage.volume import check_volume, generate_volume_report_text, hold, now_and_in
 
 MOST_HOLD_SECONDS = 86_400
@@ -45,7 +45,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, report, and hold the lock where that is asked for."""
-    folder = Path(args.history_dir) if args.history_dir else places.history_dir()
+    folder = Path(args.history_dir) if args.history_dir else StateDir.default().root
     now, until = now_and_in(args.hold)
     report = check_volume(folder, args.host, now)
     flags.show(args, report, generate_volume_report_text(report))

@@ -1,4 +1,4 @@
-"""`k8s-tuning health`: D33, one look at the Jobs and what it means.
+"""`k8s-tuning health`: D33, one snapshot of the Jobs and what it means.
 
 Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 where the Jobs could not be listed, so that nothing is known.
 """
@@ -25,14 +25,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, judge, report."""
-    health = judge(evaluator(args), look(args), expected=args.expect)
+    """Read, judge, report."""
+    health = judge(evaluator(args), read_snapshot(args), expected=args.expect)
     flags.show(args, health, generate_health_report_text(health))
     return health_exit_code(health.overall_health, args.strict, jobs_listed=health.jobs_listed)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """What one look at the health needs; `record` takes the same."""
+    """What one check needs; `record` has the same."""
     flags.add_selection(parser)
     flags.add_cluster(parser)
     parser.add_argument("--strict", action="store_true", help="exit 1 on WARN")
@@ -45,7 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_json(parser)
 
 
-def look(args: argparse.Namespace, max_log_lines: int = 0, cluster: str | None = None) -> K8sMonitorSnapshot:
+def read_snapshot(args: argparse.Namespace, max_log_lines: int = 0, cluster: str | None = None) -> K8sMonitorSnapshot:
     """One snapshot of the cluster, by its name in the history."""
     return K8sJobMonitor(
         args.namespace, args.label_selector, args.kubeconfig, args.context, max_log_lines, cluster=cluster

@@ -1,7 +1,7 @@
-"""`k8s-tuning history prune`: let go of what is past the limits, in the history and in all that lies beside it.
+"""`k8s-tuning history prune`: drop what is past the limits, in the history and in all that lies beside it.
 
-That is: records of the history; lines of the ledger, finished runs, looks, tuning sessions, and the files of runs
-(`jobs/`, `handover/`), which go by their age alone. Others may write meanwhile.
+That is: records of the history; lines of the ledger, finished runs, latest snapshots, tuning sessions, and the
+files of runs (`jobs/`, `handover/`), which go by their age alone. Others may write meanwhile.
 
 Exit code: 0. 3 where a file could not be read or written.
 """
@@ -23,7 +23,7 @@ from k8s_tuning.usecases.prune import policy_of, prune
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command."""
-    parser = commands.add_parser("prune", help="let go of what is past the limits", description=__doc__)
+    parser = commands.add_parser("prune", help="drop what is past the limits", description=__doc__)
     parser.add_argument("--history-file", default=argparse.SUPPRESS, metavar="FILE", help="JSONL file (needed)")
     parser.add_argument("--max-age-days", type=float, metavar="N", help="what is older goes")
     parser.add_argument("--max-records", type=int, metavar="N", help="each target keeps its newest N records")

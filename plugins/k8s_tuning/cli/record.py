@@ -1,4 +1,4 @@
-"""`k8s-tuning record`: D34, one look at the health, appended to the history.
+"""`k8s-tuning record`: D34, one check of the health, appended to the history.
 
 Beside the history the whole snapshot is kept for the health page, with log lines where --max-log-lines asks for them,
 and what it says of tuning sessions.
@@ -13,7 +13,7 @@ import argparse
 from typing import Any
 
 from k8s_tuning.cli import flags
-from k8s_tuning.cli.health import add_flags, evaluator, look
+from k8s_tuning.cli.health import add_flags, evaluator, read_snapshot
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_record_text
 from k8s_tuning.stages.pipeline.result import health_exit_code
 from k8s_tuning.stages.sessions.store import SessionStore
@@ -37,10 +37,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, judge, record, report."""
+    """Read, judge, record, report."""
     state = StateDir.of_history(args.history_file)
     K8sHealthHistoryStore(state.history).check()
-    snapshot = look(args, args.max_log_lines, args.cluster)
+    snapshot = read_snapshot(args, args.max_log_lines, args.cluster)
     health = judge(evaluator(args), snapshot, SessionStore(state.sessions), args.expect)
     record, _ = record_check(
         state, health, snapshot, None, run_id=args.run_id, target=args.target, keep_snapshot=args.keep_snapshot

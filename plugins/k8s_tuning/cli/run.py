@@ -1,4 +1,4 @@
-"""`k8s-tuning run`: D36, all stages one after the other; a dry run without alerts unless told otherwise.
+"""`k8s-tuning run`: D36, all stages one after the other; a dry run without alerts unless flags say otherwise.
 
 Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 the pipeline itself failed (the step that did says why).
 """

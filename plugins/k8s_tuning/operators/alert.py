@@ -152,7 +152,7 @@ class SuppressAlertsOperator(StageOperator):
 
 
 def planned_to_xcom(channel: Channel, notice: Notice, *, dry_run: bool) -> dict[str, Any]:
-    """What SendAlertOperator takes of one planned notice."""
+    """One planned notice, as SendAlertOperator reads it."""
     return {"notice": plain_values.dump(notice), "channel": asdict(channel), "dry_run": dry_run}
 
 

@@ -12,7 +12,7 @@ from k8s_tuning.addresses import VIEW, run_address
 
 
 class HealthPageLink(BaseOperatorLink):
-    """Leads to what the task told of: the operator's `health_page`, or all that its DAG run left behind.
+    """Leads to what the task reports: the operator's `health_page`, or all that its DAG run left behind.
 
     Airflow asks for it in the task's process when a try ends, well or not, and keeps the answer in XCom.
     """
@@ -27,5 +27,5 @@ class HealthPageLink(BaseOperatorLink):
         return f"{below}{VIEW}{below}{page.removeprefix(VIEW)}"
 
     def show_already(self, operator: Any, ti: Any) -> None:
-        """Offer the link now, to those who look at the task while it waits."""
+        """Offer the link now, to those who open the task while it waits."""
         ti.xcom_push(key=self.xcom_key, value=self.get_link(operator, ti_key=ti))

@@ -1,4 +1,4 @@
-"""How often a stage is tried: what a retry cannot mend fails at once (see StageOperator), the rest backs off."""
+"""How often a stage is tried: what a retry cannot cure fails at once (see StageOperator), the rest backs off."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from k8s_tuning.errors import InputError, StoreError
-from k8s_tuning.storage import places
+from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.storage.volume import found_identity, identity
 
 # The XCom of a run's first task.
@@ -26,7 +26,7 @@ def compare_folder(task: BaseOperator, context: Context) -> None:
     if dag is None:
         return
     ti: Any = context["ti"]
-    folder, host = places.history_dir(), platform.node()
+    folder, host = StateDir.default().root, platform.node()
     if not task.upstream_task_ids:
         with contextlib.suppress(StoreError):  # who writes there says it better
             ti.xcom_push(key=KEY, value={"folder": str(folder), "identity": identity(folder), "host": host})

@@ -16,7 +16,7 @@ from k8s_tuning.operators.stage import StageOperator, run_of
 
 
 class PlanSmokeTestOperator(StageOperator):
-    """A marked test alert for every channel of `receiver`; returns what SendAlertOperator takes."""
+    """A marked test alert for every channel of `receiver`; returns what SendAlertOperator reads."""
 
     template_fields = ("receiver", "message", "alerts")
 

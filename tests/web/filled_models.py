@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from k8s_tuning.queries import view_models
+from k8s_tuning.queries import job_models, view_models
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>\u202egnp\x00\x1b[31m {{ 'z' * 9 }} %(x)s 한글"
 AT = "2025-11-16T10:00:00Z"
@@ -50,8 +50,8 @@ class FilledTarget:
     def records(self, *_: Any) -> view_models.Records:
         return filled(view_models.Records)
 
-    def jobs(self, **_: Any) -> view_models.Jobs:
-        return filled(view_models.Jobs)
+    def jobs(self, **_: Any) -> job_models.Jobs:
+        return filled(job_models.Jobs)
 
 
 class FilledLedger:
@@ -76,11 +76,11 @@ class FilledQueries:
     def target(self, *_: Any, **__: Any) -> FilledTarget:
         return FilledTarget()
 
-    def sessions(self, *_: Any) -> view_models.Sessions:
-        return filled(view_models.Sessions)
+    def sessions(self, *_: Any) -> job_models.Sessions:
+        return filled(job_models.Sessions)
 
-    def session(self, *_: Any, **__: Any) -> view_models.Session:
-        return filled(view_models.Session)
+    def session(self, *_: Any, **__: Any) -> job_models.Session:
+        return filled(job_models.Session)
 
-    def run(self, *_: Any) -> view_models.Run:
-        return filled(view_models.Run)
+    def run(self, *_: Any) -> job_models.Run:
+        return filled(job_models.Run)

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR, SESSION, TARGET, ago, record_a_run
 
-from k8s_tuning.queries import view_models
+from k8s_tuning.queries import job_models, view_models
 from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
@@ -59,11 +59,11 @@ ROUTES = {
     "series": (view_models.Series, TARGET),
     "incidents": (view_models.Incidents, TARGET),
     "records": (view_models.Records, TARGET),
-    "jobs": (view_models.Jobs, TARGET),
-    "sessions": (view_models.Sessions, {}),
-    "session": (view_models.Session, {"namespace": NAMESPACE, "session_id": SESSION}),
+    "jobs": (job_models.Jobs, TARGET),
+    "sessions": (job_models.Sessions, {}),
+    "session": (job_models.Session, {"namespace": NAMESPACE, "session_id": SESSION}),
     "alerts": (view_models.Alerts, {}),
-    "run": (view_models.Run, RUN),
+    "run": (job_models.Run, RUN),
 }
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.queries.view_models import Incident, SessionRow, StripCell
+from k8s_tuning.queries.job_models import SessionRow
+from k8s_tuning.queries.view_models import Incident, StripCell
 from k8s_tuning.web import drawing
 
 LEVELS = st.sampled_from([None, "OK", "WARN", "ERROR"])

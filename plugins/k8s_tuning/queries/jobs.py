@@ -7,8 +7,8 @@ from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.queries import paging
+from k8s_tuning.queries.job_models import Event, Job, Jobs, LogTail
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.view_models import Event, Job, Jobs, LogTail
 from k8s_tuning.stages.history.latest import JobLook, TargetLook
 
 _LEVELS = ("OK", "WARN", "ERROR")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.queries import view_models
+from k8s_tuning.queries import job_models, view_models
 from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.runs import pipeline_result, run_name
@@ -65,7 +65,7 @@ class HealthQueries:
         recorded = self._history.find(namespace, selector, None, cluster)
         return next((one for one in found if recorded and one.where.cluster == recorded.cluster), found[0])
 
-    def sessions(self, q: str | None = None, limit: int = 50, offset: int = 0) -> view_models.Sessions:
+    def sessions(self, q: str | None = None, limit: int = 50, offset: int = 0) -> job_models.Sessions:
         """Sessions with these letters in their id or namespace, newest first."""
         notes: list[str] = []
         found = [
@@ -74,7 +74,7 @@ class HealthQueries:
             if not q or q.casefold() in f"{one.namespace}/{one.session_id}".casefold()
         ]
         items = [session_row(one) for one in found[offset : offset + limit]]
-        return view_models.Sessions(total=len(found), items=items, notes=notes)
+        return job_models.Sessions(total=len(found), items=items, notes=notes)
 
     def session(
         self,
@@ -85,14 +85,14 @@ class HealthQueries:
         order: str = "asc",
         limit: int = 50,
         offset: int = 0,
-    ) -> view_models.Session | None:
+    ) -> job_models.Session | None:
         """One session with its Jobs; None where there is none. InputError for an unknown `sort` or `order`."""
         found = self._sessions.read(namespace, session_id)
         if found is None:
             return None
         jobs = session_jobs(found, q=q, sort=sort, order=order)
         alerts = self.ledger.of_run(found.run_id) if found.run_id else []
-        return view_models.Session(
+        return job_models.Session(
             row=session_row(found),
             total=len(found.jobs),
             matching=len(jobs),
@@ -100,12 +100,12 @@ class HealthQueries:
             notices=[_brief(row) for row in alerts if row.notice_id],
         )
 
-    def run(self, dag_id: str, run_id: str) -> view_models.Run:
+    def run(self, dag_id: str, run_id: str) -> job_models.Run:
         """Everything that one DAG run left behind; empty lists for a run of another DAG."""
         name = run_name(dag_id, run_id)
         result = next((one for one in reversed(self._runs.recent(10_000)) if one.run_id == name), None)
         notes: list[str] = []
-        return view_models.Run(
+        return job_models.Run(
             run=view_models.RunRef(dag_id=dag_id, run_id=run_id),
             records=self._history.of_run(name),
             sessions=[session_row(one) for one in self._sessions.list(notes.append) if one.run_id == name],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from k8s_tuning.queries.view_models import PipelineResult, RunRef
+from k8s_tuning.queries.job_models import PipelineResult
+from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord
 
 

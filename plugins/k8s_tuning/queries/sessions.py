@@ -8,9 +8,9 @@ from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.queries import paging
+from k8s_tuning.queries.job_models import SessionJob as SessionJobRow
+from k8s_tuning.queries.job_models import SessionRow
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.view_models import SessionJob as SessionJobRow
-from k8s_tuning.queries.view_models import SessionRow
 from k8s_tuning.stages.sessions.store import SessionJob, TuningSession
 
 _ENDED = ("SUCCEEDED", "FAILED", "GONE")

@@ -10,9 +10,10 @@ from k8s_tuning import timestamps
 from k8s_tuning.errors import StoreError
 from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.incidents import JoinedIncident, join
+from k8s_tuning.queries.job_models import Jobs
 from k8s_tuning.queries.jobs import jobs_of
 from k8s_tuning.queries.notices import LedgerIndex
-from k8s_tuning.queries.view_models import Incident, Incidents, Jobs, OverviewRow, Record, Records, Series
+from k8s_tuning.queries.view_models import Incident, Incidents, OverviewRow, Record, Records, Series
 from k8s_tuning.stages.history.latest import LookStore, TargetLook
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, WatchedTarget, is_stale

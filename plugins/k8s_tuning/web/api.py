@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request  # noqa: T
 from fastapi.security import APIKeyCookie, HTTPBearer  # noqa: TID253
 from pydantic import BaseModel, Field
 
-from k8s_tuning.queries import view_models
+from k8s_tuning.queries import job_models, view_models
 from k8s_tuning.queries.jobs import SORTS as JOB_SORTS
 from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.queries.target import TargetQueries
@@ -150,7 +150,7 @@ def jobs(
     order: Order = "desc",
     limit: Limit = 50,
     offset: Offset = 0,
-) -> view_models.Jobs:
+) -> job_models.Jobs:
     """The Jobs of a target's newest snapshot, with their last log lines and events."""
     return target.jobs(
         q=q, health=health, phase=phase, session_id=session_id, sort=sort, order=order, limit=limit, offset=offset
@@ -158,7 +158,7 @@ def jobs(
 
 
 @router.get("/sessions", tags=["sessions"])
-def sessions(queries: QueriesDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> view_models.Sessions:
+def sessions(queries: QueriesDep, q: Words = None, limit: Limit = 50, offset: Offset = 0) -> job_models.Sessions:
     """Tuning sessions with their progress, newest first."""
     return queries.sessions(q, limit, offset)
 
@@ -173,7 +173,7 @@ def session(
     order: Order = "asc",
     limit: Limit = 50,
     offset: Offset = 0,
-) -> view_models.Session:
+) -> job_models.Session:
     """One tuning session: its Jobs with their parameters."""
     found = queries.session(namespace, session_id, q, sort, order, limit, offset)
     if found is None:
@@ -219,6 +219,6 @@ def alert(queries: QueriesDep, ref: Annotated[str, Query(description="An entry's
 
 
 @router.get("/run", tags=["runs"])
-def run(queries: QueriesDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> view_models.Run:
+def run(queries: QueriesDep, dag_id: Annotated[str, Query()], run_id: Annotated[str, Query()]) -> job_models.Run:
     """Everything that one DAG run left behind; empty lists for a run that left nothing."""
     return queries.run(dag_id, run_id)

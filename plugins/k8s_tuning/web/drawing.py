@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from k8s_tuning import timestamps
-from k8s_tuning.queries.view_models import Incident, SessionRow, StripCell
+from k8s_tuning.queries.job_models import SessionRow
+from k8s_tuning.queries.view_models import Incident, StripCell
 
 WIDTH = 1000
 STRIP_HEIGHT = 24

@@ -14,9 +14,9 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.queries.job_models import Jobs
 from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.queries.target import TargetQueries
-from k8s_tuning.queries.view_models import Jobs
 from k8s_tuning.web import drawing, ranges, rendering, wording
 from k8s_tuning.web.ranges import Range
 

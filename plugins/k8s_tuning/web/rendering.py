@@ -17,7 +17,8 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.printable import log_line
-from k8s_tuning.queries.view_models import LogTail, RunRef
+from k8s_tuning.queries.job_models import LogTail
+from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.web import assets, drawing, language, wording
 
 _FOLDER = Path(__file__).parent

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import GaugeMetricFamily, Metric
 
-    from k8s_tuning.alerts.ledger_state import IncidentState
+    from k8s_tuning.alerts.ledger_state import LedgerState
     from k8s_tuning.metrics.ledger_totals import LedgerTotals
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ State = TypeVar("State")
 class Metrics:
     """The metrics of one set of files; keep one a process, for it remembers how far it has read.
 
-    A file that is not there yet is an empty one. `now`: the present instant as a timestamp.
+    A file that is not there yet is an empty one. `now`: the present time as a timestamp.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Metrics:
         recent = None if targets is None else self._recent(targets)
         if recent is not None:
             yield from _health(recent)
-            yield from _incidents(recent, list(totals.state.incidents.values()) if totals else [])
+            yield from _incidents(recent, totals.state if totals else None)
         if self._runs and (runs := self._read("runs", self._runs.state, readable)) is not None:
             yield from _pipeline(runs)
         if totals is not None and not totals.is_empty:
@@ -170,28 +170,21 @@ def _labels(name: str | None, cluster: str | None, namespace: str, selector: str
 
 
 def _incidents(
-    targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], remembered: list[IncidentState]
+    targets: list[tuple[TargetHistory, K8sHealthHistoryRecord, float]], ledger: LedgerState | None
 ) -> Iterator[Metric]:
-    """Of ill targets by the history, with the id and start that people were told; of the pipeline by the ledger."""
+    """Of failing targets by the history, with the id and start that the ledger has; all others by the ledger."""
     incidents = _gauge("open_incident", "1 for each incident that is open.")
     started = _gauge("open_incident_start_timestamp_seconds", "When the open incident began.")
-    open_facts = [facts for facts in remembered if facts.is_open]
     found = [
-        (
-            _labels(facts.target, facts.cluster, facts.namespace, facts.selector),
-            facts.id,
-            facts.severity,
-            facts.started_at,
-        )
-        for facts in open_facts
-        if facts.source != "health"
+        (_labels(one.target, one.cluster, one.namespace, one.selector), one.id, one.severity, one.started_at)
+        for one in (ledger.incidents.values() if ledger else ())
+        if one.is_open and one.source != "health"
     ]
-    told = [facts for facts in open_facts if facts.source == "health"]
     for target, last, _ in targets:
         severity = severity_of(last.overall_health)
         if target.open_since and severity:
             where = target.namespace, target.selector, target.name, target.cluster
-            known = next((facts for facts in told if facts.is_of(*where)), None)
+            known = ledger.open_incident(*where) if ledger else None
             began = known.started_at if known else target.open_since.timestamp
             labels = _labels(target.name, target.cluster, target.namespace, target.selector)
             found.append((labels, known.id if known else incident_id_of(target.open_since), severity, began))
@@ -210,9 +203,9 @@ def _notices(totals: LedgerTotals) -> Iterator[Metric]:
     for key, number in sorted(totals.notices.items()):
         count.add_metric(key, number)
     yield count
-    owed = _gauge("notices_owed", "Notices that were decided and not delivered yet.")
-    owed.add_metric([], totals.pending)
-    yield owed
+    pending = _gauge("notices_owed", "Notices that were decided and not delivered yet.")
+    pending.add_metric([], totals.pending)
+    yield pending
 
 
 def _pipeline(runs: Runs) -> Iterator[Metric]:

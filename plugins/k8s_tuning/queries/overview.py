@@ -17,6 +17,7 @@ from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, TargetsConfig, load_targets
+from k8s_tuning.storage.state_dir import StateDir
 
 _ORDER = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
 
@@ -30,12 +31,13 @@ class HealthQueries:
 
     def __init__(self, folder: str | Path, targets_file: str | Path) -> None:
         self.folder = Path(folder)
-        self.ledger = LedgerIndex(self.folder / "alerts-ledger.jsonl")
+        state = StateDir(self.folder)
+        self.ledger = LedgerIndex(state.ledger)
         self._targets_file = Path(targets_file)
-        self._history = HistoryIndex(self.folder / "health.jsonl")
-        self._files = Files(self._history, self.ledger, LookStore(self.folder / "looks"))
-        self._runs = K8sPipelineRunStore(self.folder / "runs.jsonl")
-        self._sessions = SessionStore(self.folder / "sessions")
+        self._history = HistoryIndex(state.history)
+        self._files = Files(self._history, self.ledger, LookStore(state.latest))
+        self._runs = K8sPipelineRunStore(state.runs)
+        self._sessions = SessionStore(state.sessions)
 
     def overview(self, range_seconds: float, now: str | None = None) -> view_models.Overview:
         """Every target that targets.yaml names or the history knows, the worst first; strips of the last so long."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from k8s_tuning.errors import TuningError
-from k8s_tuning.storage import places
+from k8s_tuning.storage.state_dir import StateDir
 
 TOKEN_VARIABLE = "K8S_TUNING_METRICS_TOKEN"  # noqa: S105  # its name, not its value
 
@@ -57,9 +57,9 @@ def _metrics() -> Any:
 
     from k8s_tuning.metrics import CONTENT_TYPE, render
 
-    folder = places.history_dir()
+    state = StateDir.default()
     try:
-        body = render(folder / "health.jsonl", folder / "alerts-ledger.jsonl", folder / "runs.jsonl")
+        body = render(state.history, state.ledger, state.runs)
     except TuningError as error:
         return PlainTextResponse(f"{error}\n", 503)
     return Response(body, media_type=CONTENT_TYPE)

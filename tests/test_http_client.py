@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import socket
+import ssl
 
 import aiohttp
 import pytest
@@ -171,16 +173,62 @@ def test_an_exchange_gives_the_beginning_of_an_answer_whatever_its_status():
     assert (answer.status, answer.headers["retry-after"], answer.text) == (503, "7", "sorr")
 
 
+def test_an_exchange_has_a_limit_on_the_whole():
+    """A byte now and then keeps a limit on a single read quiet."""
+
+    async def run():
+        async def drip(reader, writer):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            with contextlib.suppress(OSError):
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as running:
+            port = running.sockets[0].getsockname()[1]
+            return await asyncio.to_thread(exchange, Request("GET", f"http://127.0.0.1:{port}/"), 0.4, 9999)
+
+    with pytest.raises(Fault) as fault:
+        asyncio.run(run())
+    assert fault.value.problem is Problem.NO_ANSWER_IN_TIME
+
+
+def chained(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+REFUSED = OSError(errno.ECONNREFUSED, "Connect call failed ('10.0.0.1', 6443)")
+
+
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (aiohttp.InvalidURL("x"), Problem.BAD_URL),
-        (ValueError("a header with a line break"), Problem.BAD_REQUEST),
+        (aiohttp.ConnectionTimeoutError(), Problem.NO_CONNECTION_IN_TIME),
+        (aiohttp.SocketTimeoutError(), Problem.NO_ANSWER_IN_TIME),
         (TimeoutError(), Problem.NO_ANSWER_IN_TIME),
+        (aiohttp.ClientProxyConnectionError(None, REFUSED), Problem.PROXY_AWAY),
+        (aiohttp.ClientHttpProxyError(None, (), status=407), Problem.PROXY_REFUSED),
+        (aiohttp.ClientConnectorError(None, REFUSED), Problem.NO_CONNECTION),
+        (chained(OSError("?"), ssl.SSLCertVerificationError(1, "no")), Problem.CERTIFICATE),
+        (chained(aiohttp.ClientOSError("?"), ssl.SSLError(1, "alert")), Problem.TLS),
+        (aiohttp.ServerDisconnectedError(), Problem.CLOSED),
+        (aiohttp.ClientPayloadError(), Problem.BROKEN),
         (OSError(5, "x"), Problem.BROKEN),
+        (aiohttp.InvalidURL("x"), Problem.BAD_URL),
+        (aiohttp.ClientError(), Problem.NOT_HTTP),
+        (ValueError("a header with a line break"), Problem.BAD_REQUEST),
         (Fault(Problem.TLS, OSError()), Problem.TLS),
     ],
-    ids=["address", "header", "time", "system", "fault"],
+    ids=lambda value: value.name if isinstance(value, Problem) else type(value).__name__,
 )
 def test_whatever_the_library_raises_is_a_fault(error, problem):
     assert fault_of(error).problem is problem
+
+
+def test_the_reason_of_a_resolver_is_its_own():
+    """Its errors have numbers that are not the system's."""
+    unknown = socket.gaierror(-2, "Name or service not known")
+    assert Fault(Problem.NO_CONNECTION, unknown).reason == "Name or service not known"
+    assert Fault(Problem.NO_CONNECTION, EOFError()).reason == ""

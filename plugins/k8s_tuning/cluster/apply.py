@@ -154,7 +154,7 @@ class K8sApplyExecutor:
         return bool(access.kubeconfig or access.context or access.content or access.in_cluster)
 
     def _refuse_all(self, plan: K8sApplyPlan) -> K8sApplyResult:
-        reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; mend or remove them"
+        reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; fix or remove them"
         outcomes = [_Outcome(ApplyStatus.SKIPPED, stderr=reason)] * len(plan.jobs)
         return self._result(plan, outcomes, None, ["nothing was applied: the directory holds invalid manifests"])
 
@@ -189,7 +189,7 @@ class K8sApplyExecutor:
 
 
 class _Run:
-    """One execution: its limit of concurrency, and the silence of a server that need not be asked again."""
+    """One execution: its limit of concurrency, and whether the server did not answer and need not be asked again."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class _Run:
         self._writer = writer
         self._jobs_dir = plan.jobs_dir
         self._dry_run = dry_run
-        self._places = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(concurrency)
         self._manifests = manifests
         self._listed = {
             namespace: asyncio.Lock()
@@ -216,7 +216,7 @@ class _Run:
         self.silence: ClusterError | None = None
 
     async def one(self, item: K8sApplyPlanItem) -> _Outcome:
-        async with self._places:
+        async with self._slots:
             if self.silence is not None:
                 # Asking 300 more times would only make the user wait; an apply can be run again.
                 return self._failed(f"not sent: {self.silence}", retryable=self.silence.retryable)

@@ -48,7 +48,7 @@ class ClusterAccess:
 
     At most one of `kubeconfig` (a path), `content` (a kubeconfig as a mapping) and `in_cluster`; with none of them:
     $KUBECONFIG, ~/.kube/config, then the pod's service account. `retry_seconds` bounds all retries of one request.
-    `reread`: gives the access anew after a 401, where it came from elsewhere than a file (an Airflow connection).
+    `reread`: reads the access once more after a 401, where it came from elsewhere than a file (an Airflow connection).
     """
 
     kubeconfig: str | None = None

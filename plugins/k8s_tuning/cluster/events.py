@@ -4,8 +4,8 @@
     snapshot = await K8sEventCollector(namespace, selector, access=access).load()   # inside an event loop
 
 An event does not carry its object's labels, so the server is asked which Jobs and pods the selector selects, and events
-are joined to them by uid. As with snapshots, a cluster that cannot be read is told in `errors`, input that cannot be
-used raises InputError.
+are joined to them by uid. A cluster that cannot be read is reported in `errors`, as with snapshots;
+input that cannot be used raises InputError.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class K8sEventCollector:
         as they come."""
         kept: list[Json] = []
 
-        def take(event: Json) -> None:
+        def keep(event: Json) -> None:
             if not belongs(event, selected):
                 return
             kept.append(_slim(event))
@@ -100,7 +100,7 @@ class K8sEventCollector:
                 # What the limit leaves out of some it leaves out of more.
                 kept[:] = [event.raw for event in select_events(kept, selected, self.limit, failing)]
 
-        await reader.events(self.namespace, kind, take)
+        await reader.events(self.namespace, kind, keep)
         return kept
 
     async def _selected(self, reader: ClusterReader, snapshot: K8sEventSnapshot) -> Selected:

@@ -23,7 +23,7 @@ API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("
 TIMEOUT_SECONDS = 60.0
 MOST_OUTPUT_BYTES = 1024 * 1024
 _PIECE = 64 * 1024
-# What a plugin says on standard error is the cure ("run aws sso login"); what looks like a token in it is not for logs.
+# What a plugin says on standard error is the cure ("run aws sso login"); what may be a token in it is not for logs.
 _SECRET = re.compile(r"[A-Za-z0-9_\-+/=.]{40,}")
 
 

@@ -76,19 +76,19 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes, call: Call
     if status == 404:
         return NotFound(f"cannot {call}: {message or 'this cluster has no such API'} (404)", status)
     if status == 409:
-        told = f"cannot {call}: {message or 'conflict'}{_causes(said)} (409)"
-        return _refused(Conflict, told, refusals.conflict(message), status)
+        what = f"cannot {call}: {message or 'conflict'}{_causes(said)} (409)"
+        return _refused(Conflict, what, refusals.conflict(message), status)
     if status == 410:
         return Expired(f"cannot {call}: {message or 'the resource version is too old'} (410); list again", status)
     if status in (400, 405, 406, 413, 415, 422):
         return Invalid(f"cannot {call}: {message or _excerpt(body) or 'refused'}{_causes(said)} ({status})", status)
     if status == 429:
-        return Throttled(f"cannot {call}: {server} is throttling (429){_told(message)}; ask later", status)
+        return Throttled(f"cannot {call}: {server} is throttling (429){_after_colon(message)}; ask later", status)
     if 300 <= status < 400:
         return BadAnswer(f"{server} answered '{call}' with a redirect ({status}); check the address", status)
     if status >= 500 and (fault := refusals.manifest_fault(message)) is not None:
         return _refused(Invalid, f"cannot {call}: {message} ({status})", fault, status)
-    return BadAnswer(f"cannot {call}: {server} answered {status}{_told(message or _excerpt(body))}", status)
+    return BadAnswer(f"cannot {call}: {server} answered {status}{_after_colon(message or _excerpt(body))}", status)
 
 
 def is_collision(status: int, body: bytes, call: Call) -> bool:
@@ -175,8 +175,8 @@ def _message(said: dict[str, Any] | None) -> str:
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
-def _refused(kind: type[ClusterError], told: str, refusal: refusals.Refusal, status: int) -> ClusterError:
-    error = kind(f"{told}; {refusal.cure}", status)
+def _refused(kind: type[ClusterError], what: str, refusal: refusals.Refusal, status: int) -> ClusterError:
+    error = kind(f"{what}; {refusal.cure}", status)
     error.retryable = refusal.passing
     return error
 
@@ -184,17 +184,17 @@ def _refused(kind: type[ClusterError], told: str, refusal: refusals.Refusal, sta
 def _causes(said: dict[str, Any] | None) -> str:
     details = (said or {}).get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
-    told = [
+    causes_said = [
         f"{cause.get('field') or '?'}: {cause.get('message') or cause.get('reason') or '?'}"
         for cause in (causes if isinstance(causes, list) else [])
         if isinstance(cause, dict)
     ]
-    return f" [{'; '.join(told[:20])}]" if told else ""
+    return f" [{'; '.join(causes_said[:20])}]" if causes_said else ""
 
 
 def _excerpt(body: bytes) -> str:
     return " ".join(body[:_EXCERPT].decode(errors="replace").split())
 
 
-def _told(text: str) -> str:
+def _after_colon(text: str) -> str:
     return f": {text}" if text else ""

@@ -35,7 +35,7 @@ async def load_events(reader: ClusterReader, snapshot: K8sMonitorSnapshot, pods:
     found: dict[str, list[Json]] = defaultdict(list)
     read = 0
 
-    def take(event: Json) -> None:
+    def keep(event: Json) -> None:
         nonlocal read
         read += 1
         if read > MOST_EVENTS_READ:
@@ -50,7 +50,7 @@ async def load_events(reader: ClusterReader, snapshot: K8sMonitorSnapshot, pods:
 
     kinds = sorted({kind for kind, _ in about})
     answers = await asyncio.gather(
-        *(reader.events(snapshot.namespace, kind, take) for kind in kinds), return_exceptions=True
+        *(reader.events(snapshot.namespace, kind, keep) for kind in kinds), return_exceptions=True
     )
     problems = []
     for answer in answers:

@@ -69,7 +69,7 @@ class KubeContext:
 
 
 def from_files(kubeconfig: str | None, context: str | None) -> KubeContext:
-    """The context that a kubeconfig names; without one, what $KUBECONFIG, ~/.kube/config or the pod itself gives.
+    """The context that a kubeconfig names; without one, what $KUBECONFIG, ~/.kube/config or the pod itself says.
 
     ConfigError where nothing is found or what is found cannot be used.
     """
@@ -119,7 +119,9 @@ def _paths(kubeconfig: str | None) -> list[Path] | None:
     if listed:
         present = [path for path in listed if path.exists()]
         if not present:
-            raise ConfigError(f"$KUBECONFIG names {', '.join(map(str, listed))}, which is not there; mend or unset it")
+            raise ConfigError(
+                f"$KUBECONFIG names {', '.join(map(str, listed))}, which is not there; correct or unset it"
+            )
         return present
     try:
         default = Path(DEFAULT_PATH).expanduser()

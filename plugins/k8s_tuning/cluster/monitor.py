@@ -1,10 +1,10 @@
-"""D32: one look at the selected Jobs, their pods, logs and usage. Read-only.
+"""D32: one snapshot of the selected Jobs, their pods, logs and usage. Read-only.
 
     snapshot = K8sJobMonitor("trading-bots", "app=arbitrage-tuning").load_snapshot()
     snapshot = await K8sJobMonitor(namespace, selector, access=access).load()       # inside an event loop
 
-A cluster that cannot be read gives a snapshot whose `errors` say so, never an exception and never silence. Input that
-cannot be used (a selector, a namespace, a kubeconfig) raises InputError.
+A cluster that cannot be read has a snapshot whose `errors` say so: never an exception, never an empty one without
+errors. Input that cannot be used (a selector, a namespace, a kubeconfig) raises InputError.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class K8sJobMonitor:
         """The last lines of one container, within the limit of bytes.
 
         The kubelet takes the last lines first and cuts off behind `limit_bytes`: with long lines that loses the end,
-        the very thing one looks for. Then fewer lines are asked for; of a single one that is still too long (a progress
+        the part that matters most. Then fewer lines are asked for; of a single one that is still too long (a progress
         bar is one line) so much that the end is there, and only that is kept.
         """
         lines = self.max_log_lines

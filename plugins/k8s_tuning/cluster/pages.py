@@ -1,4 +1,4 @@
-"""A whole list, page by page: bounded in pages, items and time, whatever continue tokens the server gives."""
+"""A whole list, page by page: bounded in pages, items and time, whatever continue tokens the server sends."""
 
 from __future__ import annotations
 

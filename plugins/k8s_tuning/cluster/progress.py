@@ -30,13 +30,13 @@ async def follow_jobs(
 ) -> AsyncIterator[dict[str, SeenJob]]:
     """The selected Jobs by name, first as they are and then whenever one moves on, without an end.
 
-    A Job that is deleted is there once more, as it was in the end, and then no more: with a short TTL that is the only
-    sight of how it ended. The pods of a Job that fails are read at once, for its TTL takes them too.
+    A Job that is deleted is there once more, as it was in the end, and then no more: with a short TTL nothing else says
+    how it ended. The pods of a Job that fails are read at once, for its TTL takes them too.
     """
     judge = evaluator or K8sHealthEvaluator()
     deleted: list[K8sJobStatus] = []
     judged: dict[str, SeenJob] = {}
-    told: dict[str, SeenJob] | None = None
+    yielded: dict[str, SeenJob] | None = None
     limit = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def ask_why(job: K8sJobStatus) -> None:
@@ -50,8 +50,8 @@ async def follow_jobs(
         known = {name: judged.get(job.uid) or seen_job(job) for name, job in jobs.items()}
         if gone:
             yield {job.job_name: judged.get(job.uid) or seen_job(job) for job in gone} | known
-        if gone or known != told:
-            told = known
+        if gone or known != yielded:
+            yielded = known
             yield known
 
 

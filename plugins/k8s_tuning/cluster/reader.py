@@ -139,7 +139,7 @@ class ClusterReader:
     ) -> AsyncIterator[Mapping[str, T]]:
         """The selected Jobs by name, first as they are and then after every change, without an end.
 
-        `deleted` is told of each Job that is deleted, as it was last, before the Jobs without it are given out.
+        `deleted` is called with each Job that is deleted, as it was last, before the Jobs without it are yielded.
 
         Survives what a long watch meets: 410 Gone (lists again), a restarted API server, a dropped connection, a token
         that somebody renews. What stays (401, 403, a selector the server refuses) is raised, as is a fault of the

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from k8s_tuning.cluster.selectors import parse, parse_fields
+from k8s_tuning.cluster.selectors import parse
 from k8s_tuning.errors import SelectorError
+from k8s_tuning_sandbox.field_selectors import parse_fields
 from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
 from k8s_tuning_sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource, unsupported
 from k8s_tuning_sandbox.store import Selection

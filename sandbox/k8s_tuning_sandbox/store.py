@@ -16,7 +16,8 @@ from typing import Any
 
 import orjson
 
-from k8s_tuning.cluster.selectors import FieldSelector, Selector
+from k8s_tuning.cluster.selectors import Selector
+from k8s_tuning_sandbox.field_selectors import FieldSelector
 from k8s_tuning_sandbox.resources import STORED, Resource, selectable_fields
 from k8s_tuning_sandbox.status import bad_request, expired
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.cluster.selectors import Requirement, Selector, parse, parse_fields
+from k8s_tuning.cluster.selectors import Requirement, Selector, parse
 from k8s_tuning.errors import SelectorError
 
 KEYS = ("app", "session_id", "in", "notin", "example.com/team", "g")
@@ -63,9 +63,8 @@ def test_any_text_parses_or_is_refused_and_what_parses_is_stable(text: str) -> N
 
 @given(st.text())
 def test_no_text_ends_in_another_error(text: str) -> None:
-    for read in (parse, parse_fields):
-        with contextlib.suppress(SelectorError):
-            read(text)
+    with contextlib.suppress(SelectorError):
+        parse(text)
 
 
 @given(st.text(max_size=3), label_sets)
@@ -151,29 +150,3 @@ def test_a_long_selector_is_not_repeated_whole_in_its_error() -> None:
         parse("a=" + "b" * 100_000)
     assert len(str(caught.value)) < 1_000
     assert "…" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "selected"),
-    [
-        ("", True),
-        ("metadata.name=a", True),
-        ("metadata.name==a", True),
-        ("metadata.name!=a", False),
-        ("metadata.name=b", False),
-        ("metadata.name=a,status.phase!=Failed", True),
-        ("metadata.name=a,,status.phase=Failed", False),
-        (r"message=one\, two\=2 \\", True),
-        ("absent=", True),
-        ("absent!=", False),
-    ],
-)
-def test_field_selectors_select_by_equality(text: str, selected: bool) -> None:
-    fields = {"metadata.name": "a", "status.phase": "Running", "message": "one, two=2 \\"}
-    assert parse_fields(text).matches(fields) is selected
-
-
-@pytest.mark.parametrize("text", ["metadata.name", "a=b=c", "a=\\b", "a=b\\", "a>b"])
-def test_field_selectors_that_a_server_refuses_are_refused(text: str) -> None:
-    with pytest.raises(SelectorError, match="field selector"):
-        parse_fields(text)

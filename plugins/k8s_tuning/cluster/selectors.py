@@ -1,4 +1,4 @@
-"""Kubernetes' label selectors and field selectors: text to a value that matches objects. Pure; no I/O here.
+"""Kubernetes' label selectors: text to a value that matches objects. Pure; no I/O here.
 
 The grammar is that of k8s.io/apimachinery/pkg/labels, as the API server reads the `labelSelector` parameter:
 
@@ -173,30 +173,3 @@ def _short(text: str) -> str:
 
 def _is_int64(text: str) -> bool:
     return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
-
-
-@dataclass(frozen=True)
-class FieldSelector:
-    """A parsed field selector: (field path, whether it must equal, value) each."""
-
-    terms: tuple[tuple[str, bool, str], ...] = ()
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The field paths that it asks for; which of them a resource supports is the server's business."""
-        return tuple(field for field, _, _ in self.terms)
-
-    def matches(self, fields: Mapping[str, str]) -> bool:
-        """Whether an object with these fields is selected; a field that is not there counts as empty."""
-        return all((fields.get(field, "") == value) == equal for field, equal, value in self.terms)
-
-
-def parse_fields(text: str) -> FieldSelector:
-    """A field selector from its text, e.g. `metadata.name=a,status.phase!=Failed`; `\\` escapes `,` `=` `\\`."""
-    terms = []
-    for part in re.findall(r"(?:\\.|[^,\\]|\\\Z)+", text, re.DOTALL):
-        match = re.match(r"(.*?)(!=|==|=)(.*)", part, re.DOTALL)
-        if match is None or re.fullmatch(r"(?:\\[\\,=]|[^\\,=])*", match[3]) is None:
-            raise SelectorError(f"field selector {text!r}: cannot read {part!r}; write field=value or field!=value")
-        terms.append((match[1], match[2] != "!=", re.sub(r"\\(.)", r"\1", match[3])))
-    return FieldSelector(tuple(terms))

@@ -21,9 +21,11 @@ from k8s_tuning.printable import one_line
 DEFAULT_PATH = "~/.kube/config"
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 MAX_BYTES = 5_000_000
-_PATHS = {
+# Of each section: the key of an entry's fields, and which of these are paths.
+_SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "clusters": ("cluster", ("certificate-authority",)),
     "users": ("user", ("client-certificate", "client-key", "tokenFile")),
+    "contexts": ("context", ()),
 }
 
 
@@ -83,7 +85,7 @@ def from_content(content: Mapping[str, Any], context: str | None) -> KubeContext
     """The context in a kubeconfig's content, as a connection's extra holds it. Relative paths in it are refused."""
     if not isinstance(content, Mapping):
         raise ConfigError("the kubeconfig content is not a mapping with clusters, users and contexts")
-    return _chosen(_checked(dict(content), "the kubeconfig content", None), context, "the kubeconfig content")
+    return _chosen(_checked(content, "the kubeconfig content", None), context, "the kubeconfig content")
 
 
 def in_cluster(context: str | None = None) -> KubeContext:
@@ -140,10 +142,10 @@ def _read(path: Path) -> dict[str, Any]:
     return _checked(data, f"kubeconfig {path}", path.absolute().parent)
 
 
-def _checked(data: dict[str, Any], name: str, folder: Path | None) -> dict[str, Any]:
-    """The same content with its lists checked and its relative paths made absolute."""
-    checked = dict(data)
-    for section, key in (("clusters", "cluster"), ("users", "user"), ("contexts", "context")):
+def _checked(data: Mapping[str, Any], name: str, folder: Path | None) -> dict[str, Any]:
+    """Each section's entries by name, the first of a name, with their relative paths made absolute."""
+    checked: dict[str, Any] = {"current-context": data.get("current-context")}
+    for section, (key, path_keys) in _SECTIONS.items():
         entries = data.get(section) or []
         if not isinstance(entries, list) or not all(
             isinstance(entry, Mapping)
@@ -152,40 +154,34 @@ def _checked(data: dict[str, Any], name: str, folder: Path | None) -> dict[str, 
             for entry in entries
         ):
             raise ConfigError(f"{name}: {section} must be a list of {{name, {key}}}")
-        checked[section] = [{"name": entry["name"], key: dict(entry.get(key) or {})} for entry in entries]
-    for section, (key, fields) in _PATHS.items():
-        for entry in checked[section]:
-            for path_key in fields:
-                value = entry[key].get(path_key)
+        checked[section] = {}
+        for entry in entries:
+            fields = dict(entry.get(key) or {})
+            for path_key in path_keys:
+                value = fields.get(path_key)
                 if isinstance(value, str) and value and not Path(value).is_absolute():
                     if folder is None:
                         raise ConfigError(f"{name}: {section} {entry['name']}: {path_key} {value!r} must be absolute")
-                    entry[key][path_key] = str(folder / value)
-    for entry in checked["users"]:
-        plugin = entry["user"].get("exec")
+                    fields[path_key] = str(folder / value)
+            checked[section].setdefault(entry["name"], fields)
+    for user in checked["users"].values():
+        plugin = user.get("exec")
         command = plugin.get("command") if isinstance(plugin, Mapping) else None
         if folder and isinstance(command, str) and "/" in command and not Path(command).is_absolute():
-            entry["user"]["exec"] = {**plugin, "command": str(folder / command)}
+            user["exec"] = {**plugin, "command": str(folder / command)}
     return checked
 
 
 def _merge(files: list[dict[str, Any]]) -> dict[str, Any]:
     """Several kubeconfigs as one: the first file that names a thing wins."""
-    current = next((content["current-context"] for content in files if content.get("current-context")), None)
-    merged: dict[str, Any] = {"current-context": current}
-    for section in ("clusters", "users", "contexts"):
-        entries: dict[str, Any] = {}
-        for content in files:
-            for entry in content[section]:
-                entries.setdefault(entry["name"], entry)
-        merged[section] = list(entries.values())
+    merged: dict[str, Any] = {"current-context": next(filter(None, (file["current-context"] for file in files)), None)}
+    for section in _SECTIONS:
+        merged[section] = {name: entry for file in reversed(files) for name, entry in file[section].items()}
     return merged
 
 
 def _chosen(content: dict[str, Any], context: str | None, source: str) -> KubeContext:
-    contexts = {entry["name"]: entry["context"] for entry in content["contexts"]}
-    clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
-    users = {entry["name"]: entry["user"] for entry in content["users"]}
+    contexts, clusters, users = content["contexts"], content["clusters"], content["users"]
     known = one_line(", ".join(sorted(contexts)), 1000) or "none"
     chosen = context or content.get("current-context")
     if not chosen:

@@ -41,12 +41,13 @@ $(STAMP): requirements.txt requirements-dev.txt constraints.txt pyproject.toml s
 	fi; \
 	touch $(STAMP)
 
-lint: $(STAMP)  ## ruff, mypy, the import contracts, spelling, and the generated manifests
+lint: $(STAMP)  ## ruff, mypy, the import contracts, spelling, words, and the generated manifests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python scripts/check_words.py
 	$(BIN)/python include/kubernetes/generate.py --check
 
 format: $(STAMP)  ## let ruff fix and format

@@ -96,12 +96,12 @@ def _duckdb(path: Path) -> None:
     import duckdb
 
     query = """
-        SELECT count(*) FILTER (is_open), max(severity), max(record_at)::VARCHAR, max(told_at)::VARCHAR,
+        SELECT count(*) FILTER (is_open), max(severity), max(record_at)::VARCHAR, max(sent_at)::VARCHAR,
                max(reasons::VARCHAR)
         FROM (
             SELECT incident_id, receiver, channel, arg_max(is_open, "at") AS is_open,
                    arg_max(severity, "at") AS severity, arg_max(record_at, "at") AS record_at,
-                   max("at") FILTER (outcome = 'sent') AS told_at, arg_max(reasons, "at") AS reasons
+                   max("at") FILTER (outcome = 'sent') AS sent_at, arg_max(reasons, "at") AS reasons
             FROM read_json(?) GROUP BY ALL
         )
     """

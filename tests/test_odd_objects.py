@@ -37,7 +37,7 @@ from k8s_tuning.stages.health.evaluate import (
     failing_jobs,
     generate_health_report_text,
 )
-from k8s_tuning.stages.history.latest import make_look
+from k8s_tuning.stages.history.latest import latest_snapshot
 from k8s_tuning.stages.monitor import pod_reading
 from k8s_tuning.stages.monitor.job_reading import job_status
 from k8s_tuning.stages.monitor.report import generate_monitor_report_text
@@ -129,7 +129,7 @@ def read_all(job: Any = JOB, pods: Any = (POD, RUNNING, PENDING), event: Any = E
         orjson.dumps([plain_values.dump(snapshot), plain_values.dump(health), count_reasons(health.jobs_health)])
         failing_jobs(health.jobs_health)
     events = K8sEventSnapshot("n", "a=b", select_events([event], Selected(), 5, ["arb-tuning-1"]), AT)
-    make_look(health, snapshot, events, "run", "target")
+    latest_snapshot(health, snapshot, events, "run", "target")
     generate_events_report_text(events)
     orjson.dumps(plain_values.dump(events))
 

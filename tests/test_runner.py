@@ -15,7 +15,7 @@ from tests.servers import RecordingServer, recording_server, status
 from k8s_tuning import HealthLevel, K8sHealthHistoryStore, K8sTuningPipelineConfig, K8sTuningPipelineRunner
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Throttled
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.pipeline.result import K8sTuningPipelineResult, generate_pipeline_report_text
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
@@ -179,14 +179,14 @@ def test_the_look_and_the_session_are_kept_beside_the_history(
     run(replace(config, apply_enabled=True), run_id="ci-7")
     (session,) = SessionStore(folder / "sessions").list()
     assert (session.run_id, [job.phase for job in session.jobs]) == ("ci-7", ["SUCCEEDED", "FAILED"])
-    look = LookStore(folder / "looks").read(config.namespace, config.label_selector)
+    look = LatestStore(folder / "looks").read(config.namespace, config.label_selector)
     assert look is not None
     assert look.run_id == "ci-7"
     assert {job.exit_code for job in look.jobs} == {None, 137}
     assert all(job.events for job in look.jobs)
 
 
-def test_ill_jobs_are_told_once_and_end_the_run_with_2(
+def test_failing_jobs_are_reported_once_and_end_the_run_with_2(
     cluster: Cluster, config: K8sTuningPipelineConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same incident in the next run is not sent again, and not counted."""
@@ -242,7 +242,7 @@ def test_a_webhook_gets_the_incident(
 def test_an_alert_that_is_not_delivered_fails_the_run_and_hides_no_health(
     cluster: Cluster, config: K8sTuningPipelineConfig
 ) -> None:
-    """Nobody heard of it: that is not the exit code of one who did. The next run makes it good."""
+    """Nobody was notified of it: that is not the exit code of one who did. The next run makes it good."""
     cluster.scenario([{"match": f"*{cluster.tag}*", "outcome": "fail"}])
     with recording_server(status(400, "no_team")) as server:
         config = replace(
@@ -258,8 +258,8 @@ def test_an_alert_that_is_not_delivered_fails_the_run_and_hides_no_health(
         assert steps(failed)["alerts"].startswith("failed: ")
         assert "geheim" not in repr((failed, config))
         server.otherwise = status(200)
-        mended = run(config)
-    assert (mended.exit_code, mended.incidents_sent) == (2, 1), mended.steps
+        fixed = run(config)
+    assert (fixed.exit_code, fixed.incidents_sent) == (2, 1), fixed.steps
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -288,10 +288,10 @@ def test_the_journal_tells_how_long_each_stage_took(config: K8sTuningPipelineCon
     """By the clock that was given; a stage that did not run is not in it."""
     ticks = iter(range(100))
     run(config, run_id="well", clock=lambda: float(next(ticks)))
-    run(replace(config, label_selector="a in ("), run_id="ill")
-    well, ill = K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).recent()
+    run(replace(config, label_selector="a in ("), run_id="failing")
+    well, failing = K8sPipelineRunStore(Path(config.history_file).with_name(RUNS)).recent()
     assert well.stage_seconds == dict.fromkeys(STAGES, 1.0)
-    assert (ill.stage_seconds, ill.exit_code, ill.health_status) == ({}, 3, None)
+    assert (failing.stage_seconds, failing.exit_code, failing.health_status) == ({}, 3, None)
 
 
 Change = Callable[[K8sTuningPipelineConfig, Path], K8sTuningPipelineConfig]

@@ -115,7 +115,7 @@ def member(definition: Definition, name: str) -> Definition | None:
 
 
 def list_keys(definition: Definition) -> tuple[str, ...] | None:
-    """By which fields a list's items are told apart; () for a set of plain values, None where a list is one value."""
+    """By which fields a list's items differ; () for a set of plain values, None where a list is one value."""
     if keys := definition.get("x-kubernetes-list-map-keys"):
         return tuple(keys)
     strategy = definition.get("x-kubernetes-patch-strategy", "").split(",")

@@ -169,7 +169,7 @@ def test_a_configuration_tells_once_repeats_nothing_and_resolves(
     assert len(json.loads(capsys.readouterr().out)) == 3
 
 
-def test_one_channels_failure_holds_up_no_other_and_is_owed(
+def test_one_channels_failure_holds_up_no_other_and_is_pending(
     tmp_path: Path, server: RecordingServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "alerting.yaml").write_text(CONFIG)

@@ -1,4 +1,4 @@
-"""What an alert tells of a namespace full of healthy Jobs, one of which is not: recorded, then told."""
+"""What an alert tells of a namespace full of healthy Jobs, one of which is not: recorded, then reported."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def test_the_alert_names_the_failing_job_and_its_cause(
         capsys.readouterr()
         more = ["--ledger-file", str(tmp_path / "ledger.jsonl")] if ledger else []
         assert main(["alert", *cluster, "--events-limit", "3", *more]) == 0
-    told = capsys.readouterr().out
-    assert f"[Warning] Failed: {UNAUTHORIZED} ({BAD}-abcde)" in told
-    assert f"- {BAD}: container c cannot pull its image: ImagePullBackOff: {UNAUTHORIZED}" in told
-    assert "Pulled" not in told
-    assert "Unhealthy" not in told
+    said = capsys.readouterr().out
+    assert f"[Warning] Failed: {UNAUTHORIZED} ({BAD}-abcde)" in said
+    assert f"- {BAD}: container c cannot pull its image: ImagePullBackOff: {UNAUTHORIZED}" in said
+    assert "Pulled" not in said
+    assert "Unhealthy" not in said

@@ -82,7 +82,7 @@ def test_strict_makes_a_warning_an_error(jobs):
     assert call("validate", "--jobs-dir", jobs, "--strict") == 1
 
 
-def test_apply_is_a_dry_run_unless_told_otherwise_and_needs_no_cluster(jobs, capsys, nowhere):
+def test_apply_is_a_dry_run_unless_asked_otherwise_and_needs_no_cluster(jobs, capsys, nowhere):
     assert call("apply", "--jobs-dir", jobs, "--config", POLICY) == 0
     out = capsys.readouterr().out
     assert "DRY RUN, nothing was changed; NO SERVER WAS ASKED" in out

@@ -14,7 +14,7 @@ import pytest
 
 from k8s_tuning.cli import health, history, record
 from k8s_tuning.errors import ConfigError, InputError, StoreError
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 
 Answers = dict[str, list[dict[str, Any]] | int]
 
@@ -177,7 +177,7 @@ def test_jobs_that_could_not_be_listed_are_not_known_anywhere(
     assert "(jobs: not known, they could not be listed)" in shown("history", "--history-file", file, "--summary")
     line = json.loads(file.read_text())
     assert (line["jobs_ok"], line["jobs_warn"], line["jobs_error"]) == (None, None, None)
-    look = LookStore(tmp_path / "looks").read("trading-bots", "app=arbitrage-tuning")
+    look = LatestStore(tmp_path / "looks").read("trading-bots", "app=arbitrage-tuning")
     assert look is not None
     assert not look.jobs_listed
 
@@ -235,7 +235,7 @@ def test_recording_prints_the_record_and_the_file(
     cluster[1]["jobs"] = [RUNNING]
     assert run("record", *flags) == 0, "the same run finds something else: that is recorded"
     assert file.read_text().count("\n") == 2
-    look = LookStore(file.with_name("looks")).read("trading-bots", "app=arbitrage-tuning")
+    look = LatestStore(file.with_name("looks")).read("trading-bots", "app=arbitrage-tuning")
     assert look is not None
     assert (look.run_id, look.target) == ("nightly-1", "데모")
 

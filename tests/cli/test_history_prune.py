@@ -12,7 +12,7 @@ from tests.stages.history_lines import line
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import main
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.storage.jsonl import encode
@@ -30,7 +30,7 @@ def history(tmp_path: Path) -> Path:
     (tmp_path / "alerts-ledger.jsonl").write_bytes(b"".join(map(encode, ledger)))
     for at in (OLD, now):
         K8sPipelineRunStore(tmp_path / "runs.jsonl").append(K8sPipelineRunRecord(at, f"d/{at}", "dry_run", 0))
-        LookStore(tmp_path / "looks").keep(TargetLook("n", f"app={at}", at))
+        LatestStore(tmp_path / "looks").keep(LatestSnapshot("n", f"app={at}", at))
         SessionStore(tmp_path / "sessions").applied(TuningSession("n", f"s{at[:4]}", None, at))
         for path in (tmp_path / "jobs" / at[:4] / "a.yaml", tmp_path / "handover" / "d" / at[:4] / "x.json"):
             path.parent.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_the_limits_may_be_those_of_targets_yaml(history: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "said"),
     [
         (["--max-age-days", "30"], "--history-file is missing"),
         (["--history-file", "h"], "no limit was given"),
@@ -75,6 +75,6 @@ def test_the_limits_may_be_those_of_targets_yaml(history: Path, capsys: pytest.C
     ],
     ids=["no file", "no limit", "a limit that drops all"],
 )
-def test_what_is_missing_is_said(flags: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_said(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", "prune", *flags]) == 3
-    assert told in capsys.readouterr().err
+    assert said in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`k8s-tuning init`: lists, writes what is missing, keeps what differs unless it is told to replace it."""
+"""`k8s-tuning init`: lists, writes what is missing, keeps what differs unless it is asked to replace it."""
 
 from pathlib import Path
 

@@ -54,7 +54,7 @@ def test_a_textfile_is_replaced_whole(history: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "said"),
     [
         (["--textfile", "metrics.txt"], InputError, "end in .prom"),
         (["--textfile", "/nowhere/at/all.prom"], StoreError, "check its folder"),
@@ -65,10 +65,10 @@ def test_a_textfile_is_replaced_whole(history: Path, tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_place_that_cannot_be_used_is_refused_with_the_cure(
-    history: Path, arguments: list[str], error: type[Exception], told: str
+    history: Path, arguments: list[str], error: type[Exception], said: str
 ) -> None:
     """No traceback: one sentence that says what to write instead."""
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=said):
         _run("--history-file", str(history), *arguments)
 
 

@@ -58,11 +58,11 @@ def test_the_sessions_namespace_holds(
     (tmp_path / "history.jsonl").unlink()
     capsys.readouterr()
     assert main([*without, "--namespace=elsewhere"]) == 3
-    told = capsys.readouterr().err
+    said = capsys.readouterr().err
     assert (
-        f"--namespace is 'elsewhere', but {tmp_path / 'session.yaml'} says k8s_namespace: {cluster.namespace}" in told
+        f"--namespace is 'elsewhere', but {tmp_path / 'session.yaml'} says k8s_namespace: {cluster.namespace}" in said
     )
-    assert "leave --namespace out, or change the file" in told
+    assert "leave --namespace out, or change the file" in said
     assert not (tmp_path / "history.jsonl").exists()
 
 

@@ -1,4 +1,4 @@
-"""The DAG files: what they wire, what their params refuse, and what parsing them costs."""
+"""The DAG files: what they connect, what their params refuse, and what parsing them costs."""
 
 import itertools
 import os
@@ -52,14 +52,14 @@ def test_where_a_stage_looks_is_templated(name):
     assert set(task.cluster) == {"namespace", "label_selector", "kubernetes_conn_id", "kubeconfig", "context"}
 
 
-def test_a_pipeline_run_past_its_time_is_told_and_an_ordinary_failure_is_not_told_twice():
+def test_a_pipeline_run_past_its_time_is_reported_and_an_ordinary_failure_is_not_reported_twice():
     dag = load("k8s_tuning_pipeline")
     assert dag.dagrun_timeout.total_seconds() > dag.params.get_param("wait_seconds").schema["maximum"]
     assert dag.on_failure_callback.reasons == ["run_overdue"]
 
 
 def test_the_monitors_run_tells_the_truth_in_time():
-    """Its time-out is told, a target that hangs is given up, and its last task knows what is missing."""
+    """Its time-out is reported, a target that hangs is given up, and its last task knows what is missing."""
     dag = load("k8s_health_monitor")
     assert dag.on_failure_callback.reasons == ["run_overdue"]
     for name in ("monitor_jobs", "evaluate_health", "collect_events", "record_history"):

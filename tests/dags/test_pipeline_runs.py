@@ -12,7 +12,7 @@ from tests.servers import recording_server, status
 
 from k8s_tuning.stages.generate.jobs import generate_jobs
 from k8s_tuning.stages.generate.session import load_session
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.sessions.store import SessionStore
 
@@ -53,7 +53,7 @@ def test_a_dry_run_succeeds_and_changes_nothing(local_airflow, cluster, where, t
     assert [record.overall_health for record in records(tmp_path)] == ["OK"]
 
 
-def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, cluster, where, tmp_path):
+def test_jobs_that_die_are_waited_for_recorded_and_reported_once(local_airflow, cluster, where, tmp_path):
     cluster.scenario(
         [
             {"match": f"*{cluster.tag}*worker-1*", "outcome": "oom", "seconds": 1, "last_log": "메모리 부족 💥"},
@@ -104,7 +104,7 @@ def test_jobs_that_die_are_waited_for_recorded_and_told_once(local_airflow, clus
     }
 
 
-def test_where_one_job_cannot_be_applied_the_other_is_watched_recorded_and_told(
+def test_where_one_job_cannot_be_applied_the_other_is_watched_recorded_and_reported(
     local_airflow, cluster, where, tmp_path
 ):
     """The run ends with 3 all the same, and names the Job."""
@@ -154,8 +154,8 @@ def check_session(history, where, record):
 
 
 def check_look(history, where, record):
-    """The newest look is on the volume after the run, with what the pods said."""
-    look = LookStore(history / "looks").read(where["namespace"], where["label_selector"])
+    """The latest snapshot is on the volume after the run, with what the pods said."""
+    look = LatestStore(history / "looks").read(where["namespace"], where["label_selector"])
     assert (look.timestamp, look.run_id) == (record.timestamp, record.run_id)
     jobs = {job.labels["worker_id"]: job for job in look.jobs}
     died = jobs["worker-1"]
@@ -180,7 +180,7 @@ def test_a_cluster_that_cannot_be_read_is_never_ok(local_airflow, tmp_path):
     assert "s3cr3t-token" not in run.log + run.stored
 
 
-def test_a_stage_that_breaks_is_told_apart_from_ill_jobs(local_airflow, tmp_path):
+def test_a_stage_that_breaks_is_kept_apart_from_failing_jobs(local_airflow, tmp_path):
     (tmp_path / "session.yaml").write_text("session_id: x\nworkerz: 2\n")
     run = local_airflow.run(PIPELINE, {"session_config": str(tmp_path / "session.yaml")}, tmp_path)
     assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, None)
@@ -225,13 +225,13 @@ def test_an_alert_that_nobody_took_is_a_failure_of_the_pipeline(local_airflow, s
                 "password": "T0/B0/x"}  # fmt: skip
         env = kubernetes(sandbox.kubeconfig) | {"AIRFLOW_CONN_SLACK_ALERTS_PRODUCTION": json.dumps(hook)}
         conf = {
-            "apply_enabled": True, "alerts_enabled": True, "wait_seconds": 30, "session_id": "nobody-hears",
+            "apply_enabled": True, "alerts_enabled": True, "wait_seconds": 30, "session_id": "nobody-listens",
             "channel_type": "slack_webhook", "channel_conn_id": "slack_alerts_production",
         }  # fmt: skip
         run = local_airflow.run(PIPELINE, conf, tmp_path, env)
     assert (run.code, run.result["exit_code"], run.result["health_status"]) == (1, 3, "ERROR")
     assert "exit code 3: the pipeline itself failed (send_alerts); health is ERROR" in run.log
-    # Tried again with what `report` says, for it is owed; but nothing is said of the channel through the channel.
+    # Tried again with what `report` says, for it is pending; but nothing is said of the channel through the channel.
     assert {call.json()["text"] for call in slack.calls} == {"🚨 K8s Alert: CRITICAL – trading-bots"}
 
 
@@ -251,7 +251,7 @@ def test_one_unreachable_cluster_does_not_hide_the_other_targets(local_airflow, 
     assert "target away has no record; the logs of its tasks say why" in run.log
     assert run.code == 1, "a target without a record is no success"
     assert "no record of away" in run.log
-    assert LookStore(tmp_path / "looks").read("trading-bots", "app=well").target == "well"
+    assert LatestStore(tmp_path / "looks").read("trading-bots", "app=well").target == "well"
     link = run.xcoms["target.record_history", "_link_HealthPageLink"]  # of a mapped task
     assert link.endswith("/target?namespace=trading-bots&selector=app%3Dwell")
     report = local_airflow.run("k8s_history_report", conf, tmp_path, env)

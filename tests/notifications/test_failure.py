@@ -1,4 +1,4 @@
-"""A DAG's failure, told through the same routes and ledger."""
+"""A DAG's failure, reported through the same routes and ledger."""
 
 import json
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ CONTEXT = {
 }
 
 
-def test_a_failure_is_told_once_a_run(tmp_path, monkeypatch):
+def test_a_failure_is_reported_once_a_run(tmp_path, monkeypatch):
     with recording_server(status(200, "ok")) as receiver:
         monkeypatch.setenv("AIRFLOW_CONN_HOOK", json.dumps({"conn_type": "http", "password": receiver.url}))
         notifier = K8sTuningNotifier(
@@ -59,7 +59,7 @@ def test_a_channel_that_cannot_work_is_logged_and_breaks_nothing(tmp_path, capsy
     assert "Traceback" not in shown
 
 
-def test_only_the_reasons_that_were_asked_for_are_told(tmp_path):
+def test_only_the_reasons_that_were_asked_for_are_reported(tmp_path):
     notifier = K8sTuningNotifier(channel_type="console", ledger_file=str(tmp_path / "l"), reasons=["run_overdue"])
     notifier.notify(CONTEXT)
     assert not (tmp_path / "l").exists()

@@ -1,4 +1,4 @@
-"""Recording and reporting as tasks: the look and the sessions that are kept for the health page, and let go of."""
+"""Recording and reporting as tasks: the snapshot and the sessions that are kept for the health page, and removed."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from k8s_tuning import plain_values, timestamps
 from k8s_tuning.operators.history import RecordHistoryOperator, ReportHistoryOperator
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
@@ -45,7 +45,7 @@ def record(at=AT, context=CONTEXT, **more):
 
 def test_the_look_is_kept_with_what_the_pods_said(tmp_path):
     operator = record()
-    look = LookStore(tmp_path / "looks").read(*WHERE)
+    look = LatestStore(tmp_path / "looks").read(*WHERE)
     assert (look.timestamp, look.run_id, look.target) == (AT, "d/r", "demo")
     (job,) = look.jobs
     assert (job.logs[0].lines, job.nodes, job.events[0].reason) == (
@@ -59,7 +59,7 @@ def test_the_look_is_kept_with_what_the_pods_said(tmp_path):
 def test_a_record_that_is_repeated_late_hides_no_newer_look(tmp_path):
     record(at="2025-11-16T10:20:00Z", context={**CONTEXT, "dag_run": SimpleNamespace(run_id="later")})
     record()
-    assert LookStore(tmp_path / "looks").read(*WHERE).run_id == "d/later"
+    assert LatestStore(tmp_path / "looks").read(*WHERE).run_id == "d/later"
 
 
 def test_the_snapshot_is_taken_into_the_sessions_that_it_shows(tmp_path):
@@ -76,7 +76,7 @@ def test_the_snapshot_is_taken_into_the_sessions_that_it_shows(tmp_path):
 
 def test_without_snapshot_and_events_the_health_alone_is_kept(tmp_path):
     record(snapshot=None, events=None)
-    (job,) = LookStore(tmp_path / "looks").read(*WHERE).jobs
+    (job,) = LatestStore(tmp_path / "looks").read(*WHERE).jobs
     assert (job.phase, job.logs, job.events) == ("FAILED", [], [])
 
 
@@ -90,9 +90,9 @@ def test_a_look_that_cannot_be_written_fails_the_try_and_the_record_stands(tmp_p
 def test_retention_lets_go_of_looks_and_sessions_too(tmp_path, monkeypatch):
     target = {"name": "t", "namespace": WHERE[0], "label_selector": WHERE[1]}
     (tmp_path / "targets.yaml").write_text(yaml.safe_dump({"targets": [target], "retention": {"max_age_days": 30}}))
-    looks, sessions = LookStore(tmp_path / "looks"), SessionStore(tmp_path / "sessions")
+    looks, sessions = LatestStore(tmp_path / "looks"), SessionStore(tmp_path / "sessions")
     for name, at in (("old", AT), ("new", timestamps.now())):
-        looks.keep(TargetLook(WHERE[0], f"app={name}", at))
+        looks.keep(LatestSnapshot(WHERE[0], f"app={name}", at))
         sessions.applied(TuningSession(WHERE[0], name, None, at))
     operator = ReportHistoryOperator(task_id="report", targets_file=str(tmp_path / "targets.yaml"))
     said = []

@@ -66,7 +66,7 @@ class Monitor:
         )
 
 
-def test_a_target_without_a_record_in_this_run_is_told_and_resolved_by_one_that_has_it(hook):
+def test_a_target_without_a_record_in_this_run_is_reported_and_resolved_by_one_that_has_it(hook):
     monitor = Monitor(hook)
     assert monitor.run(["east", "west"], {"east": "OK", "west": "OK"}) == []
     [(title, target, text)] = monitor.run(["east", "west"], {"east": "OK"})
@@ -84,17 +84,17 @@ def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(h
         "CRITICAL – trading-bots",
     ]
     assert len(monitor.run(["east", "west"], {"east": "ERROR"})) == 1
-    told = monitor.run(["east"], {"east": "ERROR"})
-    assert [(title, target) for title, target, _ in told] == [
+    said = monitor.run(["east"], {"east": "ERROR"})
+    assert [(title, target) for title, target, _ in said] == [
         ("RESOLVED – k8s_health_monitor/west", "k8s_health_monitor/west"),
         ("RESOLVED – trading-bots", "west"),
     ]
-    assert all("no longer watched" in text for *_, text in told)
+    assert all("no longer watched" in text for *_, text in said)
     assert monitor.run(["east"], {"east": "ERROR"}) == [], "once"
 
 
 @pytest.mark.parametrize(
-    ("records", "states", "told"),
+    ("records", "states", "said"),
     [
         ([{"target": "east"}], {}, "no record of west"),
         (
@@ -105,14 +105,14 @@ def test_the_incidents_of_a_target_that_left_are_resolved_as_no_longer_watched(h
         ([{"target": "east"}, {"target": "west"}], {"send_alerts": "failed"}, "these tasks failed: send_alerts"),
         ([], {}, "no record of east, west"),
     ],
-    ids=["left out", "failed", "all recorded, nobody told", "none"],
+    ids=["left out", "failed", "all recorded, nobody notified", "none"],
 )
-def test_the_run_fails_where_a_target_has_no_record_or_a_task_broke(records, states, told):
+def test_the_run_fails_where_a_target_has_no_record_or_a_task_broke(records, states, said):
     rows = [{"task_id": name, "state": state} for name, state in states.items()]
     ti = SimpleNamespace(dag_id=DAG, run_id="r", task_id="report", get_task_breadcrumbs=lambda **_: rows)
     targets = [{"name": "east"}, {"name": "west"}]
     operator = ReportMonitorOperator(task_id="report", targets=targets, records=records)
-    with pytest.raises(AirflowFailException, match=told):
+    with pytest.raises(AirflowFailException, match=said):
         operator.execute({"ti": ti})
 
 

@@ -1,4 +1,4 @@
-"""Clearing tasks and running them again: no record twice, no alert twice; and what broke is owed, not lost."""
+"""Clearing tasks and running them again: no record twice, no alert twice; and what broke is pending, not lost."""
 
 import json
 from pathlib import Path

@@ -64,13 +64,13 @@ def test_a_task_on_a_host_that_does_not_share_it_fails_at_once_and_writes_nothin
     run.on("worker-1", tmp_path / "volume", "first")
     with pytest.raises(AirflowFailException) as failed:
         run.on("worker-2", here, task)
-    told = str(failed.value)
+    said = str(failed.value)
     assert (
         f"{here} on this host (worker-2) is not the folder {tmp_path / 'volume'} that first had on host worker-1"
-        in told
+        in said
     )
-    assert "one ReadWriteMany volume at $K8S_TUNING_HISTORY_DIR in all components" in told
-    assert "k8s-tuning doctor volume" in told
+    assert "one ReadWriteMany volume at $K8S_TUNING_HISTORY_DIR in all components" in said
+    assert "k8s-tuning doctor volume" in said
     assert [
         path for path in sorted(tmp_path.rglob("*")) if (tmp_path / "volume") not in (path, *path.parents)
     ] == before
@@ -87,7 +87,7 @@ def test_a_run_whose_first_task_handed_nothing_on_is_not_checked(run, tmp_path):
     assert run.on("worker-2", tmp_path, "later") == "done"
 
 
-def test_a_folder_that_cannot_be_written_is_told_by_who_writes_there(run, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported_by_who_writes_there(run, tmp_path):
     (tmp_path / "file").write_text("")
     assert run.on("worker-1", tmp_path / "file", "first") == "done"
 

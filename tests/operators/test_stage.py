@@ -41,7 +41,7 @@ class Breaking(StageOperator):
 @pytest.mark.parametrize(
     ("error", "fault"), [(InputError("correct it"), AirflowFailException), (Unreachable("later"), AirflowException)]
 )
-def test_only_what_a_retry_may_mend_is_tried_again(error, fault):
+def test_only_what_a_retry_may_fix_is_tried_again(error, fault):
     with pytest.raises(fault, match=str(error)) as failed:
         Breaking(error=error, task_id="t").execute(CONTEXT)
     assert type(failed.value) is fault

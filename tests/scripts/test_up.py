@@ -22,7 +22,7 @@ START_SECONDS = 240
 
 
 def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp_path: Path) -> None:
-    opened, told = tmp_path / "opened", bytearray()
+    opened, said = tmp_path / "opened", bytearray()
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" >{opened}.part && mv {opened}.part {opened}\n', encoding="utf-8")
     browser.chmod(0o755)
@@ -37,7 +37,7 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
         # A terminal whose other end is closed answers with an error on Linux.
         with contextlib.suppress(OSError):
             while part := os.read(ours, 4096):
-                told.extend(part)
+                said.extend(part)
 
     up = subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "up.py")], env=env, stdout=theirs, stderr=theirs,
@@ -52,7 +52,7 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
         while not opened.exists() and up.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)
         page = f"http://127.0.0.1:{port}/plugin/k8s-tuning"
-        assert opened.exists(), told.decode()
+        assert opened.exists(), said.decode()
         assert opened.read_text() == page
         assert httpx.get(page).status_code == 200
         assert httpx.get(f"http://127.0.0.1:{port}/k8s-tuning/").status_code == 401
@@ -65,7 +65,7 @@ def test_it_opens_a_browser_on_the_health_page_and_stops_all_of_it_on_ctrl_c(tmp
             raise
         reader.join(10)
         os.close(ours)
-    text = told.decode()
+    text = said.decode()
     assert (code, "Traceback" in text) == (0, False), text
     assert text.index("Health page") < text.index("Logins")
     assert "Stopped." in text

@@ -12,7 +12,7 @@ from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.alert.incident import build_incident, incident_id
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
@@ -143,12 +143,12 @@ def test_targets_are_the_same_however_they_are_counted(tmp_path: Path, seed: int
 
 
 def test_each_cluster_has_its_snapshot_and_an_older_one_stays_its_targets(tmp_path: Path) -> None:
-    looks = LookStore(tmp_path)
-    looks.keep(TargetLook(*WHERE, at(0), target="east"))
+    looks = LatestStore(tmp_path)
+    looks.keep(LatestSnapshot(*WHERE, at(0), target="east"))
     for one in (EAST, WEST):
         assert (looks.read(*WHERE, **one) is None) == (one is WEST), "what was kept before is the east's"
     for minute, one in enumerate((EAST, WEST), 1):
-        looks.keep(TargetLook(*WHERE, at(minute), **one))
+        looks.keep(LatestSnapshot(*WHERE, at(minute), **one))
     assert [looks.read(*WHERE, **one).timestamp for one in (EAST, WEST)] == [at(1), at(2)]  # type: ignore[union-attr]
     newest = looks.read(*WHERE)
     assert newest is not None

@@ -12,7 +12,7 @@ from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
@@ -61,7 +61,7 @@ def test_the_ledger_of_the_last_version_is_read_and_its_incident_goes_on(folder:
 
 def test_the_runs_snapshots_and_sessions_of_the_last_version_are_read(folder: Path) -> None:
     assert [run.exit_code for run in K8sPipelineRunStore(folder / "runs.jsonl").recent()] == [0, 2]
-    latest = LookStore(folder / "looks").read(*WHERE, None, "kubernetes_default")
+    latest = LatestStore(folder / "looks").read(*WHERE, None, "kubernetes_default")
     assert latest is not None
     assert len(latest.jobs) == 2
     (session,) = SessionStore(folder / "sessions").list()

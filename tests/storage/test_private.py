@@ -12,7 +12,7 @@ from tests.stages.history.test_retention import NOW
 
 from k8s_tuning.alerts import Ledger
 from k8s_tuning.operators.stage import INLINE_BYTES, to_xcom
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.manifests import write_manifests
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.storage.append_log import AppendLog
@@ -21,7 +21,7 @@ from k8s_tuning.storage.volume import check_volume
 
 WRITERS: dict[str, Callable[[Path], object]] = {
     "manifests": lambda folder: write_manifests({"job-00-a.yaml": "kind: Job"}, folder),
-    "looks": lambda folder: LookStore(folder).keep(TargetLook("n", "s", NOW)),
+    "looks": lambda folder: LatestStore(folder).keep(LatestSnapshot("n", "s", NOW)),
     "sessions": lambda folder: SessionStore(folder).applied(TuningSession("n", "s", None, NOW)),
     "handed over": lambda folder: hand_over(folder, "x" * INLINE_BYTES),
 }

@@ -174,7 +174,7 @@ def test_a_trigger_of_an_earlier_version_goes_on_waiting(cluster):
     assert JobsEndedTrigger(**fields).serialize() == (path, fields | {"sessions_dir": None})
 
 
-def test_a_user_without_rights_is_told_so_at_once(cluster):
+def test_a_user_without_rights_is_refused_at_once(cluster):
     payload = watch(trigger(cluster, "a", kubeconfig=str(cluster.nobody_kubeconfig)))
     assert payload["retryable"] is False
     assert "jobs" in payload["error"]

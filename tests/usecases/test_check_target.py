@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthEvaluator
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
 from k8s_tuning.stages.sessions.store import SeenJob, SessionJob, SessionStore, TuningSession
@@ -53,7 +53,7 @@ def test_a_check_is_a_line_of_the_history_the_latest_snapshot_and_the_sessions_p
     record, is_newest = record_check(state, health, found, None, run_id="d/r", target="t")
     assert (record.run_id, record.target, is_newest) == ("d/r", "t", True)
     assert [one.timestamp for one in K8sHealthHistoryStore(tmp_path / "mine.jsonl").load_recent()] == [AT]
-    latest = LookStore(tmp_path / "looks").read("n", "app=x")
+    latest = LatestStore(tmp_path / "looks").read("n", "app=x")
     assert latest is not None
     assert [job.job_name for job in latest.jobs] == ["a"]
     assert [(job.phase, job.seen_at) for session in sessions.list() for job in session.jobs] == [("RUNNING", AT)]

@@ -9,7 +9,7 @@ import pytest
 from tests.stages.history_lines import line
 
 from k8s_tuning import timestamps
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
@@ -27,7 +27,7 @@ def state(tmp_path: Path, request: pytest.FixtureRequest) -> StateDir:
     found.history.write_bytes(line(at=OLD) + line(at=now))
     for at in (OLD, now):
         K8sPipelineRunStore(found.runs).append(K8sPipelineRunRecord(at, f"d/{at}", "dry_run", 0))
-        LookStore(found.latest).keep(TargetLook("n", f"app={at}", at))
+        LatestStore(found.latest).keep(LatestSnapshot("n", f"app={at}", at))
         SessionStore(found.sessions).applied(TuningSession("n", f"s{at[:4]}", None, at))
         for path in (found.jobs / at[:4] / "a.yaml", found.handovers / "d" / at[:4] / "x.json"):
             path.parent.mkdir(parents=True)

@@ -15,7 +15,7 @@ from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.health.level import HealthLevel
-from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestJob, LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 
@@ -48,9 +48,9 @@ def record_a_run(folder: Path) -> None:
         run_id=f"{DAG_ID}/{RUN_ID}",
         target="차익",
     )
-    looks = [JobLook(f"demo-worker-{number}", HealthLevel.OK, "RUNNING", active=1) for number in (2, 10)]
-    looks.append(JobLook("demo-worker-1", HealthLevel.ERROR, "FAILED", failed=1, **job))
-    LookStore(folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, f"{DAG_ID}/{RUN_ID}", "차익", looks))
+    looks = [LatestJob(f"demo-worker-{number}", HealthLevel.OK, "RUNNING", active=1) for number in (2, 10)]
+    looks.append(LatestJob("demo-worker-1", HealthLevel.ERROR, "FAILED", failed=1, **job))
+    LatestStore(folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, at, f"{DAG_ID}/{RUN_ID}", "차익", looks))
     jobs = [SessionJob(f"demo-worker-{number}", parameters={"lr": number / 10}) for number in (1, 2, 10)]
     SessionStore(folder / "sessions").applied(
         TuningSession(NAMESPACE, SESSION, f"{DAG_ID}/{RUN_ID}", ago(2), jobs=jobs)

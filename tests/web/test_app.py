@@ -17,7 +17,7 @@ from tests.web.recordings import CAUSE, DAG_ID, NAMESPACE, RUN, RUN_ID, SELECTOR
 from k8s_tuning.queries import job_models, view_models
 from k8s_tuning.queries.overview import HealthQueries
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
-from k8s_tuning.stages.history.latest import JobLook, LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestJob, LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.web.app import create_app
 
@@ -94,10 +94,10 @@ def test_the_cause_on_the_overview_is_that_of_a_job_that_is_not_ok(folder, get):
         K8sHealthSnapshot(NAMESPACE, SELECTOR, [waits], [], HealthLevel.WARN, at), target="차익"
     )
     jobs = [
-        JobLook("a", HealthLevel.OK, "RUNNING", reasons=["evicted"], cause="pod a was evicted; the Job goes on"),
-        JobLook("b", HealthLevel.WARN, "PENDING", reasons=["pending"], cause="the Job is suspended"),
+        LatestJob("a", HealthLevel.OK, "RUNNING", reasons=["evicted"], cause="pod a was evicted; the Job goes on"),
+        LatestJob("b", HealthLevel.WARN, "PENDING", reasons=["pending"], cause="the Job is suspended"),
     ]
-    LookStore(folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, None, "차익", jobs))
+    LatestStore(folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, at, None, "차익", jobs))
     causes = {row["name"]: row["cause"] for row in get("/api/v1/overview", range="7d").json()["rows"]}
     assert causes["차익"] == "the Job is suspended"
 

@@ -15,7 +15,7 @@ from k8s_tuning.alerts.notice import Status
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.health.level import HealthLevel
-from k8s_tuning.stages.history.latest import JobEvent, JobLook, LookStore, PodLogTail, TargetLook
+from k8s_tuning.stages.history.latest import JobEvent, LatestJob, LatestSnapshot, LatestStore, PodLogTail
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
 
@@ -79,8 +79,8 @@ def test_a_failing_target_shows_its_health_in_words_and_a_shape(queries, get):
 
 def test_jobs_that_could_not_be_listed_are_not_known_on_every_page(queries, get):
     at = record(queries, "WARN", listed=False, errors=["Jobs not read: 403"])
-    look = TargetLook(NAMESPACE, SELECTOR, at, errors=["Jobs not read: 403"], jobs_listed=False)
-    LookStore(queries.folder / "looks").keep(look)
+    look = LatestSnapshot(NAMESPACE, SELECTOR, at, errors=["Jobs not read: 403"], jobs_listed=False)
+    LatestStore(queries.folder / "looks").keep(look)
     overview = Page(get("").text)
     assert "WARN not known: the Jobs could not be listed" in overview.text
     assert not any("is-OK" in one.get("class", "") and "level" in one.get("class", "") for one in overview.all("span"))
@@ -98,8 +98,10 @@ def test_two_clusters_with_one_namespace_and_selector_are_two_targets(queries, g
     """Each with its own row, page, Jobs, records and link."""
     for cluster, level in (("conn-east", "ERROR"), ("conn-west", "OK")):
         at = record(queries, level, target=cluster[5:], cluster=cluster)
-        look = TargetLook(NAMESPACE, SELECTOR, at, cluster=cluster, jobs=[JobLook(f"of-{cluster}", level, "FAILED")])
-        LookStore(queries.folder / "looks").keep(look)
+        look = LatestSnapshot(
+            NAMESPACE, SELECTOR, at, cluster=cluster, jobs=[LatestJob(f"of-{cluster}", level, "FAILED")]
+        )
+        LatestStore(queries.folder / "looks").keep(look)
     page = Page(get("").text)
     assert "on conn-east" in page.text
     assert "on conn-west" in page.text
@@ -176,20 +178,20 @@ def test_one_record_makes_a_whole_page(queries, get):
 
 
 JOBS = [
-    JobLook(
+    LatestJob(
         "arb-tuning-a-worker-2-0", HealthLevel.ERROR, "FAILED", failed=1, reasons=["oom_killed"], exit_code=137,
         cause="container worker was OOM-killed (exit code 137)", labels={"session_id": "a", "worker_id": "worker-2"},
         start_time="2025-11-16T10:00:00Z", completion_time="2025-11-16T10:01:30Z", restarts=2, nodes=["node-1"],
         logs=[PodLogTail("arb-tuning-a-worker-2-0-x", "worker", ["\x1b[31mMemoryError\x1b[0m <b>"], truncated=True)],
         events=[JobEvent("Warning", "BackOff", "restarting <i>", "Pod", "arb-tuning-a-worker-2-0-x", 3)],
     ),
-    JobLook("arb-tuning-a-worker-10-1", HealthLevel.OK, "RUNNING", active=1),
+    LatestJob("arb-tuning-a-worker-10-1", HealthLevel.OK, "RUNNING", active=1),
 ]  # fmt: skip
 
 
 def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(queries, get):
     at = record(queries)
-    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
+    LatestStore(queries.folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, at, jobs=JOBS, errors=["pods: 403"]))
     text = Page(get(TARGET).text).text
     for said in (
         "FAILED on node-1", "oom_killed", "137", "1 min 30 sec", "MemoryError <b>", "only the end", "restarting <i>",
@@ -211,7 +213,7 @@ def test_the_jobs_of_the_newest_snapshot_come_with_their_last_words(queries, get
     ids=["worst first", "sorted", "searched", "by phase", "by health"],
 )
 def test_jobs_are_searched_and_sorted_by_the_address(queries, get, asked, names):
-    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
+    LatestStore(queries.folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     html = get(TARGET + asked).text
     assert re.findall(r'<span class="id">arb-tuning-a-([^<]+)</span>', html) == names
     if not names:
@@ -219,12 +221,12 @@ def test_jobs_are_searched_and_sorted_by_the_address(queries, get, asked, names)
 
 
 def test_an_unknown_sort_is_named_with_what_would_be_right(queries, get):
-    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
+    LatestStore(queries.folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     assert "sort: &#39;colour&#39; is not one of health, name" in get(TARGET + "&sort=colour", status=422).text
 
 
 def test_a_sorted_column_says_so_and_turns_round(queries, get):
-    LookStore(queries.folder / "looks").keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
+    LatestStore(queries.folder / "looks").keep(LatestSnapshot(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     page = Page(get(TARGET + "&sort=name&order=asc").text)
     assert [one["aria-sort"] for one in page.all("th") if "aria-sort" in one] == ["ascending"]
     links = [parse_qs(urlsplit(one["href"]).query) for one in page.all("a") if one.get("class") == "sort"]
@@ -232,8 +234,8 @@ def test_a_sorted_column_says_so_and_turns_round(queries, get):
 
 
 def test_a_damaged_snapshot_costs_the_jobs_and_not_the_page(queries, get):
-    store = LookStore(queries.folder / "looks")
-    store.keep(TargetLook(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
+    store = LatestStore(queries.folder / "looks")
+    store.keep(LatestSnapshot(NAMESPACE, SELECTOR, record(queries), jobs=JOBS))
     for path in (queries.folder / "looks").glob("*.json"):
         path.write_bytes(b'{"namespace": "trad')
     text = Page(get(TARGET).text).text

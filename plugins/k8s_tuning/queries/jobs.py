@@ -9,7 +9,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.queries import paging
 from k8s_tuning.queries.job_models import Event, Job, Jobs, LogTail
 from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.stages.history.latest import JobLook, TargetLook
+from k8s_tuning.stages.history.latest import LatestJob, LatestSnapshot
 
 _LEVELS = ("OK", "WARN", "ERROR")
 SORTS: dict[str, Callable[[Job], Any]] = {
@@ -24,7 +24,7 @@ SORTS: dict[str, Callable[[Job], Any]] = {
 
 
 def jobs_of(
-    snapshot: TargetLook | None,
+    snapshot: LatestSnapshot | None,
     *,
     q: str | None = None,
     health: str | None = None,
@@ -61,7 +61,7 @@ def jobs_of(
     )
 
 
-def job_row(job: JobLook, at: str) -> Job:
+def job_row(job: LatestJob, at: str) -> Job:
     """One Job; its seconds are up to `at`, the snapshot's time, while it runs."""
     return Job(
         name=job.job_name,
@@ -105,6 +105,6 @@ def job_row(job: JobLook, at: str) -> Job:
     )
 
 
-def _text(job: JobLook) -> str:
+def _text(job: LatestJob) -> str:
     labels = " ".join(f"{name}={value}" for name, value in job.labels.items())
     return " ".join([job.job_name, str(job.health), job.phase, *job.reasons, job.cause or "", labels])

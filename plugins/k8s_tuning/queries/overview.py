@@ -12,7 +12,7 @@ from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.runs import pipeline_result, run_name
 from k8s_tuning.queries.sessions import session_jobs, session_row
 from k8s_tuning.queries.target import Files, TargetQueries
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.target_identity import TargetIdentity
@@ -35,7 +35,7 @@ class HealthQueries:
         self.ledger = LedgerIndex(state.ledger)
         self._targets_file = Path(targets_file)
         self._history = HistoryIndex(state.history)
-        self._files = Files(self._history, self.ledger, LookStore(state.latest))
+        self._files = Files(self._history, self.ledger, LatestStore(state.latest))
         self._runs = K8sPipelineRunStore(state.runs)
         self._sessions = SessionStore(state.sessions)
 

@@ -14,7 +14,7 @@ from k8s_tuning.queries.job_models import Jobs
 from k8s_tuning.queries.jobs import jobs_of
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.view_models import Incident, Incidents, OverviewRow, Record, Records, Series
-from k8s_tuning.stages.history.latest import LookStore, TargetLook
+from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, WatchedTarget, is_stale
 
@@ -29,7 +29,7 @@ class Files:
 
     history: HistoryIndex
     ledger: LedgerIndex
-    snapshots: LookStore
+    snapshots: LatestStore
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class TargetQueries:
         """The Jobs of its newest snapshot; `choice` as in jobs.jobs_of. InputError for an unknown one."""
         return jobs_of(self._read_snapshot(), **choice)
 
-    def _read_snapshot(self) -> TargetLook | None:
+    def _read_snapshot(self) -> LatestSnapshot | None:
         where = self.where
         return self.files.snapshots.read(where.namespace, where.selector, where.name, where.cluster)
 
-    def _snapshot(self, notes: list[str]) -> TargetLook | None:
+    def _snapshot(self, notes: list[str]) -> LatestSnapshot | None:
         # A damaged snapshot costs the causes and the Jobs, not the page.
         try:
             return self._read_snapshot()
@@ -122,7 +122,7 @@ class TargetQueries:
             notes.append(str(error))
             return None
 
-    def _open_incident(self, last: Record | None, snapshot: TargetLook | None) -> Incident | None:
+    def _open_incident(self, last: Record | None, snapshot: LatestSnapshot | None) -> Incident | None:
         if last is None:
             return None
         lasting = [one for one in self._joined(timestamps.to_datetime(last.at).timestamp(), math.inf) if one.is_open]
@@ -135,7 +135,7 @@ class TargetQueries:
             self.files.ledger.incidents(where.namespace, where.selector, since, until, where.name, where.cluster),
         )
 
-    def _incident(self, one: JoinedIncident, snapshot: TargetLook | None) -> Incident:
+    def _incident(self, one: JoinedIncident, snapshot: LatestSnapshot | None) -> Incident:
         history, notified = self.files.history, one.notified
         first = history.record_at(one.episodes[0].first) if one.episodes else None
         worst = max(one.episodes, key=lambda episode: episode.worst == "ERROR", default=None)
@@ -160,7 +160,7 @@ class TargetQueries:
         )
 
 
-def _cause(snapshot: TargetLook | None, at: str) -> str | None:
+def _cause(snapshot: LatestSnapshot | None, at: str) -> str | None:
     """The probable cause of the worst Job, where the snapshot is the one that the record is of."""
     if snapshot is None or snapshot.timestamp != at:
         return None

@@ -105,7 +105,7 @@ class BrokenLines:
 
 
 def holds(descriptor: int, size: int, is_record: Callable[[bytes], bool]) -> bool:
-    """Whether an open file is, as far as can be told, one of such records: a line of it is one, or it has none at all.
+    """Whether an open file is, as far as can be seen, one of such records: a line of it is one, or it has none at all.
 
     Looked for in its first and last 8 MiB. A single torn line, of a crash at the first append, is none.
     """

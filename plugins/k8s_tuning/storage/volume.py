@@ -1,4 +1,4 @@
-"""Whether a folder is one that several hosts share, with locks that reach all of them, as far as can be told from here.
+"""Whether a folder is one that several hosts share, with locks that reach all of them, as far as can be seen from here.
 
 Each check leaves `.volume/hosts/HOST.json` in the folder: the folder's identity as that host found it, and when. One
 host alone can tell that it can write, that locks exclude its own processes, and which others it sees; that a lock
@@ -47,7 +47,7 @@ class HostCheck:
 
 @dataclass
 class VolumeReport:
-    """What a check found. `problems`: what is wrong, each with its cure; `notes`: what could not be told from here."""
+    """What a check found. `problems`: what is wrong, each with its cure; `notes`: what could not be seen from here."""
 
     folder: str
     host: str
@@ -164,7 +164,7 @@ def _gets(folder: Path) -> bool:
 
 
 def generate_volume_report_text(report: VolumeReport) -> str:
-    """The report: the folder, who has seen it, what is wrong, what could not be told."""
+    """The report: the folder, who has seen it, what is wrong, what could not be seen."""
     lines = [f"Folder: {report.folder}", f"Identity: {report.identity}"]
     lines += [f"  host {one.host}: checked {one.at}, identity {one.identity}" for one in report.hosts]
     lines += [f"  ! {problem}" for problem in report.problems]

@@ -12,7 +12,7 @@ from k8s_tuning.cluster.events import K8sEventCollector
 from k8s_tuning.stages.events.snapshot import K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator, K8sHealthSnapshot, not_ok
 from k8s_tuning.stages.health.last_seen import with_ends
-from k8s_tuning.stages.history.latest import LookStore, make_look
+from k8s_tuning.stages.history.latest import LatestStore, latest_snapshot
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
@@ -57,7 +57,7 @@ def record_check(
     """
     history = K8sHealthHistoryStore(state.history)
     record = history.append(health, run_id=run_id, target=target, keep_snapshot=keep_snapshot)
-    is_newest = LookStore(state.latest).keep(make_look(health, snapshot, events, run_id, target))
+    is_newest = LatestStore(state.latest).keep(latest_snapshot(health, snapshot, events, run_id, target))
     if snapshot is not None:
         selects = selectors.parse(snapshot.selector).matches
         SessionStore(state.sessions).looked(snapshot, selects, run_id, health)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts import Ledger
-from k8s_tuning.stages.history.latest import LookStore
+from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
@@ -48,7 +48,7 @@ def prune(state: StateDir, policy: RetentionPolicy, now: str) -> Pruned:
     return Pruned(
         records,
         ledger_lines=Ledger(state.ledger).prune(days, now),
-        looks=LookStore(state.latest).prune(days, now),
+        looks=LatestStore(state.latest).prune(days, now),
         sessions=SessionStore(state.sessions).prune(days, now),
         runs=K8sPipelineRunStore(state.runs).prune(days, now),
         files=drop_old(state.jobs, days, at) + drop_old_files(state.handovers, days, at) + drop_drafts(state.root, at),

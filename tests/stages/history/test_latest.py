@@ -1,4 +1,4 @@
-"""The newest look at a target: what is joined into it, what is left out, and which of two looks stays."""
+"""The latest snapshot of a target: what is joined into it, what is left out, and which of two snapshots stays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from k8s_tuning.errors import StoreError
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
 from k8s_tuning.stages.history import latest as looks
-from k8s_tuning.stages.history.latest import JobEvent, LookStore, PodLogTail, TargetLook, make_look
+from k8s_tuning.stages.history.latest import JobEvent, LatestSnapshot, LatestStore, PodLogTail, latest_snapshot
 from k8s_tuning.stages.monitor.snapshot import (
     K8sContainerStatus,
     K8sJobStatus,
@@ -55,10 +55,10 @@ def event(kind: str, name: str, reason: str = "BackOff", message: str = "m") -> 
 
 def look_at(
     jobs: list[K8sJobStatus], logs: list[K8sPodLog] | None = None, events: list[K8sEvent] | None = None
-) -> TargetLook:
+) -> LatestSnapshot:
     snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, jobs, logs or [], AT, jobs_listed=True)
     said = K8sEventSnapshot(NAMESPACE, SELECTOR, events or [], AT)
-    return make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, "dag/run", "demo")
+    return latest_snapshot(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, "dag/run", "demo")
 
 
 class TestMakeLook:
@@ -96,18 +96,18 @@ class TestMakeLook:
 
     def test_without_a_snapshot_health_alone_is_kept(self) -> None:
         snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, [job("a")], [], AT)
-        (one,) = make_look(K8sHealthEvaluator().evaluate(snapshot), None, None, None, None).jobs
+        (one,) = latest_snapshot(K8sHealthEvaluator().evaluate(snapshot), None, None, None, None).jobs
         assert (one.job_name, one.start_time, one.nodes, one.logs) == ("a", None, [], [])
 
     def test_a_missing_job_is_in_it_too(self) -> None:
         snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, [], [], AT, jobs_listed=True)
-        (one,) = make_look(K8sHealthEvaluator().evaluate(snapshot, ["a"]), snapshot, None, None, None).jobs
+        (one,) = latest_snapshot(K8sHealthEvaluator().evaluate(snapshot, ["a"]), snapshot, None, None, None).jobs
         assert (one.job_name, one.phase, one.health) == ("a", "MISSING", "ERROR")
 
     def test_what_could_not_be_read_is_said_once(self) -> None:
         snapshot = K8sMonitorSnapshot(NAMESPACE, SELECTOR, [], [], AT, ["Jobs not read: 403"])
         said = K8sEventSnapshot(NAMESPACE, SELECTOR, [], AT, ["Jobs not read: 403", "events not read: 403"])
-        look = make_look(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, None, None)
+        look = latest_snapshot(K8sHealthEvaluator().evaluate(snapshot), snapshot, said, None, None)
         assert look.errors == ["Jobs not read: 403", "events not read: 403"]
 
     def test_an_odd_time_is_an_absent_one(self) -> None:
@@ -144,18 +144,18 @@ class TestMakeLook:
 
 class TestLookStore:
     def test_a_look_is_read_back_as_it_was_kept(self, tmp_path: Path) -> None:
-        store = LookStore(tmp_path / "looks")
+        store = LatestStore(tmp_path / "looks")
         look = look_at([job("a", "FAILED")], [log("a-00000", "<b>줄</b>\x07")], [event("Job", "a")])
         assert store.read(NAMESPACE, SELECTOR) is None
         assert store.keep(look)
-        assert LookStore(tmp_path / "looks").read(NAMESPACE, SELECTOR) == look
+        assert LatestStore(tmp_path / "looks").read(NAMESPACE, SELECTOR) == look
         assert store.read(NAMESPACE, "app=other") is None
         (file,) = (tmp_path / "looks").glob("*.json")
         assert json.loads(file.read_text())["jobs"][0]["health"] == "ERROR"
 
     def test_a_targets_name_leads_out_of_no_folder(self, tmp_path: Path) -> None:
-        store = LookStore(tmp_path / "looks")
-        assert store.keep(TargetLook("../..", "/etc/passwd\n", AT))
+        store = LatestStore(tmp_path / "looks")
+        assert store.keep(LatestSnapshot("../..", "/etc/passwd\n", AT))
         assert store.read("../..", "/etc/passwd\n") is not None
         assert {path.parent for path in tmp_path.rglob("*.json")} == {tmp_path / "looks"}
 
@@ -164,22 +164,22 @@ class TestLookStore:
         self, tmp_path_factory: pytest.TempPathFactory, times: list[int]
     ) -> None:
         """A late retry of an old run does not hide what a newer one saw."""
-        store = LookStore(tmp_path_factory.mktemp("looks"))
+        store = LatestStore(tmp_path_factory.mktemp("looks"))
         for number, second in enumerate(times):
-            kept = store.keep(TargetLook(NAMESPACE, SELECTOR, f"2025-11-16T10:10:{second:02d}Z", f"run-{number}"))
+            kept = store.keep(LatestSnapshot(NAMESPACE, SELECTOR, f"2025-11-16T10:10:{second:02d}Z", f"run-{number}"))
             assert kept == (second >= max(times[:number], default=0))
         newest = store.read(NAMESPACE, SELECTOR)
         assert newest is not None
         assert newest.timestamp == f"2025-11-16T10:10:{max(times):02d}Z"
 
     def test_a_repeated_task_does_no_harm(self, tmp_path: Path) -> None:
-        store = LookStore(tmp_path)
+        store = LatestStore(tmp_path)
         look = look_at([job("a")])
         assert store.keep(look)
         assert store.keep(look)
 
     def test_a_damaged_file_is_an_error_until_the_next_look(self, tmp_path: Path) -> None:
-        store = LookStore(tmp_path)
+        store = LatestStore(tmp_path)
         store.keep(look_at([]))
         (file,) = tmp_path.glob("*.json")
         file.write_text("{")
@@ -189,9 +189,9 @@ class TestLookStore:
         assert store.read(NAMESPACE, SELECTOR) == look_at([job("a")])
 
     def test_pruning_takes_targets_that_nobody_looks_at_any_more(self, tmp_path: Path) -> None:
-        store = LookStore(tmp_path)
+        store = LatestStore(tmp_path)
         for selector, day in (("app=old", 1), ("app=new", 15)):
-            store.keep(TargetLook(NAMESPACE, selector, f"2025-11-{day:02d}T00:00:00Z"))
+            store.keep(LatestSnapshot(NAMESPACE, selector, f"2025-11-{day:02d}T00:00:00Z"))
         assert store.prune(5, AT) == 1
         assert store.read(NAMESPACE, "app=old") is None
         assert store.read(NAMESPACE, "app=new") is not None
@@ -201,14 +201,14 @@ def test_no_look_grows_without_bound(tmp_path: Path) -> None:
     """2,000 Jobs whose containers all wrote long lines."""
     jobs = [job(f"arb-tuning-{number}", "FAILED" if number % 7 == 0 else "RUNNING") for number in range(2_000)]
     logs = [log(f"{one.job_name}-00000", *["줄" * 400] * 100) for one in jobs]
-    LookStore(tmp_path).keep(look_at(jobs, logs, [event("Job", one.job_name, message="긴" * 2_000) for one in jobs]))
+    LatestStore(tmp_path).keep(look_at(jobs, logs, [event("Job", one.job_name, message="긴" * 2_000) for one in jobs]))
     (file,) = tmp_path.glob("*.json")
     assert file.stat().st_size < 20_000_000
 
 
 def test_targets_do_not_share_a_file(tmp_path: Path) -> None:
-    store = LookStore(tmp_path)
+    store = LatestStore(tmp_path)
     keys = list(permutations(["a", "b", "a\nb"], 2))
     for namespace, selector in keys:
-        store.keep(TargetLook(namespace, selector, AT))
-    assert all(store.read(*key) == TargetLook(*key, AT) for key in keys)
+        store.keep(LatestSnapshot(namespace, selector, AT))
+    assert all(store.read(*key) == LatestSnapshot(*key, AT) for key in keys)

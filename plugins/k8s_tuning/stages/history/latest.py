@@ -1,7 +1,7 @@
-"""The newest look at each target, with what its Jobs' pods said: for people who open the target's page.
+"""The latest snapshot of each target, with what its Jobs' pods said: for people who open the target's page.
 
-The history has a line a look, for ever; this has every Job of the newest look alone, with the last log lines and the
-events, which the cluster forgets within the hour. One JSON file a target.
+The history keeps a line a check, indefinitely; this has every Job of the latest check alone, with the last log lines
+and the events, which the cluster forgets within the hour. One JSON file a target.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ LOOKS = "looks"
 LINES_A_CONTAINER = 20
 LONGEST_LINE = 500
 LONGEST_MESSAGE = 1_000
-# In one look: what a page can still show, and a few megabytes of file.
+# In one snapshot: what a page can still show, and a few megabytes of file.
 MOST_LOG_LINES = 5_000
 MOST_EVENTS = 2_000
-
-_ILLEST_FIRST = (HealthLevel.ERROR, HealthLevel.WARN, HealthLevel.OK)
 
 
 @dataclass
@@ -57,7 +55,7 @@ class JobEvent:
 
 
 @dataclass
-class JobLook:
+class LatestJob:
     """One Job: D33's health, D32's facts, its containers' last lines, D34's events (oldest first).
 
     `completion_time`: when it ended, whether well or not; None while it runs, or where the cluster did not say.
@@ -83,8 +81,8 @@ class JobLook:
 
 
 @dataclass
-class TargetLook:
-    """One look at a target. `run_id`: `DAG_ID/RUN_ID` of the run that recorded it; `target`: its name for people.
+class LatestSnapshot:
+    """One check of a target. `run_id`: `DAG_ID/RUN_ID` of the run that recorded it; `target`: its name for people.
 
     `errors`: what could not be read, and what was left out here for its size. `jobs_listed`: as in K8sHealthSnapshot.
     """
@@ -94,41 +92,41 @@ class TargetLook:
     timestamp: str
     run_id: str | None = None
     target: str | None = None
-    jobs: list[JobLook] = field(default_factory=list)
+    jobs: list[LatestJob] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     jobs_listed: bool = True
     cluster: str | None = None
 
 
-class LookStore:
-    """The newest look of each target, in one folder. Safe for many processes.
+class LatestStore:
+    """The latest snapshot of each target, in one folder. Safe for many processes.
 
     StoreError where a file cannot be read or written. A damaged one is an error to readers, and is replaced by the next
-    look.
+    one.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._files = JsonFolder(folder, TargetLook)
+        self._files = JsonFolder(folder, LatestSnapshot)
 
-    def keep(self, look: TargetLook) -> bool:
-        """Put the look into its target's place; False where a newer one is there, which stays."""
+    def keep(self, snapshot: LatestSnapshot) -> bool:
+        """Put the snapshot into its target's place; False where a newer one is there, which stays."""
 
-        def newest(kept: TargetLook | None) -> TargetLook:
-            return kept if kept is not None and kept.timestamp > look.timestamp else look
+        def newest(kept: LatestSnapshot | None) -> LatestSnapshot:
+            return kept if kept is not None and kept.timestamp > snapshot.timestamp else snapshot
 
-        return self._files.change(_name(look.namespace, look.selector, look.cluster), newest) == look
+        return self._files.change(_name(snapshot.namespace, snapshot.selector, snapshot.cluster), newest) == snapshot
 
     def read(
         self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
-    ) -> TargetLook | None:
-        """The target's newest look, None where none was kept. One that names no cluster is of a version before that.
+    ) -> LatestSnapshot | None:
+        """The target's latest snapshot, None where there is none. One that names no cluster is of an older version.
 
         Without a `cluster`, the newest of all that have this namespace and selector.
         """
         found = self._files.read(_name(namespace, selector, cluster))
         if cluster is None:
-            looks = [found, *(self._files.read_or_warn(name) for name in self._files.names())]
-            alike = [one for one in looks if one and (one.namespace, one.selector) == (namespace, selector)]
+            stored = [found, *(self._files.read_or_warn(name) for name in self._files.names())]
+            alike = [one for one in stored if one and (one.namespace, one.selector) == (namespace, selector)]
             return max(alike, key=lambda one: one.timestamp, default=None)
         if found is None:
             older = self._files.read(_name(namespace, selector, None))
@@ -136,43 +134,43 @@ class LookStore:
         return found
 
     def prune(self, max_age_days: float, now: str) -> int:
-        """Let go of looks that are older at `now`; how many."""
-        return self._files.prune(lambda look: look.timestamp, max_age_days, now)
+        """Remove snapshots that are older at `now`; how many."""
+        return self._files.prune(lambda one: one.timestamp, max_age_days, now)
 
 
-def make_look(
+def latest_snapshot(
     health: K8sHealthSnapshot,
     snapshot: K8sMonitorSnapshot | None,
     events: K8sEventSnapshot | None,
     run_id: str | None,
     target: str | None,
-) -> TargetLook:
+) -> LatestSnapshot:
     """What is kept of one check: the health, joined with what D32 and D34 read, where they did.
 
-    Of each container the last lines, of all Jobs together at most MOST_LOG_LINES, the ill Jobs' before the others';
+    Of each container the last lines, of all Jobs together at most MOST_LOG_LINES, the failing Jobs' before the others';
     likewise the newest MOST_EVENTS events. `errors` says what was left out.
     """
     facts = {job.job_name: job for job in snapshot.jobs} if snapshot else {}
     logs = _by_job(facts, snapshot.pods_logs if snapshot else [])
-    looks = [_job_look(job, facts.get(job.job_name)) for job in health.jobs_health]
+    jobs = [_latest_job(job, facts.get(job.job_name)) for job in health.jobs_health]
     errors = list(dict.fromkeys([*health.errors, *(events.errors if events else [])]))
-    errors += _put_logs(looks, logs)
-    errors += _put_events(looks, facts, events.events if events else [])
-    return TargetLook(
+    errors += _put_logs(jobs, logs)
+    errors += _put_events(jobs, facts, events.events if events else [])
+    return LatestSnapshot(
         health.namespace,
         health.selector,
         health.timestamp,
         run_id,
         target,
-        looks,
+        jobs,
         errors,
         health.jobs_listed,
         health.cluster,
     )
 
 
-def _job_look(job: K8sJobHealth, facts: K8sJobStatus | None) -> JobLook:
-    look = JobLook(
+def _latest_job(job: K8sJobHealth, facts: K8sJobStatus | None) -> LatestJob:
+    latest = LatestJob(
         job_name=job.job_name,
         health=job.health,
         phase=job.phase,
@@ -185,10 +183,10 @@ def _job_look(job: K8sJobHealth, facts: K8sJobStatus | None) -> JobLook:
         labels=dict(job.labels),
     )
     if facts is not None:
-        look.start_time, look.completion_time = job_times(facts)
-        look.restarts = sum(container.restart_count for pod in facts.pods for container in pod.containers)
-        look.nodes = list(dict.fromkeys(pod.node for pod in facts.pods if pod.node))
-    return look
+        latest.start_time, latest.completion_time = job_times(facts)
+        latest.restarts = sum(container.restart_count for pod in facts.pods for container in pod.containers)
+        latest.nodes = list(dict.fromkeys(pod.node for pod in facts.pods if pod.node))
+    return latest
 
 
 def _by_job(facts: dict[str, K8sJobStatus], logs: Iterable[K8sPodLog]) -> dict[str, list[K8sPodLog]]:
@@ -200,17 +198,17 @@ def _by_job(facts: dict[str, K8sJobStatus], logs: Iterable[K8sPodLog]) -> dict[s
     return found
 
 
-def _put_logs(looks: list[JobLook], logs: dict[str, list[K8sPodLog]]) -> list[str]:
-    """The tails into the looks; what was left out, in a sentence."""
+def _put_logs(jobs: list[LatestJob], logs: dict[str, list[K8sPodLog]]) -> list[str]:
+    """The tails into the Jobs; what was left out, in a sentence."""
     room, without = MOST_LOG_LINES, 0
-    for look in sorted(looks, key=lambda look: _ILLEST_FIRST.index(look.health)):
-        tails = [_tail(log) for log in logs.get(look.job_name, [])]
+    for job in sorted(jobs, key=lambda job: -job.health.rank):
+        tails = [_tail(log) for log in logs.get(job.job_name, [])]
         size = sum(len(tail.lines) for tail in tails)
         if size > room:
             without += 1
             continue
         room -= size
-        look.logs = tails
+        job.logs = tails
     return [f"log lines of {without} Job(s) are left out: one look keeps {MOST_LOG_LINES:,}"] if without else []
 
 
@@ -225,13 +223,13 @@ def _tail(log: K8sPodLog) -> PodLogTail:
     )
 
 
-def _put_events(looks: list[JobLook], facts: dict[str, K8sJobStatus], events: list[K8sEvent]) -> list[str]:
-    """The events of these Jobs and their pods into the looks; what was left out, in a sentence."""
-    by_name = {look.job_name: look for look in looks}
+def _put_events(jobs: list[LatestJob], facts: dict[str, K8sJobStatus], events: list[K8sEvent]) -> list[str]:
+    """The events of these Jobs and their pods into the Jobs; what was left out, in a sentence."""
+    by_name = {job.job_name: job for job in jobs}
     owners = {pod.pod_name: name for name, job in facts.items() for pod in job.pods}
-    belonging = [(event, look) for event in events if (look := by_name.get(_job_of(event, owners))) is not None]
-    for event, look in belonging[-MOST_EVENTS:]:
-        look.events.append(
+    belonging = [(event, job) for event in events if (job := by_name.get(_job_of(event, owners))) is not None]
+    for event, job in belonging[-MOST_EVENTS:]:
+        job.events.append(
             JobEvent(
                 type=event.type,
                 reason=event.reason,

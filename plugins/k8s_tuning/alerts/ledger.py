@@ -13,7 +13,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block, read_line
 from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
-from k8s_tuning.errors import InputError, StoreError
+from k8s_tuning.errors import InputError
 from k8s_tuning.storage import locks, private
 from k8s_tuning.storage.append_log import AppendLog, Kind
 from k8s_tuning.storage.jsonl import BrokenLines
@@ -70,14 +70,9 @@ class Ledger:
     def planning(self) -> Iterator[None]:
         """While one run reads the state and writes its decisions, no other does."""
         self.state()  # where there is no checkpoint: what takes long is done before others are made to wait
-        lock = f"{os.path.realpath(self.path)}.planning.lock"
+        lock = Path(f"{os.path.realpath(self.path)}.planning.lock")
         busy = f"{self.path}: another run has been planning for {locks.WAIT_SECONDS:.0f} s; see which holds {lock}"
-        with contextlib.ExitStack() as held:
-            try:
-                Path(lock).parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locks.held(lock, busy))
-            except OSError as error:
-                raise StoreError(f"{self.path}: cannot be locked: {error.strerror or error}") from error
+        with locks.held(lock, busy, self._log.naming_faults("locked")):
             yield
 
     def prune(self, max_age_days: float, now: str) -> int:
@@ -90,15 +85,12 @@ class Ledger:
         if not max_age_days > 0:
             raise InputError(f"max_age_days: {max_age_days!r} is not a number of days above 0")
         oldest = timestamps.to_text(timestamps.to_datetime(now) - timedelta(days=max_age_days))
-        dropped, states = 0, LedgerStates()
+        states = LedgerStates()
 
         def past(end: int) -> Iterator[tuple[int, int]]:
-            nonlocal dropped, states
-            dropped, states = 0, LedgerStates()
-            for span in ledger_retention.past(self._log, oldest, end, states):
-                dropped += 1
-                yield span
+            nonlocal states
+            states = LedgerStates()
+            return ledger_retention.past(self._log, oldest, end, states)
 
         # With its checkpoint, so that no run has to read the new file from its start.
-        self._log.leave_out(past, lambda draft, end: self._reader.hand_over(states, draft, end))
-        return dropped
+        return self._log.leave_out(past, lambda draft, end: self._reader.hand_over(states, draft, end))

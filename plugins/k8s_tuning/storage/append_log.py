@@ -15,7 +15,8 @@ import logging
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,8 +116,8 @@ class AppendLog(LineFile):
         self,
         spans: Callable[[int], Iterable[tuple[int, int]]],
         before: Callable[[Path, int], object] = lambda _draft, _end: None,
-    ) -> bool:
-        """Replace the file by itself without some lines, atomically; False where there was nothing to leave out.
+    ) -> int:
+        """Replace the file by itself without some lines, atomically; how many.
 
         `spans(end)` gives them as (begin, end) in bytes, in order, within the first `end` bytes of the file; it may
         read this file. All else stays, to the byte. Writers go on meanwhile: what they append while the new file is
@@ -131,21 +132,22 @@ class AppendLog(LineFile):
             try:
                 with self.opened() as source, self.naming_faults("rewritten"):
                     if source is None:
-                        return False
-                    end = _end_of_lines(source)
+                        return 0
+                    size = os.fstat(source).st_size
+                    end = jsonl.line_start(source, size, size)  # where the last whole line ends
                     dropped = iter(spans(end))
                     first = next(dropped, None)
                     if first is None:
-                        return False
+                        return 0
                     with draft.open("wb", buffering=0) as handle:
                         state = os.fstat(source)
                         os.fchmod(handle.fileno(), stat.S_IMODE(state.st_mode))
                         with contextlib.suppress(PermissionError):
                             os.fchown(handle.fileno(), -1, state.st_gid)
-                        _copy_without(source, handle.fileno(), itertools.chain([first], dropped), end)
+                        left_out = _copy_without(source, handle.fileno(), itertools.chain([first], dropped), end)
                         os.fsync(handle.fileno())
                         if self._put_in_place(source, handle.fileno(), draft, real, end, before):
-                            return True
+                            return left_out
             finally:
                 draft.unlink(missing_ok=True)
         raise StoreError(f"{self.path}: is being replaced again and again; see which process rewrites it")
@@ -182,19 +184,10 @@ class AppendLog(LineFile):
             if free.f_bavail * free.f_frsize < _NEEDED_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         # The real path: two links to one file must meet at one lock.
-        real = os.path.realpath(self.path)
-        busy = (
-            f"{self.path}: another process has held {real}.lock for {locks.WAIT_SECONDS:.0f} s; "
-            "see which (`fuser` or `lslocks`) and stop it if it hangs"
-        )
-        with contextlib.ExitStack() as held:
-            with self.naming_faults("locked"):
-                Path(real).parent.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locks.held(f"{real}.lock", busy))
-            yield
+        lock = Path(f"{os.path.realpath(self.path)}.lock")
+        return locks.held(lock, locks.busy(self.path, lock), self.naming_faults("locked"))
 
     def _open_for_append(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -226,24 +219,15 @@ def _write_whole(descriptor: int, line: bytes, size: int) -> None:
         raise
 
 
-def _end_of_lines(descriptor: int) -> int:
-    """Where the last whole line ends."""
-    position = os.fstat(descriptor).st_size
-    while position > 0:
-        begin = max(0, position - jsonl.BLOCK_BYTES)
-        newline = os.pread(descriptor, position - begin, begin).rfind(b"\n")
-        if newline >= 0:
-            return begin + newline + 1
-        position = begin
-    return 0
-
-
-def _copy_without(source: int, target: int, spans: Iterable[tuple[int, int]], end: int) -> None:
-    position = 0
+def _copy_without(source: int, target: int, spans: Iterable[tuple[int, int]], end: int) -> int:
+    """Copy the first `end` bytes but for the spans; how many those were."""
+    position = left_out = 0
     for begin, stop in spans:
         _copy(source, target, position, begin)
         position = stop
+        left_out += 1
     _copy(source, target, position, end)
+    return left_out
 
 
 def _copy(source: int, target: int, begin: int, end: int) -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -122,17 +123,9 @@ class JsonFolder(Generic[T]):
             private.make_folder(path.parent)
             private.replace(path, data)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        busy = (
-            f"{self.path}: another process has held its .lock for {locks.WAIT_SECONDS:.0f} s; "
-            "see which (`fuser` or `lslocks`) and stop it if it hangs"
-        )
-        with contextlib.ExitStack() as held:
-            with self._naming_faults(self.path, "locked"):
-                self.path.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locks.held(self.path / ".lock", busy))
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        faults = self._naming_faults(self.path, "locked")
+        return locks.held(self.path / ".lock", locks.busy(self.path, "its .lock"), faults)
 
     @contextlib.contextmanager
     def _naming_faults(self, path: Path, done: str) -> Iterator[None]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import orjson
@@ -15,6 +15,8 @@ import orjson
 from k8s_tuning.errors import InputError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A longer line is refused by append and skipped by readers: it bounds what one damaged file can cost in memory.
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -58,6 +60,14 @@ def decode(line: bytes) -> dict[str, Any] | None:
     return record
 
 
+def split(block: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """(byte offset, line) of each line that is not empty in a block that begins at byte `offset`."""
+    for line in block.split(b"\n"):
+        if line:
+            yield offset, line
+        offset += len(line) + 1
+
+
 def not_read(line: bytes, kind: str) -> str:
     """Why a line was not read as what `kind` says (`a health record`)."""
     record = decode_any(line)
@@ -97,6 +107,15 @@ class BrokenLines:
         self.count += 1
         if self.count <= _LOGGED_BROKEN_LINES:
             log.warning("%s: skipped the line at byte %d: %s", self.path, offset, why)
+
+    def read(self, lines: Iterable[tuple[int, bytes]], decode: Callable[[bytes], T | None], kind: str) -> Iterator[T]:
+        """What `decode` makes of each (byte offset, line); what is not this `kind` (`a health record`) is noted."""
+        for offset, line in lines:
+            record = decode(line)
+            if record is not None:
+                yield record
+            elif line.strip():
+                self.note(offset, not_read(line, kind))
 
     def sum_up(self) -> None:
         """The end of the pass: how many lines were skipped, where not every one was logged."""
@@ -147,16 +166,21 @@ def _encode_value(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def _line_around(descriptor: int, size: int, position: int) -> tuple[int, bytes | None]:
-    """Where the line that holds byte `position` starts, and the line; None for one longer than MAX_LINE_BYTES."""
+def line_start(descriptor: int, position: int, at_most: int) -> int:
+    """Where the line that is read up to byte `position` starts; of one longer than `at_most`, a place within it."""
     start = position
-    while start > 0 and position - start <= MAX_LINE_BYTES:
+    while start > 0 and position - start <= at_most:
         begin = max(0, start - FIRST_BLOCK_BYTES)
         newline = os.pread(descriptor, start - begin, begin).rfind(b"\n")
         if newline >= 0:
-            start = begin + newline + 1
-            break
+            return begin + newline + 1
         start = begin
+    return start
+
+
+def _line_around(descriptor: int, size: int, position: int) -> tuple[int, bytes | None]:
+    """Where the line that holds byte `position` starts, and the line; None for one longer than MAX_LINE_BYTES."""
+    start = line_start(descriptor, position, MAX_LINE_BYTES)
     line = b""
     while start + len(line) < size and len(line) <= MAX_LINE_BYTES:
         part = os.pread(descriptor, FIRST_BLOCK_BYTES, start + len(line))

@@ -10,9 +10,6 @@ from k8s_tuning.storage.append_log import DRAFT_SUFFIX
 
 _DAY_SECONDS = 86_400
 
-# Beside the history: the manifests of each run, and what its tasks handed to each other.
-JOBS, HANDOVER = "jobs", "handover"
-
 
 def drop_old(folder: Path, max_age_days: float, now: float) -> int:
     """Delete the files below `folder` that lie in folders where nothing is younger; how many. `now`: Unix seconds.

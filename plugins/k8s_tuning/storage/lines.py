@@ -15,7 +15,7 @@ from typing import Any
 
 from k8s_tuning.errors import StoreError
 from k8s_tuning.storage import jsonl
-from k8s_tuning.storage.jsonl import BrokenLines, decode, not_read
+from k8s_tuning.storage.jsonl import BrokenLines, decode, split
 
 
 class LineFile:
@@ -27,27 +27,13 @@ class LineFile:
     def newest_first(self) -> Iterator[dict[str, Any]]:
         """The records from the last to the first, read as they are asked for; broken lines are skipped and logged."""
         broken = BrokenLines(self.path)
-        for offset, line in self.lines_newest_first(broken):
-            record = decode(line)
-            if record is not None:
-                yield record
-            elif line.strip():
-                broken.note(offset, not_read(line, "a JSON object"))
+        yield from broken.read(self.lines_newest_first(broken), decode, "a JSON object")
         broken.sum_up()
 
-    def oldest_first(self) -> Iterator[dict[str, Any]]:
-        """The records from the first to the last; broken lines are skipped and logged."""
-        broken = BrokenLines(self.path)
-        for end, block in self.blocks(broken=broken):
-            offset = end - len(block)
-            for line in block.split(b"\n"):
-                record = decode(line)
-                if record is not None:
-                    yield record
-                elif line.strip():
-                    broken.note(offset, not_read(line, "a JSON object"))
-                offset += len(line) + 1
-        broken.sum_up()
+    def lines(self, broken: BrokenLines | None = None, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """(byte offset, line without its newline) to byte `end`, as `blocks` reads them; empty lines are left out."""
+        for stop, block in self.blocks(broken=broken, end=end):
+            yield from split(block, stop - len(block))
 
     def lines_newest_first(self, broken: BrokenLines | None = None) -> Iterator[tuple[int, bytes]]:
         """(byte offset, line without its newline) from the end of the file; too long ones are skipped."""

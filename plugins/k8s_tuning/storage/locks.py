@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import filelock
@@ -24,17 +25,27 @@ def lock(path: Path | str, timeout: float) -> filelock.FileLock:
     return filelock.FileLock(path, timeout=timeout, mode=FILE_MODE, poll_interval=0.01)
 
 
+def busy(guarded: Path, name: Path | str) -> str:
+    """That others hold the lock called `name` of what it guards, and what to do."""
+    return (
+        f"{guarded}: another process has held {name} for {WAIT_SECONDS:.0f} s; "
+        "see which (`fuser` or `lslocks`) and stop it if it hangs"
+    )
+
+
 @contextlib.contextmanager
-def held(path: Path | str, busy: str) -> Iterator[None]:
+def held(path: Path, busy: str, faults: AbstractContextManager[None]) -> Iterator[None]:
     """Hold the lock with this file. StoreError, with `busy` as its text, where others hold it for WAIT_SECONDS.
 
-    OSError where there can be no lock. The folder must exist.
+    `faults`: what an OSError goes through where there can be no lock. The first one makes the folder.
     """
     taken = lock(path, WAIT_SECONDS)
-    try:
-        taken.acquire()
-    except filelock.Timeout:
-        raise StoreError(busy) from None
+    with faults:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            taken.acquire()
+        except filelock.Timeout:
+            raise StoreError(busy) from None
     try:
         yield
     finally:

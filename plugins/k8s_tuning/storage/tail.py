@@ -130,17 +130,16 @@ class TailReader(Generic[State]):
         raise StoreError(f"{self._lines.path}: is being rewritten again and again; see which process does")
 
     def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self._lines.path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self._lines.path}: cannot be read: {error.strerror or error}") from error
+        with self._lines.naming_faults("read"):
+            try:
+                found = self._lines.path.stat()
+            except FileNotFoundError:
+                return None
         return found.st_dev, found.st_ino
 
     def _mark_stands(self) -> bool:
         # An inode number is used again soon after a file was replaced: the bytes must be the same, too.
-        return self._offset == 0 or _read_mark(self._lines.path, self._offset) == self._mark
+        return self._offset == 0 or _read_mark(self._lines, self._offset) == self._mark
 
     def _catch_up(self) -> None:
         before, self.unfinished = self._offset, b""
@@ -154,7 +153,7 @@ class TailReader(Generic[State]):
         if self.broken.count != skipped:
             self.broken.sum_up()
         if self._offset != before:
-            self._mark = _read_mark(self._lines.path, self._offset)
+            self._mark = _read_mark(self._lines, self._offset)
 
     @property
     def _cache(self) -> Path:
@@ -168,7 +167,7 @@ class TailReader(Generic[State]):
             # Not the device: it has another number on each host.
             if (saved.version, saved.inode) != (self._checkpoint.version, self._file[1]):
                 return
-            if not saved.offset or _read_mark(self._lines.path, saved.offset) != saved.mark:
+            if not saved.offset or _read_mark(self._lines, saved.offset) != saved.mark:
                 return
             self._state = msgspec.msgpack.decode(saved.state, type=self._checkpoint.kind)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -185,7 +184,7 @@ class TailReader(Generic[State]):
     def hand_over(self, state: State, file: Path, offset: int) -> None:
         """Make the checkpoint that of `file`, which is about to take this one's place: `state` of its first bytes."""
         if self._checkpoint is not None and offset:
-            self._write(self._checkpoint.version, file.stat().st_ino, offset, _read_mark(file, offset), state)
+            self._write(self._checkpoint.version, file.stat().st_ino, offset, _read_mark(LineFile(file), offset), state)
 
     def _write(self, version: int, inode: int, offset: int, mark: bytes, state: State) -> bool:
         saved = _Saved(version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
@@ -198,17 +197,8 @@ class TailReader(Generic[State]):
             return False
 
 
-def _read_mark(path: Path, offset: int) -> bytes:
+def _read_mark(file: LineFile, offset: int) -> bytes:
     """A digest of the first and the last bytes before `offset`."""
     length = min(_MARK_BYTES, offset)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        ends = os.pread(descriptor, length, 0) + os.pread(descriptor, length, offset - length)
-        return blake2b(ends, digest_size=16).digest()
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from error
-    finally:
-        os.close(descriptor)
+    ends = b"".join(file.lines_at([(0, length), (offset - length, length)]))
+    return blake2b(ends, digest_size=16).digest()

@@ -19,9 +19,6 @@ from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot,
 from k8s_tuning.stages.target_identity import same_target
 from k8s_tuning.storage.json_dir import JsonFolder
 
-# The folder's name beside the history.
-LOOKS = "looks"
-
 LINES_A_CONTAINER = 20
 LONGEST_LINE = 500
 LONGEST_MESSAGE = 1_000

@@ -12,7 +12,7 @@ import msgspec
 from k8s_tuning import timestamps
 from k8s_tuning.choices import chosen, fill
 from k8s_tuning.stages.health.level import HealthLevel
-from k8s_tuning.storage.jsonl import FORMAT, PADDING, BrokenLines, Format, not_read
+from k8s_tuning.storage.jsonl import FORMAT, PADDING, BrokenLines, Format, split
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ class K8sHealthHistoryRecord:
         return self.overall_health == HealthLevel.OK and self.jobs_ok == self.jobs_warn == self.jobs_error == 0
 
 
+RECORD = "a health record"  # what a line of the history is, in words
 MAX_COUNT = 10**15  # within what every reader of JSON holds exactly
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 _ABSENT = msgspec.Raw(b"null")
@@ -175,15 +176,7 @@ def read_block(block: bytes, offset: int, broken: BrokenLines) -> list[Line]:
             records = []
         if len(records) == lines and _all_plain(records):
             return records
-    records = []
-    for line in block.split(b"\n"):
-        record = read_line(line)
-        if record is not None:
-            records.append(record)
-        elif line.strip():
-            broken.note(offset, not_read(line, "a health record"))
-        offset += len(line) + 1
-    return records
+    return list(broken.read(split(block, offset), read_line, RECORD))
 
 
 def _all_plain(records: list[Line]) -> bool:

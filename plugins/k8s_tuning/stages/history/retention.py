@@ -10,7 +10,6 @@ from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.append_log import AppendLog
-from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import seconds_between
 
 _DAY_SECONDS = 86_400
@@ -82,7 +81,7 @@ def _past(
 ) -> Iterator[tuple[int, int]]:
     targets = _survey(log, end)
     seen: dict[int, int] = {}
-    for offset, raw in _lines(log, end):
+    for offset, raw in log.lines(end=end):
         line = read_line(raw)
         if line is None:
             result.broken += bool(raw.strip())
@@ -105,7 +104,7 @@ def _past(
 
 def _survey(log: AppendLog, end: int) -> TargetIndex[_KeptTarget]:
     targets = TargetIndex(_KeptTarget)
-    for offset, raw in _lines(log, end):
+    for offset, raw in log.lines(end=end):
         line = read_line(raw)
         if line is None:
             continue
@@ -117,15 +116,6 @@ def _survey(log: AppendLog, end: int) -> TargetIndex[_KeptTarget]:
         elif target.open_at is None:
             target.open_at = offset
     return targets
-
-
-def _lines(log: AppendLog, end: int) -> Iterator[tuple[int, bytes]]:
-    for stop, block in log.blocks(broken=BrokenLines(log.path), end=end):
-        offset = stop - len(block)
-        for line in block.split(b"\n"):
-            if line:
-                yield offset, line
-            offset += len(line) + 1
 
 
 def _is_old(timestamp: str, max_age_days: float | None, now: str) -> bool:

@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import asdict
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons, failing_jobs
 from k8s_tuning.stages.history import retention
-from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, instant, read_line
+from k8s_tuning.stages.history.record import RECORD, K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history.repeats import finding, recorded_already
 from k8s_tuning.stages.history.retention import RetentionPolicy, RetentionResult
 from k8s_tuning.stages.history.state import HistoryState, TargetHistory, read_state, state_reader, summary_of
 from k8s_tuning.stages.target_identity import TargetIndex
 from k8s_tuning.storage.append_log import AppendLog, Kind
-from k8s_tuning.storage.jsonl import BrokenLines, encode, not_read
+from k8s_tuning.storage.jsonl import BrokenLines, encode
 
 __all__ = [
     "K8sHealthHistoryRecord",
@@ -125,21 +126,17 @@ class K8sHealthHistoryStore:
         """
         if limit < 0:
             raise InputError(f"limit: {limit} is negative")
-        recent: list[K8sHealthHistoryRecord] = []
         index = self._index() if of is not None else TargetIndex(TargetHistory)
         wanted = index.find(of.namespace, of.selector, of.name, of.cluster) if of is not None else None
         broken = BrokenLines(self.path)
-        lines = self._log.lines_newest_first(broken)
-        while len(recent) < limit and (found := next(lines, None)) is not None:
-            offset, data = found
-            line = read_line(data)
-            if line is None:
-                if data.strip():
-                    broken.note(offset, not_read(data, "a health record"))
-            elif of is not None and index.find(*line.identity()) is not wanted:
-                continue
-            elif namespace in (None, line.namespace) and selector in (None, line.selector):
-                recent.append(line.record())
+        found = (
+            line.record()
+            for line in broken.read(self._log.lines_newest_first(broken), read_line, RECORD)
+            if (of is None or index.find(*line.identity()) is wanted)
+            and namespace in (None, line.namespace)
+            and selector in (None, line.selector)
+        )
+        recent = list(islice(found, limit))
         broken.sum_up()
         return recent[::-1]
 

@@ -55,32 +55,18 @@ class K8sPipelineRunStore:
     def prune(self, max_age_days: float, now: str) -> int:
         """Drop runs that ended longer ago at `now`; how many. Lines that are no run stay. Others append meanwhile."""
         oldest = timestamps.to_text(timestamps.to_datetime(now) - timedelta(days=max_age_days))
-        dropped = 0
 
         def past(end: int) -> Iterator[tuple[int, int]]:
-            nonlocal dropped
-            dropped = 0
-            for stop, block in self._log.blocks(end=end):
-                begin = stop - len(block)
-                for data in block.splitlines(keepends=True):
-                    record = _read(decode(data) or {})
-                    if record is not None and record.timestamp < oldest:
-                        dropped += 1
-                        yield begin, begin + len(data)
-                    begin += len(data)
+            for begin, line in self._log.lines(end=end):
+                record = _read(decode(line) or {})
+                if record is not None and record.timestamp < oldest:
+                    yield begin, begin + len(line) + 1
 
-        self._log.leave_out(past)
-        return dropped
+        return self._log.leave_out(past)
 
     def recent(self, limit: int = 50) -> list[K8sPipelineRunRecord]:
         """The last `limit` runs, oldest first; lines that are no run are skipped. StoreError where it is unreadable."""
-        return list(islice(self._newest_first(), limit))[::-1]
-
-    def _newest_first(self) -> Iterator[K8sPipelineRunRecord]:
-        for line in self._log.newest_first():
-            record = _read(line)
-            if record is not None:
-                yield record
+        return list(islice(filter(None, map(_read, self._log.newest_first())), limit))[::-1]
 
 
 def _read(values: dict[str, Any]) -> K8sPipelineRunRecord | None:

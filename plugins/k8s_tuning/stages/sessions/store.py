@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The folder's name beside the history.
-SESSIONS = "sessions"
-
 WORKER_LABEL = "worker_id"
 UNSEEN = "UNSEEN"
 

@@ -70,7 +70,6 @@ def test_every_field_of_the_provider_counts(monkeypatch, extra, access):
     define(monkeypatch, extra)
     assert KubernetesAccessHook().access() == access
     assert KubernetesAccessHook().get_conn() == access
-    assert asyncio.run(KubernetesAccessHook().aaccess()) == access
 
 
 def test_what_a_task_names_goes_before_the_connections_own(monkeypatch):
@@ -88,8 +87,6 @@ def test_a_default_that_nobody_defined_means_what_kubectl_would_take(monkeypatch
 def test_another_connection_that_nobody_defined_is_named():
     with pytest.raises(ConfigError, match="connection 'kubernetes_prod' is not defined; add it in Airflow"):
         KubernetesAccessHook("kubernetes_prod").access()
-    with pytest.raises(ConfigError, match="connection 'kubernetes_prod' is not defined"):
-        asyncio.run(KubernetesAccessHook("kubernetes_prod").aaccess())
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,17 @@ def is_undefined(error: AirflowNotFoundException | AirflowRuntimeError) -> bool:
 
 def extra_of(connection: Connection) -> dict[str, Any]:
     """The extra's fields; ConfigError where it is no JSON object, which Airflow itself would take for an empty one."""
-    return _checked(connection, connection.extra_dejson)
-
-
-async def aextra_of(connection: Connection) -> dict[str, Any]:
-    """The same inside the triggerer's event loop."""
-    return _checked(connection, await connection.aextra_dejson())
+    extra: Any = connection.extra_dejson
+    if connection.extra and connection.extra.strip() and not extra:
+        try:
+            extra = json.loads(connection.extra)
+        except ValueError:
+            extra = None
+        if extra is None and connection.extra.strip() != "null":
+            raise ConfigError(f"connection {connection.conn_id!r}: its extra is not JSON")
+    if extra and not isinstance(extra, dict):
+        raise ConfigError(f"connection {connection.conn_id!r}: its extra is not a JSON object")
+    return extra or {}
 
 
 def field_of(extra: Mapping[str, Any], conn_type: str, name: str) -> Any:
@@ -41,16 +46,3 @@ def text_of(extra: Mapping[str, Any], conn_type: str, name: str, conn_id: str) -
     if value is not None and not isinstance(value, str):
         raise ConfigError(f"connection {conn_id!r}: {name} is not a text")
     return value
-
-
-def _checked(connection: Connection, extra: Any) -> dict[str, Any]:
-    if connection.extra and connection.extra.strip() and not extra:
-        try:
-            extra = json.loads(connection.extra)
-        except ValueError:
-            extra = None
-        if extra is None and connection.extra.strip() != "null":
-            raise ConfigError(f"connection {connection.conn_id!r}: its extra is not JSON")
-    if extra and not isinstance(extra, dict):
-        raise ConfigError(f"connection {connection.conn_id!r}: its extra is not a JSON object")
-    return extra or {}

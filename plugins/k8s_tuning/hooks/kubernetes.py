@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.hooks.fields import aextra_of, extra_of, field_of, is_undefined, text_of
+from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
 
 if TYPE_CHECKING:
     from k8s_tuning.cluster.connection import ClusterAccess
@@ -46,50 +46,16 @@ class KubernetesAccessHook(BaseHook):
         self.context = context or None
 
     def access(self) -> ClusterAccess:
-        """The access; ConfigError where the connection is missing or its fields contradict each other."""
-        connection = None if self.kubeconfig else self._found()
-        return self._access(extra_of(connection) if connection else {})
+        """The access; ConfigError where the connection is missing or its fields contradict each other.
 
-    async def aaccess(self) -> ClusterAccess:
-        """The same inside the triggerer's event loop."""
-        connection = None if self.kubeconfig else await self._afound()
-        return self._access(await aextra_of(connection) if connection else {})
-
-    def get_conn(self) -> ClusterAccess:
-        """The access: Airflow's name for it."""
-        return self.access()
-
-    def _found(self) -> Connection | None:
-        try:
-            return self.get_connection(self.kubernetes_conn_id)
-        except (AirflowNotFoundException, AirflowRuntimeError) as error:
-            if not is_undefined(error):
-                raise
-            self._check_undefined()
-            return None
-
-    async def _afound(self) -> Connection | None:
-        try:
-            return await self.aget_connection(self.kubernetes_conn_id)
-        except (AirflowNotFoundException, AirflowRuntimeError) as error:
-            if not is_undefined(error):
-                raise
-            self._check_undefined()
-            return None
-
-    def _check_undefined(self) -> None:
-        if self.kubernetes_conn_id != self.default_conn_name:
-            raise ConfigError(
-                f"connection {self.kubernetes_conn_id!r} is not defined; add it in Airflow (type Kubernetes), "
-                f"or use {self.default_conn_name!r}"
-            )
-
-    def _access(self, extra: dict[str, Any]) -> ClusterAccess:
+        It asks Airflow and waits for the answer: in an event loop, call it in a thread.
+        """
         from k8s_tuning.cluster.connection import ClusterAccess
         from k8s_tuning.cluster.kubeconfig import is_inside_pod
 
         if self.kubeconfig:
             return ClusterAccess(kubeconfig=self.kubeconfig, context=self.context)
+        extra = self._extra()
         in_cluster = self._flag(extra, "in_cluster")
         # The provider does not look at a context in-cluster; one that a task names must not be ignored.
         context = self.context or (None if in_cluster else self._text(extra, "cluster_context"))
@@ -101,9 +67,23 @@ class KubernetesAccessHook(BaseHook):
             context=context,
             in_cluster=in_cluster or (names_none and is_inside_pod()),
             skip_tls_verify=self._flag(extra, "disable_verify_ssl"),
-            # In a thread: one way for tasks and for the triggerer, each with an event loop of its own.
             reread=lambda: asyncio.to_thread(self.access),
         )
+
+    get_conn = access
+
+    def _extra(self) -> dict[str, Any]:
+        try:
+            return extra_of(self.get_connection(self.kubernetes_conn_id))
+        except (AirflowNotFoundException, AirflowRuntimeError) as error:
+            if not is_undefined(error):
+                raise
+        if self.kubernetes_conn_id != self.default_conn_name:
+            raise ConfigError(
+                f"connection {self.kubernetes_conn_id!r} is not defined; add it in Airflow (type Kubernetes), "
+                f"or use {self.default_conn_name!r}"
+            )
+        return {}
 
     def _text(self, extra: dict[str, Any], name: str) -> str | None:
         return text_of(extra, self.conn_type, name, self.kubernetes_conn_id)

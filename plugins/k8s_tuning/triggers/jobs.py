@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -17,6 +19,7 @@ from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.usecases.wait_for_jobs import wait_for_jobs
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class JobsEndedTrigger(BaseTrigger):
     """Fires once: all the named Jobs have ended (or are gone), the time is over, or the cluster refuses.
 
@@ -26,34 +29,22 @@ class JobsEndedTrigger(BaseTrigger):
     {"progress": {…}} as WaitProgress has it, or {"error": "…"}.
     """
 
-    def __init__(
-        self,
-        *,
-        namespace: str,
-        session_id: str,
-        job_names: list[str],
-        deadline: float,
-        kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        sessions_dir: str | None = None,
-    ) -> None:
+    namespace: str
+    session_id: str
+    job_names: list[str]
+    deadline: float
+    kubernetes_conn_id: str = KubernetesAccessHook.default_conn_name
+    kubeconfig: str | None = None
+    context: str | None = None
+    sessions_dir: str | None = None
+
+    def __post_init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's BaseTrigger has no hints
-        self.namespace = namespace
-        self.session_id = session_id
-        self.job_names = job_names
-        self.deadline = deadline
-        self.kubernetes_conn_id = kubernetes_conn_id
-        self.kubeconfig = kubeconfig
-        self.context = context
-        self.sessions_dir = sessions_dir
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class and its arguments; no secret is among them, only the connection's id."""
-        names = ("namespace", "session_id", "job_names", "deadline", "kubernetes_conn_id", "kubeconfig", "context")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            name: getattr(self, name) for name in (*names, "sessions_dir")
-        }
+        arguments = {field.name: getattr(self, field.name) for field in fields(self)}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch the Jobs; one event."""
@@ -66,8 +57,9 @@ class JobsEndedTrigger(BaseTrigger):
         yield TriggerEvent({"progress": progress.as_dict()})
 
     async def _wait(self) -> WaitProgress:
+        hook = KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context)
         return await wait_for_jobs(
-            await KubernetesAccessHook(self.kubernetes_conn_id, self.kubeconfig, self.context).aaccess(),
+            await asyncio.to_thread(hook.access),
             self.namespace,
             f"{SESSION_LABEL}={self.session_id}",
             self.job_names,

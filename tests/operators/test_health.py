@@ -29,18 +29,15 @@ def sessions(tmp_path):
     store.seen("n", "s", {"done": SeenJob("SUCCEEDED"), "killed": KILLED}, "2025-11-16T10:30:00Z")
 
 
-def evaluate(job_names, waited=None):
+def evaluate(waited):
     snapshot = K8sMonitorSnapshot("n", "app=x", [], [], NOW, jobs_listed=True)
-    task = EvaluateHealthOperator(
-        task_id="evaluate_health", snapshot=plain_values.dump(snapshot), applied=job_names and {"job_names": job_names},
-        waited=waited,
-    )  # fmt: skip
+    task = EvaluateHealthOperator(task_id="evaluate_health", snapshot=plain_values.dump(snapshot), waited=waited)
     return {job["job_name"]: job for job in task.execute(CONTEXT)["jobs_health"]}
 
 
 @pytest.mark.usefixtures("sessions")
 def test_jobs_that_are_gone_are_what_they_were_seen_to_be():
-    found = evaluate(["done", "killed", "unseen", "lost", "stranger"])
+    found = evaluate({"job_names": ["done", "killed", "unseen", "lost", "stranger"]})
     assert {name: (job["phase"], job["health"], job["reasons"]) for name, job in found.items()} == {
         "done": ("SUCCEEDED", "OK", []),
         "killed": ("FAILED", "ERROR", ["oom_killed"]),
@@ -52,11 +49,11 @@ def test_jobs_that_are_gone_are_what_they_were_seen_to_be():
 
 
 @pytest.mark.usefixtures("sessions")
-def test_the_wait_names_what_was_applied_where_the_apply_itself_is_not_asked():
-    found = evaluate(None, {"job_names": ["a", "lost"], "succeeded": ["a"], "failed": [], "waiting": []})
+def test_the_wait_names_what_was_applied_and_how_it_ended():
+    found = evaluate({"job_names": ["a", "lost"], "succeeded": ["a"], "failed": [], "waiting": []})
     assert {name: job["phase"] for name, job in found.items()} == {"a": "SUCCEEDED", "lost": "MISSING"}
 
 
 def test_the_wait_knows_where_no_file_was_written():
-    found = evaluate(["a", "b"], {"succeeded": ["a"], "failed": ["b"], "waiting": []})
+    found = evaluate({"job_names": ["a", "b"], "succeeded": ["a"], "failed": ["b"], "waiting": []})
     assert [job["phase"] for job in found.values()] == ["SUCCEEDED", "FAILED"]

@@ -1,5 +1,8 @@
 """`k8s-tuning`: the same stages without Airflow, for CI systems and cron. A command a stage, a file a command.
 
+A command's module says in its docstring what the command does and how it exits: `--help` shows that. `register` adds
+the command and its flags, `run` does it and returns the exit code.
+
 Exit codes are the stages' own (the stage pages say which); 3 is this command's: it could not do its job at all, for a
 wrong flag, a file that cannot be used, a cluster that refuses, a standard output that is closed or full, or a fault
 that nobody foresaw. One line on standard error then says what it was.

@@ -58,8 +58,7 @@ class AlertResult:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command and those below it."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("alert", help="notify of an incident (D35)", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     flags.add_selection(parser)
@@ -92,15 +91,13 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     really = parser.add_mutually_exclusive_group()
     really.add_argument("--send", "--no-dry-run", action="store_true", help="really send; without it nothing leaves")
     really.add_argument("--dry-run", dest="send", action="store_false", help="send nothing (the default)")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
     below = parser.add_subparsers(dest="alert_command", metavar="COMMAND", parser_class=type(parser))
     for command in (alert_routes, alert_history, alert_replay, alert_smoke, alert_ack, alert_doctor):
         command.register(below)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the history, decide, show or send."""
     if not args.history_file:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
     if args.config and args.channel:

@@ -11,7 +11,6 @@ import argparse
 import getpass
 import os
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.config import load_config
@@ -21,19 +20,16 @@ from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import add_config, deliver, exit_code, new_run_id, outcomes_text
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("ack", help="take an open incident", description=__doc__)
     parser.add_argument("incident", help="its id, as `alert history` shows it")
     parser.add_argument("--ledger-file", required=True, type=Path, metavar="FILE", help="the ledger")
     parser.add_argument("--by", default=None, metavar="NAME", help="who takes it (default: this user)")
     add_config(parser)
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Note it, and tell PagerDuty."""
     config = load_config(args.config)
     ledger = Ledger(args.ledger_file)
     now = timestamps.now()

@@ -11,7 +11,6 @@ import secrets
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from k8s_tuning.alerts.doctor import SMOKE, Chain, Link, Trial, broken, diagnose
 from k8s_tuning.cli import flags
@@ -20,8 +19,7 @@ TOKEN_VARIABLE = "K8S_TUNING_METRICS_TOKEN"  # noqa: S105 - a variable's name
 _SIGNS = {"ok": "ok      ", "broken": "BROKEN  ", "unknown": "unknown "}
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser(
         "doctor", help="find the broken link of metrics, Prometheus, Alertmanager, receiver", description=__doc__
     )
@@ -34,12 +32,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--namespace", default=flags.NAMESPACE, help="of the test alert (default: %(default)s)")
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for its delivery (default: 60)")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check every link and say which is broken."""
     chain = Chain(args.prometheus, args.alertmanager, args.metrics, os.environ.get(TOKEN_VARIABLE))
     # Alertmanager groups by service: within a group that it has notified already it would wait for group_interval.
     service = f"k8s-tuning-test-{secrets.token_hex(3)}"

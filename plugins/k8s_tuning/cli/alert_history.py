@@ -9,7 +9,6 @@ import argparse
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.ledger_line import LedgerLine
@@ -21,8 +20,7 @@ from k8s_tuning.stages.alert.incident import IncidentSeverity
 _OUTCOMES = [*Result][:-1]
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("history", help="what was decided and sent", description=__doc__)
     parser.add_argument("--ledger-file", required=True, type=Path, metavar="FILE", help="the ledger")
     parser.add_argument("--limit", type=flags.positive, default=20, metavar="N", help="the last N lines (default: 20)")
@@ -40,12 +38,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         ("target", "this target"),
     ):
         parser.add_argument(f"--{name}", help=f"only {what}")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Filter and show."""
     ledger = Ledger(args.ledger_file)
     lines = list(islice((line for line in ledger.newest_first() if _wanted(args, line)), args.limit))[::-1]
     text = _table(lines) if lines else "No lines.\n"

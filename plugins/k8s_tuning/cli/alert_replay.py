@@ -6,7 +6,6 @@ For trying out a threshold or a route before it is live. Exit code: 0; 3 where a
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.alerts.config import load_config
 from k8s_tuning.alerts.replay import Replay, replay
@@ -19,8 +18,7 @@ from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 _MOST_RECORDS = 1_000_000
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("replay", help="what a configuration would have sent", description=__doc__)
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file that `record` writes")
     parser.add_argument(
@@ -29,12 +27,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("-n", "--namespace", help="only this namespace (default: all)")
     parser.add_argument("-l", "--label-selector", help="only this selector, as it was recorded (default: all)")
     add_config(parser)
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay and show."""
     config = load_config(args.config)
     store = K8sHealthHistoryStore(args.history_file)
     records = store.load_recent(_MOST_RECORDS, namespace=args.namespace, selector=args.label_selector)

@@ -44,8 +44,7 @@ class RoutesResult:
     steps: list[Step] = field(default_factory=list)
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("routes", help="which receiver an alert would reach, and why", description=__doc__)
     add_config(parser)
     parser.add_argument(
@@ -56,12 +55,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="severity, namespace, target, source, reason (may be repeated), and the selector's own labels",
     )
     parser.add_argument("--at", default=None, metavar="TIME", help="for mute windows (default: now)")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Route the labels and explain."""
     config = load_config(args.config)
     labels = parse_labels(args.labels)
     at = args.at or timestamps.now()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.alerts.config import load_config
@@ -17,20 +16,17 @@ from k8s_tuning.cli import flags
 from k8s_tuning.cli.alert_sending import add_config, deliver, exit_code, new_run_id, outcomes_text
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("smoke", help="send a test alert through a receiver", description=__doc__)
     add_config(parser)
     parser.add_argument("--receiver", required=True, help="whose channels to try")
     parser.add_argument("--message", default="Somebody is trying whether this message arrives.", help="what it says")
     parser.add_argument("--ledger-file", type=Path, metavar="FILE", help="note the attempt there")
     parser.add_argument("--send", action="store_true", help="really send; without it nothing leaves")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the test alert, send or show it."""
     config = load_config(args.config)
     now = timestamps.now()
     notices = smoke_notices(config, args.receiver, args.message, now, new_run_id("smoke", now))

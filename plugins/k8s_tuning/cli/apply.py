@@ -6,7 +6,6 @@ Exit 0 all succeeded or a dry run, 1 a Job failed, 3 refused before anything was
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.apply import K8sApplyExecutor
@@ -17,8 +16,7 @@ from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.usecases.apply_session import apply_session
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("apply", help="create a directory's Jobs (default: dry run)", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
     really = parser.add_mutually_exclusive_group()
@@ -33,12 +31,10 @@ def register(commands: Any) -> None:
     )
     flags.add_cluster(parser)
     flags.add_report_file(parser, "--output-report")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, ask or apply, and report."""
     policy = ApplyPolicy(args.allow_namespace, args.allow_context)
     if args.config is not None:
         if policy != ApplyPolicy():

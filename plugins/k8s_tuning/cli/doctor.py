@@ -12,7 +12,6 @@ import argparse
 import platform
 import time
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.storage.state_dir import StateDir
@@ -21,8 +20,7 @@ from k8s_tuning.storage.volume import check_volume, generate_volume_report_text,
 MOST_HOLD_SECONDS = 86_400
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     doctor = commands.add_parser("doctor", help="check what the system stands on", description=__doc__)
     doctor.formatter_class = argparse.RawDescriptionHelpFormatter
     below = doctor.add_subparsers(dest="doctor_command", required=True, metavar="COMMAND", parser_class=type(doctor))
@@ -39,12 +37,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="SECONDS",
         help="then hold the lock, for others to try",
     )
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, report, and hold the lock where that is asked for."""
     folder = Path(args.history_dir) if args.history_dir else StateDir.default().root
     now, until = now_and_in(args.hold)
     report = check_volume(folder, args.host, now)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -20,6 +21,8 @@ from k8s_tuning.printable import json_text, printable
 NAMESPACE = "trading-bots"
 LABEL_SELECTOR = "app=arbitrage-tuning"
 URL_VARIABLE = "K8S_TUNING_WEBHOOK_URL"
+
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +66,12 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     """--json: the result's fields on standard output instead of the report; --output-json: the same into a file."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--output-json", type=Path, metavar="FILE", help="write the result as JSON into this file, too")
+
+
+def add_run(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
+    """What the command does, and the flags of its result, which come last."""
+    add_json(parser)
+    parser.set_defaults(run=run)
 
 
 def add_report_file(parser: argparse.ArgumentParser, flag: str) -> None:
@@ -125,11 +134,11 @@ def _as_json(result: Any) -> str:
     return json_text(text) + "\n"
 
 
-def whole(least: int, words: str) -> Callable[[str], int]:
-    """A flag's type: whole numbers from `least` up. `words` say so in the error: "'x' is not WORDS"."""
+def whole(least: int, words: str, most: int = 10**18) -> Callable[[str], int]:
+    """A flag's type: whole numbers from `least` to `most`. `words` say so in the error: "'x' is not WORDS"."""
 
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 19) or int(text) < least:
+        if not (text.isascii() and text.isdigit() and len(text) < 19) or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
         return int(text)
 
@@ -141,14 +150,16 @@ positive = whole(1, "a whole number above 0")
 
 def seconds(most: float) -> Callable[[str], float]:
     """A flag's type: seconds from 0 to `most`."""
+    return number(lambda found: 0 <= found <= most, f"no time; give seconds from 0 to {most:g}")
+
+
+def number(holds: Callable[[float], bool], words: str) -> Callable[[str], float]:
+    """A flag's type: numbers of which `holds` is true. `words` are the error's: "'x' is WORDS"."""
 
     def read(text: str) -> float:
-        try:
-            found = float(text)
-        except ValueError:
-            found = -1.0
-        if not 0 <= found <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no time; give seconds from 0 to {most:g}")
-        return found
+        with contextlib.suppress(ValueError):
+            if holds(found := float(text)):
+                return found
+        raise argparse.ArgumentTypeError(f"{text!r} is {words}")
 
     return read

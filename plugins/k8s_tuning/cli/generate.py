@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
@@ -11,8 +10,7 @@ from k8s_tuning.stages.generate.jobs import generate_summary_text
 from k8s_tuning.usecases.generate_session import generate_session
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("generate", help="write a session's Job manifests", description=__doc__)
     parser.add_argument("--config", "--k8s-config", metavar="FILE", help="the session's YAML file")
     parser.add_argument(
@@ -23,12 +21,10 @@ def register(commands: Any) -> None:
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="where the manifests go")
     parser.add_argument("--session-id", help="take this session id instead of the file's")
     parser.add_argument("--run-id", help="the run that asks for these Jobs; kept as an annotation")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Generate and report."""
     path = args.config or args.orchestrator_config
     if path is None:
         raise InputError("--config is missing; name the session's YAML file")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cluster.monitor import K8sJobMonitor
@@ -17,15 +16,13 @@ from k8s_tuning.stages.pipeline.result import health_exit_code
 from k8s_tuning.usecases.check_target import judge
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("health", help="judge the Jobs' health (D33)", description=__doc__)
     add_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, judge, report."""
     health = judge(evaluator(args), read_snapshot(args), expected=args.expect)
     flags.show(args, health, generate_health_report_text(health))
     return health_exit_code(health.overall_health, args.strict, jobs_listed=health.jobs_listed)

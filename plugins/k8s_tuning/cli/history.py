@@ -6,15 +6,13 @@ Exit code: 0. 3 where the history could not be read.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.cli import flags, history_prune
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, generate_history_summary_text, generate_history_text
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("history", help="show recorded health (D34)", description=__doc__)
     parser.add_argument("--history-file", metavar="FILE", help="JSONL file (needed)")
     parser.add_argument(
@@ -28,14 +26,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("-n", "--namespace", help="only this namespace (default: all)")
     parser.add_argument("-l", "--label-selector", help="only this selector, as it was recorded (default: all)")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
     below = parser.add_subparsers(dest="history_command", metavar="COMMAND", parser_class=type(parser))
     history_prune.register(below)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the records or their summary."""
     if not args.history_file:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
     store = K8sHealthHistoryStore(args.history_file)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.cli import flags
@@ -21,19 +20,16 @@ from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.usecases.prune import policy_of, prune
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("prune", help="drop what is past the limits", description=__doc__)
     parser.add_argument("--history-file", default=argparse.SUPPRESS, metavar="FILE", help="JSONL file (needed)")
     parser.add_argument("--max-age-days", type=float, metavar="N", help="what is older goes")
     parser.add_argument("--max-records", type=int, metavar="N", help="each target keeps its newest N records")
     parser.add_argument("--targets-file", metavar="FILE", help="take both limits from this targets.yaml")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prune everything and say how much."""
     if not args.history_file:
         raise InputError("--history-file is missing; name the file that `k8s-tuning record` writes")
     policy = RetentionPolicy(args.max_age_days, args.max_records)

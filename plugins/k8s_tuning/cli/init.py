@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
 from k8s_tuning.usecases.init_project import FileState, compare_project, write_project
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("init", help="lay DAGs and configuration into an Airflow project", description=__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR", help="the project: Airflow's home, or an Astro project")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be done")
@@ -20,7 +19,6 @@ def register(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, write what is missing, and list every file."""
     if args.directory.exists() and not args.directory.is_dir():
         raise InputError(f"{args.directory}: not a directory; give the Airflow project's")
     files = compare_project(args.directory)

@@ -10,16 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
-
     from prometheus_client import CollectorRegistry
 
 
-def register(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the command line."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser(
         "metrics", help="the recorded health as Prometheus metrics: printed, to a file, or served"
     )
@@ -33,7 +31,6 @@ def register(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print, write or serve the metrics."""
     from k8s_tuning.metrics import Metrics
 
     metrics = Metrics(args.history_file, args.ledger_file, args.runs_file)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import Any
 
 import orjson
 
@@ -21,26 +20,24 @@ from k8s_tuning.printable import json_text
 from k8s_tuning.stages.monitor.report import generate_monitor_report_text
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 
+_above_zero = flags.number(lambda seconds: 0 < seconds < math.inf, "not a number of seconds above 0")
 CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser(
         "monitor", aliases=["watch"], help="show the Jobs, their pods and logs (D32)", description=__doc__
     )
     flags.add_selection(parser)
     flags.add_cluster(parser)
     often = parser.add_mutually_exclusive_group()
-    often.add_argument("--interval", type=_seconds, metavar="SECONDS", help="again every SECONDS (default: once)")
+    often.add_argument("--interval", type=_above_zero, metavar="SECONDS", help="again every SECONDS (default: once)")
     often.add_argument("--one-shot", action="store_true", help="once (the default)")
     flags.add_log_lines(parser, 100)
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show one snapshot, or one every interval."""
     monitor = K8sJobMonitor(args.namespace, args.label_selector, args.kubeconfig, args.context, args.max_log_lines)
     if args.interval is None:
         snapshot = monitor.load_snapshot()
@@ -59,13 +56,3 @@ def _show_again(args: argparse.Namespace, snapshot: K8sMonitorSnapshot) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
     flags.write_files(args, snapshot, generate_monitor_report_text(snapshot))
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds

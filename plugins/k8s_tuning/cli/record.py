@@ -10,7 +10,6 @@ recorded) or the history could not be written.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.cli.health import add_flags, evaluator, read_snapshot
@@ -21,8 +20,7 @@ from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.usecases.check_target import judge, record_check
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser(
         "record", help="judge the health and append it to the history (D34)", description=__doc__
     )
@@ -37,7 +35,6 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, judge, record, report."""
     state = StateDir.of_history(args.history_file)
     K8sHealthHistoryStore(state.history).check()
     snapshot = read_snapshot(args, args.max_log_lines, args.cluster)

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import sys
 from dataclasses import fields
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.runner import K8sTuningPipelineRunner
@@ -17,8 +16,7 @@ from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, generate_
 from k8s_tuning.usecases.generate_session import namespace_of
 
 
-def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("run", help="the whole pipeline (D36; default: dry run)", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="the manifests; with --config they go there")
     parser.add_argument(
@@ -71,12 +69,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="last N records an incident is read from (default: 20)",
     )
     parser.add_argument("--run-id", metavar="ID", help="the same ID records and alerts what it finds once")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the pipeline and report. Each flag's `dest` is the setting's name."""
+    """Each flag's `dest` is the setting's name."""
     settings = {setting.name: getattr(args, setting.name) for setting in fields(K8sTuningPipelineConfig)}
     settings["namespace"] = namespace_of(args.session_config, args.namespace, "--namespace", flags.NAMESPACE)
     settings["webhook_url"] = flags.webhook_url(args)

@@ -7,14 +7,14 @@ import shlex
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 from k8s_tuning.cli import flags
 from k8s_tuning.errors import InputError
 
+_port = flags.whole(0, "a port; give a number from 0 (any free one) to 65535", 65535)
 
-def register(commands: Any) -> None:
-    """Add the command."""
+
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("sandbox", help="run a local Kubernetes API to try things on", description=__doc__)
     parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="how pods end (default: all succeed)")
@@ -36,7 +36,6 @@ def register(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until a signal comes."""
     try:
         from k8s_tuning_sandbox import NAMESPACES, Sandbox
     except ModuleNotFoundError as error:
@@ -70,9 +69,3 @@ def run(args: argparse.Namespace) -> int:
         while not over.wait(3600):
             pass
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 (any free one) to 65535")
-    return int(text)

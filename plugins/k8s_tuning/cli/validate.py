@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from k8s_tuning.cli import flags, streams
 from k8s_tuning.errors import InputError
@@ -15,18 +14,15 @@ from k8s_tuning.stages.validate.plan import (
 )
 
 
-def register(commands: Any) -> None:
-    """Add the command."""
+def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("validate", help="check Job manifests without a cluster", description=__doc__)
     parser.add_argument("--jobs-dir", required=True, metavar="DIR", help="directory with the manifests")
     parser.add_argument("--strict", action="store_true", help="warnings are errors")
     flags.add_report_file(parser, "--output-plan")
-    flags.add_json(parser)
-    parser.set_defaults(run=run)
+    flags.add_run(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Validate and report."""
     try:
         plan = K8sExecutionPlanner(K8sJobValidator(strict_mode=args.strict)).plan_from_directory(args.jobs_dir)
     except InputError as error:

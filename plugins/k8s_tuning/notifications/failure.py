@@ -29,13 +29,11 @@ class K8sTuningNotifier(BaseNotifier):
         channel_type: str = "routes",
         channel_conn_id: str = "",
         alerting_config: str = "",
-        ledger_file: str = "",
         alerts_enabled: bool = False,
         reasons: Collection[str] = ("task_failed", "run_overdue"),
     ) -> None:
         super().__init__()
         self.channel = {"type": channel_type, "conn_id": channel_conn_id, "config_file": alerting_config}
-        self.ledger_file = ledger_file
         self.alerts_enabled = alerts_enabled
         self.reasons = reasons
 
@@ -61,7 +59,7 @@ class K8sTuningNotifier(BaseNotifier):
         subject = f"task {ti.task_id}" if ti is not None else "the run"
         message = f"DAG run {run.dag_id}/{run.run_id}: {subject} failed ({reason}); its log says why."
         observation = own_failure(reason, run.dag_id, message, timestamps.now())
-        config, ledger = Channel(**self.channel).alerting(), Ledger(self.ledger_file or StateDir.default().ledger)
+        config, ledger = Channel(**self.channel).alerting(), Ledger(StateDir.default().ledger)
         name = f"{run.dag_id}/{run.run_id}/{reason}"
         for outcome in announce(config, observation, ledger, name, resolve_connection, dry_run=not alerts_enabled):
             self.log.info("%s", outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome}")

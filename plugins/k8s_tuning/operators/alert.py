@@ -44,7 +44,6 @@ class PlanAlertsOperator(StageOperator):
         self.alerts = dict(alerts)
 
     def run_stage(self, context: Context) -> Any:
-        """Plan."""
         self.health_page = alerts_address(run_of(context))
         from k8s_tuning.usecases.plan_alerts import Run, plan_alerts
 
@@ -78,7 +77,6 @@ class ReportMonitorOperator(StageOperator):
         self.records = records
 
     def run_stage(self, context: Context) -> Any:
-        """Report, and fail where something is missing."""
         recorded = {record["target"] for record in _present(self.records)}
         names = [one["name"] for one in self.targets or ()]
         missing = [name for name in names if name not in recorded]
@@ -125,7 +123,6 @@ class SendAlertOperator(StageOperator):
         self.planned = planned
 
     def run_stage(self, context: Context) -> Any:
-        """Send."""
         self.health_page = alerts_address(run_of(context))
         from k8s_tuning.alerts import Ledger, Notice, deliver_notice
         from k8s_tuning.usecases.alert_channel import Channel
@@ -147,7 +144,6 @@ class SuppressAlertsOperator(StageOperator):
     """Says that nothing was to be said."""
 
     def run_stage(self, context: Context) -> None:
-        """Suppress."""
         self.report("Alerts suppressed: health is OK, or all that is to be said has been said.")
 
 

@@ -44,7 +44,6 @@ class ApplyJobsOperator(ClusterStageOperator):
         self.apply_again = apply_again
 
     def run_stage(self, context: Context) -> Any:
-        """Apply, or ask the server what an apply would do."""
         from k8s_tuning.cluster.apply import K8sApplyExecutor
         from k8s_tuning.usecases.apply_session import apply_session, check_applied, created_earlier
 

@@ -25,7 +25,6 @@ class CollectEventsOperator(ClusterStageOperator):
         self.events_limit = events_limit
 
     def run_stage(self, context: Context) -> Any:
-        """Collect."""
         target = self.target()
         self.health_page = target.page
         from k8s_tuning.cluster.events import K8sEventCollector

@@ -31,7 +31,6 @@ class GenerateJobsOperator(StageOperator):
         self.namespace = namespace
 
     def run_stage(self, context: Context) -> Any:
-        """Generate."""
         dag_run = context["dag_run"]
         result = generate_session(
             self.session_config,

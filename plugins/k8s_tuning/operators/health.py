@@ -19,28 +19,24 @@ from k8s_tuning.storage.state_dir import StateDir
 class EvaluateHealthOperator(StageOperator):
     """Says OK, WARN or ERROR of a snapshot; returns K8sHealthSnapshot. Failing Jobs are no failure of the task.
 
-    `applied` and `waited`: what the tasks that applied and waited returned, where there are such; either names the Jobs
-    that were applied. A Job that was applied and is not there any more is what it was last seen to be, by `waited` and
-    by the session's file; `missing` or `gone` where nobody saw it end. `policy_file`: "" for built-in levels.
+    `waited`: what the task that waited returned, where there is one; it names the Jobs that were applied. A Job that
+    was applied and is not there any more is what it was last seen to be, by `waited` and by the session's file;
+    `missing` or `gone` where nobody saw it end. `policy_file`: "" for built-in levels.
     """
 
-    template_fields = ("snapshot", "applied", "waited", "policy_file")
+    template_fields = ("snapshot", "waited", "policy_file")
 
-    def __init__(
-        self, *, snapshot: Any, applied: Any = None, waited: Any = None, policy_file: str = "", **kwargs: Any
-    ) -> None:
+    def __init__(self, *, snapshot: Any, waited: Any = None, policy_file: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.snapshot = snapshot
-        self.applied = applied
         self.waited = waited
         self.policy_file = policy_file
 
     def run_stage(self, context: Context) -> Any:
-        """Evaluate."""
         from k8s_tuning.usecases.check_target import judge
 
         policy = HealthPolicy.load(Path(self.policy_file)) if self.policy_file else None
-        expected = (self.applied or self.waited or {}).get("job_names", ())
+        expected = (self.waited or {}).get("job_names", ())
         snapshot = from_xcom(K8sMonitorSnapshot, self.snapshot)
         self.health_page = page_of(snapshot.namespace, snapshot.selector, snapshot.cluster)
         sessions = SessionStore(StateDir.default().sessions)

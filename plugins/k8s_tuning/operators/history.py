@@ -50,7 +50,6 @@ class RecordHistoryOperator(StageOperator):
         self.target = target
 
     def run_stage(self, context: Context) -> Any:
-        """Append, then keep the snapshot."""
         from k8s_tuning.usecases.check_target import record_check
 
         state = StateDir.default()
@@ -80,7 +79,6 @@ class ReportHistoryOperator(StageOperator):
         self.targets_file = targets_file
 
     def run_stage(self, context: Context) -> Any:
-        """Summarize, then prune."""
         self.health_page = overview_address()
         from k8s_tuning.usecases.prune import policy_of, prune
 

@@ -16,22 +16,13 @@ class MonitorJobsOperator(ClusterStageOperator):
     A cluster that can't be read is no failure of the task: the snapshot's `errors` say so, and health is then not OK.
     """
 
-    def __init__(self, *, max_log_lines: int = 100, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.max_log_lines = max_log_lines
-
     def run_stage(self, context: Context) -> Any:
-        """Read once."""
         target = self.target()
         self.health_page = target.page
         from k8s_tuning.cluster.monitor import K8sJobMonitor
 
         snapshot = K8sJobMonitor(
-            target.namespace,
-            target.label_selector,
-            max_log_lines=self.max_log_lines,
-            access=target.access(),
-            cluster=target.name,
+            target.namespace, target.label_selector, access=target.access(), cluster=target.name
         ).load_snapshot()
         self.report(generate_monitor_report_text(snapshot))
         return to_xcom(snapshot, context)

@@ -69,7 +69,6 @@ class ReportPipelineOperator(StageOperator):
         self.strict_health = strict_health
 
     def run_stage(self, context: Context) -> Any:
-        """Report, and fail where the exit code is not 0."""
         tasks = self._tasks(context)
         result = self._result(tasks)
         self.report(generate_pipeline_report_text(result))

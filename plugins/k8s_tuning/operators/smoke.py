@@ -28,7 +28,6 @@ class PlanSmokeTestOperator(StageOperator):
         self.alerts = dict(alerts)
 
     def run_stage(self, context: Context) -> Any:
-        """Plan."""
         from k8s_tuning.alerts import smoke_notices
 
         alerts = Alerts(**self.alerts)
@@ -48,7 +47,6 @@ class ReportOutcomesOperator(StageOperator):
         self.sent = sent
 
     def run_stage(self, context: Context) -> Any:
-        """Report."""
         outcomes = Counter(one["outcome"] for one in self.sent or () if one)
         self.report("\n".join(f"{outcome}: {count} channel(s)" for outcome, count in outcomes.items()))
         failed = len(self.planned or ()) - outcomes.total()

@@ -23,7 +23,6 @@ class LoadTargetsOperator(StageOperator):
         self.targets_file = targets_file
 
     def run_stage(self, context: Context) -> Any:
-        """Load."""
         config = load_targets(self.targets_file)
         self.report(f"{len(config.targets)} target(s): {', '.join(target.name for target in config.targets)}")
         context["ti"].xcom_push(key="config", value=config.model_dump())

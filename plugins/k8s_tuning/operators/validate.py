@@ -28,7 +28,6 @@ class ValidateJobsOperator(StageOperator):
         self.strict = strict
 
     def run_stage(self, context: Context) -> Any:
-        """Validate."""
         validator = K8sJobValidator(strict_mode=is_true(self.strict, "strict"))
         plan = K8sExecutionPlanner(validator).plan_from_directory(self.jobs_dir)
         self.report(generate_execution_plan_text(plan))

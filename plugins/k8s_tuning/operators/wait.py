@@ -32,7 +32,6 @@ class WaitForJobsOperator(ClusterStageOperator):
         self.wait_seconds = wait_seconds
 
     def run_stage(self, context: Context) -> Any:
-        """Defer until the Jobs have ended."""
         from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
         if self.applied is None or (self.applied.get("not_applied") and not self.applied["job_names"]):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k8s_tuning.cluster.apply import K8sApplyExecutor
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Conflict
 from k8s_tuning.stages.apply.plan import ApplyStatus, with_hash
@@ -121,7 +121,7 @@ def test_another_managers_field_is_a_conflict_and_never_forced(cluster):
     job["spec"]["backoffLimit"] = 5
 
     async def apply():
-        async with connect(ClusterAccess(kubeconfig=str(cluster.kubeconfig)), writable=True) as connection:
+        async with Connection(ClusterAccess(kubeconfig=str(cluster.kubeconfig)), writable=True) as connection:
             await ClusterWriter(connection).apply(job, dry_run=False)
 
     theirs = json.dumps({**job, "spec": {**job["spec"], "backoffLimit": 1}})

@@ -9,6 +9,7 @@ import pytest
 from tests.cluster.api_double import TOKEN, Answer, page, refusal
 
 from k8s_tuning import plain_values
+from k8s_tuning.cluster import apply
 from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.errors import ConfigError, InputError, RefusedError, Unauthorized, Unreachable
@@ -86,7 +87,7 @@ def test_many_jobs_ask_for_the_names_that_are_there_once(api, tmp_path):
     assert len([request for request in api.requests if request.method == "GET"]) == 1
 
 
-def test_no_more_requests_than_the_limit_are_under_way_at_once(api, tmp_path):
+def test_no_more_requests_than_the_limit_are_under_way_at_once(api, tmp_path, monkeypatch):
     import threading
     import time
 
@@ -104,8 +105,9 @@ def test_no_more_requests_than_the_limit_are_under_way_at_once(api, tmp_path):
         return Answer({"kind": "Job"}, 201)
 
     api.answer = slow
+    monkeypatch.setattr(apply, "CONCURRENCY", 4)
     generate_jobs(replace(SESSION, workers=30, total_iterations=30), tmp_path / "jobs")
-    assert execute(api.kubeconfig(tmp_path), tmp_path / "jobs", concurrency=4).successful_jobs == 30
+    assert execute(api.kubeconfig(tmp_path), tmp_path / "jobs").successful_jobs == 30
     assert 1 < most[0] <= 4
 
 
@@ -238,7 +240,7 @@ def test_an_apply_with_nobody_listening_is_an_error_that_may_be_tried_again(api,
     assert caught.value.retryable
 
 
-def test_a_server_that_goes_silent_midway_is_not_asked_for_every_job(api, tmp_path):
+def test_a_server_that_goes_silent_midway_is_not_asked_for_every_job(api, tmp_path, monkeypatch):
     """What went through is kept apart from what did not, and the apply can be run again."""
     generate_jobs(replace(SESSION, workers=9, total_iterations=9), tmp_path / "jobs")
     accepted = []
@@ -251,7 +253,8 @@ def test_a_server_that_goes_silent_midway_is_not_asked_for_every_job(api, tmp_pa
         return Answer(raw=b"") if len(accepted) == 3 and request.method == "GET" else empty_cluster(request)
 
     api.answer = dies
-    result = execute(None, tmp_path / "jobs", access=impatient(api, tmp_path), concurrency=1)
+    monkeypatch.setattr(apply, "CONCURRENCY", 1)
+    result = execute(None, tmp_path / "jobs", access=impatient(api, tmp_path))
     assert (result.successful_jobs, result.failed_jobs) == (3, 6)
     assert "not sent: " in result.job_results[-1].stderr
     assert len(api.requests) < 20

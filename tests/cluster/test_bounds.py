@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,8 @@ from tests.cluster.api_double import Answer, ApiDouble, Request, page
 
 from k8s_tuning import http_client
 from k8s_tuning.cluster import exchange, listing, pages, reader
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import BadAnswer, ClusterError, Unreachable
@@ -49,9 +50,9 @@ def listed(access: ClusterAccess) -> list[Any]:
 
 def got(access: ClusterAccess) -> Any:
     async def go() -> Any:
-        async with connect(access) as there:
-            asked = ApiRequest("GET", "/apis/batch/v1/namespaces/n/jobs/a", CALL)
-            return there.json(await there.request(asked, WholeBody), CALL)
+        async with Connection(access) as there:
+            asked = ApiRequest("GET", CALL)
+            return there.json(await there.request(asked, BytesIO), CALL)
 
     return run(go())
 
@@ -146,14 +147,14 @@ def test_a_piece_of_a_bomb_is_unpacked_bit_by_bit(
 ) -> None:
     """Sixty-four kilobytes under way are 64 MiB when unpacked at once."""
     largest = 0
-    feed = listing.ListReader.feed
+    feed = listing.ListReader.write
 
     def watched(self: Any, piece: bytes) -> None:
         nonlocal largest
         largest = max(largest, len(piece))
         feed(self, piece)
 
-    monkeypatch.setattr(listing.ListReader, "feed", watched)
+    monkeypatch.setattr(listing.ListReader, "write", watched)
     packed = gzip.compress(b'{"items": [' + b" " * 30 * MIB + b"]}")
     api.script(Answer(packed, headers={"Content-Encoding": "gzip"}))
     assert listed(access) == []

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import traceback
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from tests.cluster.api_double import TOKEN, Answer, ApiDouble, refusal
 from tests.profiles import examples
 
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call, from_answer
 from k8s_tuning.cluster.retries import MOST_TRIES
 from k8s_tuning.errors import (
@@ -50,8 +51,8 @@ class Sleeps(list[float]):
 
 def ask(access: ClusterAccess, method: str = "GET", *, writable: bool = False, sleep: Any = None, **more: Any) -> Any:
     async def go() -> Any:
-        async with connect(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
-            answer = await connection.request(ApiRequest(method, PATH, CALL, **more), WholeBody)
+        async with Connection(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
+            answer = await connection.request(ApiRequest(method, CALL, **more), BytesIO)
             return connection.json(answer, CALL)
 
     return run(go())

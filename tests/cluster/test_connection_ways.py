@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cluster.api_double import Answer, ApiDouble, certificate, refusal, serving
 
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import (
     ClusterError,
@@ -20,7 +21,6 @@ from k8s_tuning.errors import (
 )
 
 CALL = Call("list", "jobs", "batch", "trading-bots")
-PATH = "/apis/batch/v1/namespaces/trading-bots/jobs"
 
 
 class Sleeps(list[float]):
@@ -32,8 +32,8 @@ class Sleeps(list[float]):
 
 def ask(access: ClusterAccess, method: str = "GET", *, writable: bool = False, sleep: Any = None, **more: Any) -> Any:
     async def go() -> Any:
-        async with connect(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
-            answer = await connection.request(ApiRequest(method, PATH, CALL, **more), WholeBody)
+        async with Connection(access, writable=writable, sleep=Sleeps() if sleep is None else sleep) as connection:
+            answer = await connection.request(ApiRequest(method, CALL, **more), BytesIO)
             return connection.json(answer, CALL)
 
     return run(go())
@@ -115,7 +115,7 @@ def test_the_netrc_file_is_not_read(api: ApiDouble, tmp_path: Path, monkeypatch:
 
 def test_a_socks_proxy_is_refused_by_name(api: ApiDouble, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="only http and https proxies"):
-        connect(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, **{"proxy-url": "socks5://127.0.0.1:1080"})))
+        Connection(ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, **{"proxy-url": "socks5://127.0.0.1:1080"})))
 
 
 def test_a_token_file_is_read_again_when_it_was_rotated(api: ApiDouble, tmp_path: Path) -> None:
@@ -138,5 +138,5 @@ def test_a_token_file_that_is_gone_is_named(api: ApiDouble, tmp_path: Path) -> N
 
 
 def test_ssl_contexts_verify_by_default(tls_server: tuple[ApiDouble, Path], tmp_path: Path) -> None:
-    link = connect(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._link
+    link = Connection(ClusterAccess(kubeconfig=tls_server[0].kubeconfig(tmp_path)))._link
     assert link.tls.verify_mode is ssl.CERT_REQUIRED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 from tests.authorities import Authority
 from tests.cluster.api_double import ApiDouble, serving
 
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import ConfigError, InputError, Unreachable
 
@@ -20,9 +21,9 @@ def ask(double: ApiDouble, folder: Path, user: dict[str, Any] | None = None, **c
     access = ClusterAccess(kubeconfig=double.kubeconfig(folder, user, **cluster))
 
     async def go() -> Any:
-        async with connect(access) as connection:
+        async with Connection(access) as connection:
             call = Call("list", "jobs", "batch", "x")
-            return connection.json(await connection.request(ApiRequest("GET", "/x", call), WholeBody), call)
+            return connection.json(await connection.request(ApiRequest("GET", call), BytesIO), call)
 
     return run(go())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from tests.cluster.api_double import Answer, ApiDouble, refusal
 from tests.servers import wait_until
 
 from k8s_tuning.cluster import exec_plugin
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.errors import ConfigError, Unauthorized
 
@@ -41,10 +42,8 @@ def ask(api: ApiDouble, tmp_path: Path, requests: int = 1, **plugin: Any) -> Non
     access = ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {"exec": entry}))
 
     async def go() -> None:
-        async with connect(access) as connection:
-            await asyncio.gather(
-                *(connection.request(ApiRequest("GET", "/x", CALL), WholeBody) for _ in range(requests))
-            )
+        async with Connection(access) as connection:
+            await asyncio.gather(*(connection.request(ApiRequest("GET", CALL), BytesIO) for _ in range(requests)))
 
     run(go())
 
@@ -88,8 +87,8 @@ def test_requests_that_waited_for_a_plugin_that_failed_do_not_start_it_again(
     access = ClusterAccess(kubeconfig=api.kubeconfig(tmp_path, {"exec": {"apiVersion": V1, "command": str(plugin)}}))
 
     async def go() -> list[Any]:
-        async with connect(access) as connection:
-            asked = (connection.request(ApiRequest("GET", "/x", CALL), WholeBody) for _ in range(20))
+        async with Connection(access) as connection:
+            asked = (connection.request(ApiRequest("GET", CALL), BytesIO) for _ in range(20))
             return await asyncio.gather(*asked, return_exceptions=True)
 
     assert all(isinstance(answer, Unauthorized) for answer in run(go()))

@@ -11,7 +11,7 @@ import yaml
 from tests.cluster.api_double import certificate
 
 from k8s_tuning.cluster import kubeconfig
-from k8s_tuning.cluster.connection import ClusterAccess, connect
+from k8s_tuning.cluster.connection import ClusterAccess, Connection
 from k8s_tuning.errors import ConfigError
 
 GOOD: dict[str, Any] = {
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named_with_its_file(
 ) -> None:
     path = write(tmp_path / "config", **changes)
     with pytest.raises(ConfigError) as caught:
-        connect(ClusterAccess(kubeconfig=path, context=context))
+        Connection(ClusterAccess(kubeconfig=path, context=context))
     assert all(word in str(caught.value) for word in [path, *words]), str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -158,14 +158,14 @@ def test_a_pods_service_account_comes_last(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     for access in (ClusterAccess(), ClusterAccess(in_cluster=True)):
         assert access.target().server == "https://10.96.0.1:443"
-        assert connect(access).context == "in-cluster"
+        assert Connection(access).context == "in-cluster"
 
 
 def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate(tmp_path, "ca")
     path = write(tmp_path / "config", **cluster(**{"certificate-authority": "ca.pem"}))
     monkeypatch.chdir("/")
-    connect(ClusterAccess(kubeconfig=path))
+    Connection(ClusterAccess(kubeconfig=path))
 
 
 def test_certificates_may_stand_in_the_file(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_certificates_may_stand_in_the_file(tmp_path: Path) -> None:
         **cluster(**{"certificate-authority-data": data}),
         **user(**{"client-certificate-data": data, "client-key-data": key}),
     }
-    connect(ClusterAccess(kubeconfig=write(tmp_path / "config", **changes)))
+    Connection(ClusterAccess(kubeconfig=write(tmp_path / "config", **changes)))
 
 
 def test_content_is_taken_as_it_is() -> None:

@@ -29,8 +29,8 @@ def read(data: bytes, cuts: list[int]) -> Page[dict[str, Any]]:
     reader: ListReader[dict[str, Any]] = ListReader(lambda item: item)
     bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in itertools.pairwise(bounds):
-        reader.feed(data[start:end])
-    return reader.finish()
+        reader.write(data[start:end])
+    return reader.getvalue()
 
 
 @given(
@@ -125,9 +125,9 @@ def test_an_item_or_a_head_without_an_end_is_not_kept(monkeypatch: pytest.Monkey
     for start in (b'{"a": "', b'{"items": [{"a": "', b'{"items": [], "a": "'):
         reader: ListReader[Any] = ListReader(lambda item: item)
         with pytest.raises(NotAList, match="MiB between two items"):  # noqa: PT012 - which piece it is, is no matter
-            reader.feed(start)
+            reader.write(start)
             for _ in range(1000):
-                reader.feed(b"x" * 65_536)
+                reader.write(b"x" * 65_536)
 
 
 def test_a_list_without_an_end_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:

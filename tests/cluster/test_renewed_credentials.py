@@ -8,14 +8,15 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal, serving
 
-from k8s_tuning.cluster.connection import ClusterAccess, connect, run
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
+from k8s_tuning.cluster.exchange import ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import Unauthorized
@@ -86,9 +87,9 @@ def test_an_apply_goes_on_with_a_renewed_token(api: ApiDouble, access: ClusterAc
     api.answer = Server(lambda: api.kubeconfig(tmp_path, user={"token": NEW}))
 
     async def go() -> Any:
-        async with connect(access, writable=True) as there:
-            asked = ApiRequest("PATCH", "/apis/x", Call("patch", "jobs"), content=b"{}")
-            return await there.request(asked, WholeBody)
+        async with Connection(access, writable=True) as there:
+            asked = ApiRequest("PATCH", Call("patch", "jobs"), content=b"{}")
+            return await there.request(asked, BytesIO)
 
     assert run(go()).status == 200
 

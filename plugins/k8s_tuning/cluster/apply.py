@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from k8s_tuning import timestamps, yamlfile
-from k8s_tuning.cluster.connection import ClusterAccess, Connection, connect, run
+from k8s_tuning.cluster.connection import ClusterAccess, Connection, run
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import ClusterError, ConfigError, InputError, TuningError, Unauthorized, Unreachable
 from k8s_tuning.stages.apply.plan import (
@@ -33,26 +32,14 @@ from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator
 CONCURRENCY = 16
 # From this many Jobs in a namespace, listing its names is cheaper than looking up each.
 WORTH_A_LIST = 10
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of one manifest, before it is put into the contract's words."""
-
-    status: ApplyStatus
-    stdout: str = ""
-    stderr: str = ""
-    unchanged: bool = False
-    warnings: tuple[str, ...] = ()
-    retryable: bool = False
-    ran: str | None = None
+_UNASKED = "dry run: valid offline, but no server was asked"
 
 
 class K8sApplyExecutor:
     """Applies the Jobs of a directory; by default a dry run, which never changes anything.
 
     `kubeconfig` and `context` as kubectl's; `access` instead of both for a connection that is already described.
-    `policy`: where it may go. `concurrency`: requests at a time.
+    `policy`: where it may go.
     """
 
     def __init__(
@@ -63,7 +50,6 @@ class K8sApplyExecutor:
         *,
         access: ClusterAccess | None = None,
         policy: ApplyPolicy | None = None,
-        concurrency: int = CONCURRENCY,
         now: Callable[[], str] = timestamps.now,
     ) -> None:
         self.dry_run = dry_run
@@ -71,7 +57,6 @@ class K8sApplyExecutor:
         self.context = context
         self.access = access or ClusterAccess(kubeconfig=kubeconfig, context=context)
         self.policy = policy or ApplyPolicy()
-        self._concurrency = concurrency
         self._now = now
         # By digest of the file's text: what was planned here need not be parsed again.
         self._manifests: dict[str, dict[str, Any]] = {}
@@ -126,66 +111,51 @@ class K8sApplyExecutor:
         """`execute_plan` for callers with a running event loop."""
         self.policy.check_namespaces(item.namespace for item in plan.jobs)
         if plan.invalid and not self.dry_run:
-            return self._refuse_all(plan)
+            reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; fix or remove them"
+            return self._skipped(plan, "nothing was applied: the directory holds invalid manifests", stderr=reason)
         if not plan.jobs:
-            return self._result(plan, [], None, [f"{plan.jobs_dir or 'the plan'}: no Job to apply"])
+            return self._skipped(plan, f"{plan.jobs_dir or 'the plan'}: no Job to apply")
+        access = self.access
         try:
-            connection = self._connect()
+            self.policy.check_context(access.target().name)
+            connection = Connection(access, writable=True)
         except ConfigError as error:
-            if not self.dry_run or self._names_a_cluster():
+            if not self.dry_run or access.kubeconfig or access.context or access.content or access.in_cluster:
                 raise
-            return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server was asked: {error}"])
+            return self._skipped(plan, f"no server was asked: {error}", _UNASKED)
         async with connection:
-            run_ = _Run(ClusterWriter(connection), plan, self.dry_run, self._concurrency, self._manifests, ran or {})
-            outcomes = await asyncio.gather(*(run_.one(item) for item in plan.jobs))
+            run_ = _Run(ClusterWriter(connection), plan, self.dry_run, self._manifests, ran or {})
+            results = await asyncio.gather(*(run_.one(item) for item in plan.jobs))
             server = f"{connection.server} (context {connection.context})"
         if run_.silence is not None and not run_.answered:
             if not self.dry_run:
                 raise run_.silence
-            return self._result(plan, [_unasked()] * len(plan.jobs), None, [f"no server answered: {run_.silence}"])
-        return self._result(plan, list(outcomes), server, [])
+            return self._skipped(plan, f"no server answered: {run_.silence}", _UNASKED)
+        return self._result(plan, results, server=server, unchanged_jobs=run_.unchanged)
 
-    def _connect(self) -> Connection:
-        self.policy.check_context(self.access.target().name)
-        return connect(self.access, writable=True)
+    def _skipped(self, plan: K8sApplyPlan, note: str, stdout: str = "", stderr: str = "") -> K8sApplyResult:
+        results = [_job_result(item, ApplyStatus.SKIPPED, stdout, stderr) for item in plan.jobs]
+        return self._result(plan, results, notes=[note])
 
-    def _names_a_cluster(self) -> bool:
-        access = self.access
-        return bool(access.kubeconfig or access.context or access.content or access.in_cluster)
-
-    def _refuse_all(self, plan: K8sApplyPlan) -> K8sApplyResult:
-        reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; fix or remove them"
-        outcomes = [_Outcome(ApplyStatus.SKIPPED, stderr=reason)] * len(plan.jobs)
-        return self._result(plan, outcomes, None, ["nothing was applied: the directory holds invalid manifests"])
-
-    def _result(
-        self, plan: K8sApplyPlan, outcomes: list[_Outcome], server: str | None, notes: list[str]
-    ) -> K8sApplyResult:
-        timestamp = self._now()
-        results = [
-            K8sApplyJobResult(
-                job_name=item.job_name,
-                namespace=item.namespace,
-                yaml_path=item.yaml_path,
-                command=item.kubectl_command,
-                return_code=1 if outcome.stderr else 0,
-                stdout=outcome.stdout,
-                stderr=outcome.stderr,
-                status=outcome.status,
-                timestamp=timestamp,
-                warnings=list(outcome.warnings),
-                retryable=outcome.retryable,
-                ran=outcome.ran,
-            )
-            for item, outcome in zip(plan.jobs, outcomes, strict=True)
-        ]
+    def _result(self, plan: K8sApplyPlan, results: list[K8sApplyJobResult], **whole: Any) -> K8sApplyResult:
         status = ApplyStatus.SKIPPED if self.dry_run else ApplyStatus.FAILED
-        results += [
-            K8sApplyJobResult("", "", bad.yaml_path, [], 1, "", "; ".join(bad.errors), status, timestamp)
-            for bad in plan.invalid
-        ]
-        unchanged = sum(outcome.unchanged for outcome in outcomes)
-        return count(results, dry_run=self.dry_run, server=server, unchanged_jobs=unchanged, notes=notes)
+        for bad in plan.invalid:
+            item = K8sApplyPlanItem("", "", bad.yaml_path, [])
+            results.append(_job_result(item, status, stderr="; ".join(bad.errors)))
+        timestamp = self._now()
+        for result in results:
+            result.timestamp = timestamp
+        return count(results, dry_run=self.dry_run, **whole)
+
+
+def _job_result(
+    item: K8sApplyPlanItem, status: ApplyStatus, stdout: str = "", stderr: str = "", **more: Any
+) -> K8sApplyJobResult:
+    """What became of one manifest; the timestamp is the whole result's."""
+    code, command = 1 if stderr else 0, item.kubectl_command
+    return K8sApplyJobResult(
+        item.job_name, item.namespace, item.yaml_path, command, code, stdout, stderr, status, timestamp="", **more
+    )
 
 
 class _Run:
@@ -196,7 +166,6 @@ class _Run:
         writer: ClusterWriter,
         plan: K8sApplyPlan,
         dry_run: bool,
-        concurrency: int,
         manifests: dict[str, dict[str, Any]],
         ran: Mapping[tuple[str, str], str],
     ) -> None:
@@ -204,7 +173,7 @@ class _Run:
         self._writer = writer
         self._jobs_dir = plan.jobs_dir
         self._dry_run = dry_run
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(CONCURRENCY)
         self._manifests = manifests
         self._listed = {
             namespace: asyncio.Lock()
@@ -213,43 +182,45 @@ class _Run:
         }
         self._names: dict[str, set[str]] = {}
         self.answered = False
+        self.unchanged = 0
         self.silence: ClusterError | None = None
 
-    async def one(self, item: K8sApplyPlanItem) -> _Outcome:
+    async def one(self, item: K8sApplyPlanItem) -> K8sApplyJobResult:
         async with self._slots:
             if self.silence is not None:
                 # Asking 300 more times would only make the user wait; an apply can be run again.
-                return self._failed(f"not sent: {self.silence}", retryable=self.silence.retryable)
+                return self._failed(item, f"not sent: {self.silence}", retryable=self.silence.retryable)
             try:
                 return await self._apply(item)
             except (Unreachable, Unauthorized) as error:
                 self.silence = error
-                return self._failed(str(error), retryable=error.retryable)
-            except TuningError as error:
-                if not isinstance(error, ClusterError):
-                    return self._failed(str(error))
+                return self._failed(item, str(error), retryable=error.retryable)
+            except ClusterError as error:
                 self.answered = True
-                return self._failed(str(error), tuple(error.warnings), retryable=error.retryable)
+                return self._failed(item, str(error), warnings=error.warnings, retryable=error.retryable)
+            except TuningError as error:
+                return self._failed(item, str(error))
 
-    async def _apply(self, item: K8sApplyPlanItem) -> _Outcome:
+    async def _apply(self, item: K8sApplyPlanItem) -> K8sApplyJobResult:
         job = with_hash(self._manifest(item))
         live = await self._live(item)
         self.answered = True
         decision = decide(live, job, self._ran.get((item.namespace, item.job_name)))
         match decision.action:
             case ApplyAction.REFUSE:
-                return self._failed(decision.reason)
+                return self._failed(item, decision.reason)
             case ApplyAction.LEAVE_OUT:
                 said = f"job.batch/{item.job_name} left out ({decision.reason})"
-                return _Outcome(ApplyStatus.SKIPPED, said, ran=self._ran[item.namespace, item.job_name])
+                return _job_result(item, ApplyStatus.SKIPPED, said, ran=self._ran[item.namespace, item.job_name])
             case ApplyAction.UNCHANGED:
                 said = f"job.batch/{item.job_name} unchanged ({decision.reason})"
-                return _Outcome(ApplyStatus.SKIPPED, said, unchanged=True)
-        warnings = tuple(await self._writer.apply(job, dry_run=self._dry_run))
+                self.unchanged += 1
+                return _job_result(item, ApplyStatus.SKIPPED, said)
+        warnings = await self._writer.apply(job, dry_run=self._dry_run)
         said = f"job.batch/{item.job_name} serverside-applied"
         if self._dry_run:
-            return _Outcome(ApplyStatus.SKIPPED, f"{said} (server dry run)", warnings=warnings)
-        return _Outcome(ApplyStatus.SUCCESS, said, warnings=warnings)
+            return _job_result(item, ApplyStatus.SKIPPED, f"{said} (server dry run)", warnings=warnings)
+        return _job_result(item, ApplyStatus.SUCCESS, said, warnings=warnings)
 
     async def _live(self, item: K8sApplyPlanItem) -> dict[str, Any] | None:
         """The cluster's Job of that name. Where many are to be applied, one list tells which are there at all."""
@@ -280,10 +251,5 @@ class _Run:
             raise InputError(f"{path}: holds {checked.namespace}/{checked.job_name}, not the planned Job; plan again")
         return checked.job_data
 
-    def _failed(self, reason: str, warnings: tuple[str, ...] = (), *, retryable: bool = False) -> _Outcome:
-        status = ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED
-        return _Outcome(status, stderr=reason, warnings=warnings, retryable=retryable)
-
-
-def _unasked() -> _Outcome:
-    return _Outcome(ApplyStatus.SKIPPED, "dry run: valid offline, but no server was asked")
+    def _failed(self, item: K8sApplyPlanItem, reason: str, **more: Any) -> K8sApplyJobResult:
+        return _job_result(item, ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED, stderr=reason, **more)

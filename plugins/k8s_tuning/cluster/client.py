@@ -62,14 +62,14 @@ class Link:
         """The HTTP request for a request of the API. RefusedError for a change by a read-only link. Pure."""
         if not self._writable and asked.method != "GET":  # monitoring cannot change a cluster, not even by a slip
             raise RefusedError(f"{asked.method} refused: this connection to the cluster is read-only")
-        target = f"{asked.path}?{urlencode(asked.params)}" if asked.params else asked.path
+        query = f"?{urlencode(asked.params)}" if asked.params else ""
         headers = {**self._headers, **asked.headers}
         if authorization is not None:
             headers["Authorization"] = authorization
         return http_client.Request(
             asked.method,
             # Encoded already: yarl would take the URL apart and put it together, hundreds of times a snapshot.
-            URL(f"{self._base}{target}", encoded=True),
+            URL(f"{self._base}{asked.call.path}{query}", encoded=True),
             headers,
             asked.content,
             self._proxy,

@@ -1,12 +1,12 @@
 """One API server, asked politely: credentials, TLS, time limits, retries, and faults in this package's words.
 
     access = ClusterAccess(kubeconfig="/path/to/kubeconfig", context="prod")
-    async with connect(access) as connection:              # read-only: anything but GET is refused before it is sent
+    async with Connection(access) as connection:           # read-only: anything but GET is refused before it is sent
         call = Call("get", "jobs", "batch", "x", "y")
-        job = connection.json(await connection.request(ApiRequest("GET", "/apis/…/jobs/y", call), WholeBody), call)
+        job = connection.json(await connection.request(ApiRequest("GET", call), BytesIO), call)
 
-`connect(access, writable=True)` is the applying face's. No exception of the HTTP client leaves here: everything is one
-of k8s_tuning.errors, and none of them holds a token.
+`Connection(access, writable=True)` is the applying face's. No exception of the HTTP client leaves here: everything is
+one of k8s_tuning.errors, and none of them holds a token.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import orjson
-
 from k8s_tuning import http_client, timestamps
 from k8s_tuning.cluster import faults
 from k8s_tuning.cluster.client import Link, host_of, identity_of
 from k8s_tuning.cluster.exchange import ApiAnswer, ApiRequest, Body
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import KubeContext, from_content, from_files, in_cluster
-from k8s_tuning.cluster.listing import NotAList
+from k8s_tuning.cluster.listing import NotAList, json_object
 from k8s_tuning.cluster.retries import MOST_TRIES, SILENT_TRIES, Again, Retries, Sleep
 from k8s_tuning.cluster.warning_headers import read_warnings
 from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError, TuningError, Unauthorized
@@ -77,11 +75,6 @@ class ClusterAccess:
         return from_files(self.kubeconfig, self.context)
 
 
-def connect(access: ClusterAccess, *, writable: bool = False, sleep: Sleep = asyncio.sleep) -> Connection:
-    """A connection to the cluster that `access` names; nothing is sent yet. ConfigError where it cannot be used."""
-    return Connection(access, writable=writable, sleep=sleep)
-
-
 def run(work: Coroutine[Any, Any, T]) -> T:
     """A coroutine's result for synchronous callers, also those inside a running event loop (a notebook, a trigger)."""
     try:
@@ -97,7 +90,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Connection:
-    """Requests to one API server. An async context manager; made by `connect`."""
+    """Requests to one API server, nothing is sent yet. An async context manager.
+
+    ConfigError where `access` cannot be used.
+    """
 
     def __init__(self, access: ClusterAccess, *, writable: bool = False, sleep: Sleep = asyncio.sleep) -> None:
         self._access = access
@@ -140,8 +136,8 @@ class Connection:
                             if response.status >= 300:
                                 raise await self._refusal(response, asked)
                             async for piece in http_client.pieces(response, asked.most_bytes, cut=asked.cut):
-                                reading.feed(piece)
-                            return self._answer(response, reading.finish())
+                                reading.write(piece)
+                            return self._answer(response, reading.getvalue())
             except Again as again:
                 if (wait := retries.wait(again)) is None:
                     raise again.fault from again.__cause__
@@ -174,13 +170,9 @@ class Connection:
 
     def json(self, answer: ApiAnswer[bytes], call: Call) -> dict[str, Any]:
         """An answer's body as a JSON object; BadAnswer where it is none."""
-        try:
-            data = orjson.loads(answer.body)
-        except orjson.JSONDecodeError as error:
-            raise faults.not_json(call, self.server, answer.body, answer.status) from error
-        if not isinstance(data, dict):
+        if (found := json_object(answer.body)) is None:
             raise faults.not_json(call, self.server, answer.body, answer.status)
-        return data
+        return found
 
     @contextlib.contextmanager
     def _worded(self, asked: ApiRequest) -> Iterator[None]:

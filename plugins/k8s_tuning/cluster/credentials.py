@@ -7,25 +7,71 @@ import base64
 import contextlib
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from k8s_tuning import certificates
 from k8s_tuning.cluster.exec_plugin import ExecPlugin
 from k8s_tuning.cluster.kubeconfig import ClusterEntry, UserEntry
-from k8s_tuning.errors import ConfigError
+from k8s_tuning.errors import ConfigError, Unauthorized
 from k8s_tuning.tokens import clean_token
 
 
-class Credential(Protocol):
-    """How requests say who they are."""
+class Credential:
+    """How requests say who they are: by one header, or by none (nobody, or a client certificate)."""
+
+    def __init__(self, header: str | None = None) -> None:
+        self._header = header
 
     async def header(self) -> str | None:
-        """The Authorization header; None for nobody, or for a client certificate."""
+        """The Authorization header."""
+        return self._header
+
+    def refused(self, _header: str) -> bool:
+        """The server answered 401 to this header: whether another one can be had."""
+        return False
+
+
+class RenewedToken(Credential):
+    """A bearer token from what renews it: fetched at first, when it has expired, and once more after a 401.
+
+    `fetch`: the token, and when it expires where that is known. Unauthorized or ConfigError where it has none.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[tuple[str, datetime | None]]]) -> None:
+        super().__init__()
+        self._fetch = fetch
+        self._expires: datetime | None = None
+        self._turn = asyncio.Lock()
+        self._runs = 0  # that have ended
+        self._failure: Unauthorized | ConfigError | None = None
+
+    async def header(self) -> str | None:
+        """The header with the token."""
+        runs = self._runs
+        async with self._turn:  # thirty-two requests at once must not start thirty-two plugins
+            if self._failure is not None and self._runs > runs:
+                raise self._failure  # of the run that this request waited for: another would take as long
+            expired = self._expires is not None and datetime.now(UTC) >= self._expires
+            if self._header is None or expired:
+                try:
+                    token, self._expires = await self._fetch()
+                except (Unauthorized, ConfigError) as error:
+                    self._failure = error
+                    raise
+                finally:
+                    self._runs += 1
+                self._failure = None
+                self._header = f"Bearer {token}"
+            return self._header
 
     def refused(self, header: str) -> bool:
-        """The server answered 401 to this header: whether another one can be had."""
+        """The token is fetched anew for the next request."""
+        if self._header == header:
+            self._header = None
+        return True
 
 
 def tls_context(cluster: ClusterEntry, user: UserEntry, where: str) -> ssl.SSLContext:
@@ -56,59 +102,24 @@ def credential(user: UserEntry, address_user: tuple[str, str] | None, where: str
     ConfigError for a broken token or an exec plugin that cannot be used.
     """
     if user.token_file:
-        return TokenFile(user.token_file, where)
+        return RenewedToken(partial(_read_token, user.token_file, where))
     if user.token and user.token.strip():
         token = clean_token(user.token, f"{where}: the user's token")
-        return Fixed(f"Bearer {token}")
+        return Credential(f"Bearer {token}")
     if user.username:
-        return Fixed(_basic(user.username, user.password or ""))
+        return Credential(_basic(user.username, user.password or ""))
     if user.exec is not None:
-        return ExecPlugin(user.exec, where)
-    return Fixed(_basic(*address_user) if address_user else None)
+        return RenewedToken(ExecPlugin(user.exec, where).token)
+    return Credential(_basic(*address_user) if address_user else None)
 
 
-class Fixed:
-    """One header for all requests, or none."""
-
-    def __init__(self, header: str | None) -> None:
-        self._header = header
-
-    async def header(self) -> str | None:
-        """The same each time."""
-        return self._header
-
-    def refused(self, _header: str) -> bool:
-        """There is no other one."""
-        return False
-
-
-class TokenFile:
-    """A token in a file, which something renews: read at first, and again after a 401."""
-
-    def __init__(self, path: str, where: str) -> None:
-        self._path = path
-        self._where = where
-        self._header: str | None = None
-
-    async def header(self) -> str:
-        """What the file held when it was read; ConfigError where it holds no token."""
-        if self._header is None:
-            self._header = f"Bearer {await asyncio.to_thread(self._read)}"
-        return self._header
-
-    def refused(self, header: str) -> bool:
-        """The file is read once more for the next request."""
-        if self._header == header:
-            self._header = None
-        return True
-
-    def _read(self) -> str:
-        try:
-            text = Path(self._path).read_text()
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigError(f"{self._where}: the token file {self._path} cannot be read: {reason}") from error
-        return clean_token(text, f"{self._where}: the token in {self._path}")
+async def _read_token(path: str, where: str) -> tuple[str, None]:
+    try:
+        text = await asyncio.to_thread(Path(path).read_text)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigError(f"{where}: the token file {path} cannot be read: {reason}") from error
+    return clean_token(text, f"{where}: the token in {path}"), None
 
 
 def _basic(name: str, password: str) -> str:

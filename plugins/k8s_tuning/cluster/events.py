@@ -11,15 +11,14 @@ input that cannot be used raises InputError.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
 
-from k8s_tuning import timestamps
-from k8s_tuning.cluster import selectors
-from k8s_tuning.cluster.connection import ClusterAccess, run
-from k8s_tuning.cluster.reader import ClusterReader, check_namespace
+from k8s_tuning.cluster.connection import run
+from k8s_tuning.cluster.reader import ClusterReader, ClusterTarget
 from k8s_tuning.errors import ClusterError
-from k8s_tuning.stages.api_values import Json
+from k8s_tuning.stages.api_values import Json, mapping
 from k8s_tuning.stages.events.snapshot import KINDS, K8sEventSnapshot, Selected, belongs, select_events
 from k8s_tuning.stages.monitor.pod_reading import owner_uids
 
@@ -27,36 +26,16 @@ from k8s_tuning.stages.monitor.pod_reading import owner_uids
 SPARE_EVENTS = 2_000
 
 
-class K8sEventCollector:
-    """Events of the Jobs that `label_selector` selects in `namespace`, and of those Jobs' pods.
+@dataclass(eq=False)
+class K8sEventCollector(ClusterTarget):
+    """Events of the selected Jobs and of their pods. `limit` keeps the N that tell most (`stages.events`)."""
 
-    `access` says which cluster in full; without it `kubeconfig` and `context` do. `cluster`: its name in the snapshot,
-    without one host and port of its API server. `limit` keeps the N that tell most of what is wrong
-    (`stages.events.most_telling`). InputError where an argument cannot be used.
-    """
+    limit: int | None = None
 
-    def __init__(
-        self,
-        namespace: str,
-        label_selector: str,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        limit: int | None = None,
-        *,
-        access: ClusterAccess | None = None,
-        now: Callable[[], str] = timestamps.now,
-        cluster: str | None = None,
-    ) -> None:
-        check_namespace(namespace)
-        selectors.parse(label_selector)
-        select_events([], Selected(), limit)
-        self.namespace = namespace
-        self.label_selector = label_selector
-        self.limit = limit
-        self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
-        self.kubeconfig, self.context = self.access.kubeconfig, self.access.context
-        self._now = now
-        self.cluster = cluster
+    def __post_init__(self) -> None:
+        """InputError where an argument cannot be used."""
+        super().__post_init__()
+        select_events([], Selected(), self.limit)
 
     def load_events(self, failing: Collection[str] = ()) -> K8sEventSnapshot:
         """One snapshot, for callers without an event loop (and for those inside one that may block)."""
@@ -64,8 +43,8 @@ class K8sEventCollector:
 
     async def load(self, failing: Collection[str] = ()) -> K8sEventSnapshot:
         """One snapshot; `failing`: the Jobs whose events the limit keeps before others'."""
-        snapshot = K8sEventSnapshot(self.namespace, self.label_selector, [], self._now())
-        async with ClusterReader(self.access) as reader:
+        snapshot = K8sEventSnapshot(self.namespace, self.label_selector, [], self.now())
+        async with self.reader() as reader:
             snapshot.cluster = self.cluster or reader.server
             selected = await self._selected(reader, snapshot)
             answers = await asyncio.gather(
@@ -106,31 +85,26 @@ class K8sEventCollector:
     async def _selected(self, reader: ClusterReader, snapshot: K8sEventSnapshot) -> Selected:
         names: set[tuple[str, str]] = set()
         uids: set[str] = set()
-        jobs: set[str] = set()
 
-        def job(item: Json) -> None:
-            metadata: dict[str, Any] = item.get("metadata") or {}
-            names.add(("Job", str(metadata.get("name"))))
-            jobs.add(str(metadata.get("uid")))
-
-        def pod(item: Json) -> None:
-            metadata: dict[str, Any] = item.get("metadata") or {}
-            names.add(("Pod", str(metadata.get("name"))))
+        def keep(kind: str, item: Json) -> None:
+            metadata = mapping(item, "metadata")
+            names.add((kind, str(metadata.get("name"))))
             uids.add(str(metadata.get("uid")))
 
-        def pod_of_a_job(item: Json) -> None:
+        def keep_owned(pod: Json) -> None:
             # A pod whose template carries no labels is its Job's all the same.
-            if not jobs.isdisjoint(owner_uids(item)):
-                pod(item)
+            if not jobs.isdisjoint(owner_uids(pod)):
+                keep("Pod", pod)
 
         try:
-            await reader.jobs(self.namespace, self.label_selector, job)
-            await reader.pods(self.namespace, self.label_selector, pod)
-            await reader.pods(self.namespace, "job-name", pod_of_a_job)
+            await reader.jobs(self.namespace, self.label_selector, partial(keep, "Job"))
+            jobs = frozenset(uids)
+            await reader.pods(self.namespace, self.label_selector, partial(keep, "Pod"))
+            await reader.pods(self.namespace, "job-name", keep_owned)
         except ClusterError as error:
             # Without them only the name prefix decides, and events may be missing.
             _note(snapshot, f"Jobs and pods not read: {error}")
-        return Selected(frozenset(uids | jobs), frozenset(names))
+        return Selected(frozenset(uids), frozenset(names))
 
 
 def _note(snapshot: K8sEventSnapshot, problem: str) -> None:

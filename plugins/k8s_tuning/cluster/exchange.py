@@ -1,8 +1,7 @@
-"""One request to the API server and its answer, as data; how the answer's body is read, piece by piece. Pure."""
+"""One request to the API server and its answer, as data, and what reads the answer's body. Pure."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -27,7 +26,6 @@ class ApiRequest:
     """
 
     method: str
-    path: str
     call: Call
     params: Params | None = None
     content: bytes | None = None
@@ -48,25 +46,10 @@ class ApiAnswer(Generic[T]):
 
 
 class Body(Protocol[R]):
-    """Reads an answer's body piece by piece, and says at its end what it was."""
+    """Takes an answer's body piece by piece, as io.BytesIO does for one that is held whole."""
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes, /) -> object:
         """The next piece."""
 
-    def finish(self) -> R:
-        """The whole, after the last piece."""
-
-
-class WholeBody:
-    """The body's bytes."""
-
-    def __init__(self) -> None:
-        self._bytes = io.BytesIO()
-
-    def feed(self, piece: bytes) -> None:
-        """The next piece."""
-        self._bytes.write(piece)
-
-    def finish(self) -> bytes:
-        """All of them."""
-        return self._bytes.getvalue()
+    def getvalue(self) -> R:
+        """What it was, after the last piece."""

@@ -11,12 +11,14 @@ import os
 import re
 import signal
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from k8s_tuning.cluster.listing import json_object
 from k8s_tuning.errors import ConfigError, Unauthorized
+from k8s_tuning.stages.api_values import mapping
 from k8s_tuning.tokens import clean_token
 
 API_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
@@ -28,7 +30,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_\-+/=.]{40,}")
 
 
 class ExecPlugin:
-    """Bearer tokens from a kubeconfig's `exec` entry: kept until they expire, fetched anew once after a 401.
+    """Bearer tokens from a kubeconfig's `exec` entry.
 
     ConfigError where the plugin cannot be used, Unauthorized where it ran and gave no token.
     """
@@ -37,36 +39,10 @@ class ExecPlugin:
         self._where = where
         self._argv, self._environment, self._hint = _prepared(plugin, where)
         self._api_version = str(plugin.get("apiVersion"))
-        self._header: str | None = None
-        self._expires: datetime | None = None
-        self._turn = asyncio.Lock()
-        self._runs = 0  # that have ended
-        self._failure: Unauthorized | ConfigError | None = None
 
-    async def header(self) -> str:
-        """The header with the plugin's token; the plugin runs where there is none, or it has expired."""
-        runs = self._runs
-        async with self._turn:  # thirty-two requests at once must not start thirty-two plugins
-            if self._failure is not None and self._runs > runs:
-                raise self._failure  # of the run that this request waited for: another would take as long
-            expired = self._expires is not None and datetime.now(UTC) >= self._expires
-            if self._header is None or expired:
-                try:
-                    token, self._expires = _credential(await self._run(), self._where, self._api_version)
-                except (Unauthorized, ConfigError) as error:
-                    self._failure = error
-                    raise
-                finally:
-                    self._runs += 1
-                self._failure = None
-                self._header = f"Bearer {token}"
-            return self._header
-
-    def refused(self, header: str) -> bool:
-        """The plugin runs once more for the next request."""
-        if self._header == header:
-            self._header = None
-        return True
+    async def token(self) -> tuple[str, datetime | None]:
+        """Run the plugin: its token, and when that expires, where it says so."""
+        return _credential(await self._run(), self._where, self._api_version)
 
     async def _run(self) -> bytes:
         command = self._argv[0]
@@ -151,19 +127,15 @@ def _variable(variable: Any, where: str) -> tuple[str, str]:
 
 
 def _credential(output: bytes, where: str, api_version: str) -> tuple[str, datetime | None]:
-    try:
-        answer = orjson.loads(output)
-    except orjson.JSONDecodeError:
-        answer = None
-    if not isinstance(answer, dict) or answer.get("kind") != "ExecCredential":
+    answer = json_object(output) or {}
+    if answer.get("kind") != "ExecCredential":
         raise Unauthorized(f"{where}: the exec plugin printed no ExecCredential; run it by hand and look")
     if answer.get("apiVersion") != api_version:
         raise ConfigError(
             f"{where}: the exec plugin speaks {answer.get('apiVersion')!r}, the kubeconfig asks for {api_version!r}; "
             "make them agree"
         )
-    status = answer.get("status")
-    status = status if isinstance(status, dict) else {}
+    status = mapping(answer, "status")
     token = status.get("token")
     if not isinstance(token, str) or not token.strip():
         found = (

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from k8s_tuning.cluster import refusals
+from k8s_tuning.cluster.listing import json_object
 from k8s_tuning.errors import (
     BadAnswer,
     ClusterError,
     Conflict,
     Expired,
     Forbidden,
+    InputError,
     Invalid,
     NotFound,
     Throttled,
@@ -25,20 +24,42 @@ from k8s_tuning.errors import (
     Unreachable,
 )
 from k8s_tuning.http_client import Fault, Problem
+from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
+from k8s_tuning.stages.api_values import Json, mapping, mappings
 
 _EXCERPT = 500
 _LONGEST_MESSAGE = 4_000
 
 
+_ROOTS = {"": "/api/v1", "batch": "/apis/batch/v1", "metrics.k8s.io": "/apis/metrics.k8s.io/v1beta1"}
+
+
+def check_namespace(namespace: str) -> None:
+    """InputError where a namespace's name cannot be one."""
+    if (problem := dns_label_problem(namespace)) is not None:
+        raise InputError(f"namespace {namespace!r} {problem}")
+
+
 @dataclass(frozen=True)
 class Call:
-    """What is being asked, in RBAC's words, for messages: `list jobs in namespace trading-bots`."""
+    """What is being asked, in RBAC's words; as text, for messages: `list jobs in namespace trading-bots`."""
 
     verb: str
     resource: str
     group: str = ""
     namespace: str | None = None
     name: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the API has it. InputError for a name that cannot be one, and would change the path."""
+        if self.namespace is not None:
+            check_namespace(self.namespace)
+        if self.name is not None and (problem := dns_subdomain_problem(self.name)) is not None:
+            raise InputError(f"object name {self.name!r} {problem}")
+        resource, _, sub_resource = self.resource.partition("/")
+        where = [] if self.namespace is None or resource == "namespaces" else ["namespaces", self.namespace]
+        return "/".join(filter(None, [_ROOTS[self.group], *where, resource, self.name, sub_resource]))
 
     def __str__(self) -> str:
         name = f" {self.name}" if self.name else ""
@@ -98,30 +119,25 @@ def is_collision(status: int, body: bytes, call: Call) -> bool:
 
 def from_silence(fault: Fault, call: Call, server: str) -> ClusterError:
     """The error for a request that got no whole answer."""
-    match fault.problem:
-        case Problem.CERTIFICATE:
-            reason = getattr(fault.cause, "verify_message", "") or "not trusted"
-            return Unreachable(
-                f"{server}: the server's certificate is not accepted: {reason}; the kubeconfig's certificate-authority "
-                "must be the one that signed it, and the address one that it names"
-            )
-        case Problem.TLS:
-            reason = getattr(fault.cause, "reason", None) or "no TLS spoken there"
-            return Unreachable(
-                f"{server}: TLS failed ({reason}); is it an https port, and the client certificate right?"
-            )
-        case Problem.NO_CONNECTION_IN_TIME:
-            return Unreachable(f"{server}: no connection within the time limit; is there a route (VPN, firewall)?")
-        case Problem.NO_ANSWER_IN_TIME:
-            return Unreachable(f"{server}: connected, but no answer to '{call}' in time; the API server hangs")
-        case Problem.PROXY_AWAY | Problem.PROXY_REFUSED:
-            return Unreachable(f"{server}: the proxy refused the connection; check proxy-url or HTTPS_PROXY")
-        case Problem.NO_CONNECTION:
-            reason = fault.reason or "no route"
-            return Unreachable(f"{server}: cannot connect: {reason}; is it up, and the address right?")
-        case Problem.CLOSED | Problem.BROKEN:
-            return Unreachable(f"{server}: the connection broke during '{call}'")
-    return BadAnswer(f"{server}: '{call}' got an answer that is not HTTP as the Kubernetes API speaks it")
+    not_trusted = getattr(fault.cause, "verify_message", "") or "not trusted"
+    not_tls = getattr(fault.cause, "reason", None) or "no TLS spoken there"
+    proxy = "the proxy refused the connection; check proxy-url or HTTPS_PROXY"
+    broken = f"the connection broke during '{call}'"
+    said = {
+        Problem.CERTIFICATE: f"the server's certificate is not accepted: {not_trusted}; the kubeconfig's "
+        "certificate-authority must be the one that signed it, and the address one that it names",
+        Problem.TLS: f"TLS failed ({not_tls}); is it an https port, and the client certificate right?",
+        Problem.NO_CONNECTION_IN_TIME: "no connection within the time limit; is there a route (VPN, firewall)?",
+        Problem.NO_ANSWER_IN_TIME: f"connected, but no answer to '{call}' in time; the API server hangs",
+        Problem.NO_CONNECTION: f"cannot connect: {fault.reason or 'no route'}; is it up, and the address right?",
+        Problem.PROXY_AWAY: proxy,
+        Problem.PROXY_REFUSED: proxy,
+        Problem.CLOSED: broken,
+        Problem.BROKEN: broken,
+    }.get(fault.problem)
+    if said is None:
+        return BadAnswer(f"{server}: '{call}' got an answer that is not HTTP as the Kubernetes API speaks it")
+    return Unreachable(f"{server}: {said}")
 
 
 def may_pass(fault: Fault) -> bool:
@@ -162,15 +178,12 @@ def _final(message: str) -> BadAnswer:
     return error
 
 
-def _status_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return data if isinstance(data, dict) and data.get("kind") == "Status" else None
+def _status_object(body: bytes) -> Json | None:
+    data = json_object(body)
+    return data if data is not None and data.get("kind") == "Status" else None
 
 
-def _message(said: dict[str, Any] | None) -> str:
+def _message(said: Json | None) -> str:
     message = str(said.get("message") or "") if said else ""
     return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
@@ -181,13 +194,10 @@ def _refused(kind: type[ClusterError], what: str, refusal: refusals.Refusal, sta
     return error
 
 
-def _causes(said: dict[str, Any] | None) -> str:
-    details = (said or {}).get("details")
-    causes = details.get("causes") if isinstance(details, dict) else None
+def _causes(said: Json | None) -> str:
     causes_said = [
         f"{cause.get('field') or '?'}: {cause.get('message') or cause.get('reason') or '?'}"
-        for cause in (causes if isinstance(causes, list) else [])
-        if isinstance(cause, dict)
+        for cause in mappings(mapping(said or {}, "details"), "causes")
     ]
     return f" [{'; '.join(causes_said[:20])}]" if causes_said else ""
 

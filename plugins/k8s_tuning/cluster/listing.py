@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import orjson
 
+from k8s_tuning.stages.api_values import Json, as_mapping, mapping
+
 T = TypeVar("T")
-Json = dict[str, Any]
 
 # The API server keeps objects of at most 1.5 MiB (etcd's limit), of which JSON may make several times that.
 MOST_ITEM_BYTES = 16 * 1024 * 1024
@@ -45,6 +46,15 @@ class Page(Generic[T]):
     resource_version: str
 
 
+def json_object(data: bytes) -> Json | None:
+    """The JSON object that the bytes are, None where they are none."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 class ListReader(Generic[T]):
     """Takes a list's bytes in pieces and applies `keep` to every item. NotAList where they are none."""
 
@@ -58,7 +68,7 @@ class ListReader(Generic[T]):
         self._ended = False
         self._depth = self._position = self._values = 0
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         """The next piece."""
         self._pieces.append(piece)
         self._waiting += len(piece)
@@ -68,15 +78,15 @@ class ListReader(Generic[T]):
             if len(self._data) > MOST_ITEM_BYTES:
                 raise NotAList(f"more than {MOST_ITEM_BYTES // 1024**2} MiB between two items")
 
-    def finish(self) -> Page[T]:
+    def getvalue(self) -> Page[T]:
         """The page, after the last piece."""
         self._scan()
         if self._head is not None and not self._ended:
             raise NotAList("it ends within its items")
         if self._data[:200].lstrip().startswith(b"<"):
             raise NotAList("a web page")
-        page = _loads(self._data if self._head is None else self._head + b"[]" + self._data)
-        if not isinstance(page, dict):
+        page = json_object(self._data if self._head is None else self._head + b"[]" + self._data)
+        if page is None:
             raise NotAList("not a JSON object")
         items = page.get("items")
         if (
@@ -85,8 +95,7 @@ class ListReader(Generic[T]):
             or not isinstance(items, list | None)
         ):
             raise NotAList("no list of items")
-        metadata = page.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
+        metadata = mapping(page, "metadata")
         return Page(self._kept, str(metadata.get("continue") or ""), str(metadata.get("resourceVersion") or ""))
 
     def _scan(self) -> None:
@@ -139,7 +148,7 @@ class ListReader(Generic[T]):
                 break
             position = scalar.end()
             self._take(data[before.end() : position])
-        # Whatever does not go on as JSON waits for more, in vain: `finish` reports it.
+        # Whatever does not go on as JSON waits for more, in vain: `getvalue` reports it.
         self._data, self._position = data[start:], position - start
 
     def _take(self, value: bytes) -> None:
@@ -147,12 +156,7 @@ class ListReader(Generic[T]):
         self._values += 1
         if self._values > MOST_ITEMS:
             raise NotAList(f"more than {MOST_ITEMS:,} items")
-        item = _loads(value)
-        self._kept.append(self._keep(item if isinstance(item, dict) else {}))
-
-
-def _loads(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise NotAList("not a JSON object") from error
+        try:
+            self._kept.append(self._keep(as_mapping(orjson.loads(value))))
+        except orjson.JSONDecodeError as error:
+            raise NotAList("not a JSON object") from error

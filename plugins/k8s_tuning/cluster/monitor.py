@@ -15,11 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from k8s_tuning import timestamps
-from k8s_tuning.cluster import selectors
-from k8s_tuning.cluster.connection import ClusterAccess, run
+from k8s_tuning.cluster.connection import run
 from k8s_tuning.cluster.job_events import load_events
-from k8s_tuning.cluster.reader import ClusterReader, check_namespace
+from k8s_tuning.cluster.reader import ClusterReader, ClusterTarget
 from k8s_tuning.errors import (
     ClusterError,
     Forbidden,
@@ -63,37 +61,17 @@ class _Pod:
     logs: list[LogWanted]
 
 
-class K8sJobMonitor:
-    """Snapshots of the Jobs that `label_selector` selects in `namespace`.
+@dataclass(eq=False)
+class K8sJobMonitor(ClusterTarget):
+    """Snapshots of the selected Jobs. `max_log_lines`: the last lines of every container, 0 for no logs at all."""
 
-    `access` says which cluster in full; without it `kubeconfig` and `context` do. `cluster`: its name in the snapshot,
-    and so in the history; without one it is host and port of its API server. `max_log_lines`: the last lines of
-    every container, 0 for no logs at all. InputError where an argument cannot be used.
-    """
+    max_log_lines: int = 100
 
-    def __init__(
-        self,
-        namespace: str,
-        label_selector: str,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        max_log_lines: int = 100,
-        *,
-        access: ClusterAccess | None = None,
-        now: Callable[[], str] = timestamps.now,
-        cluster: str | None = None,
-    ) -> None:
-        check_namespace(namespace)
-        selectors.parse(label_selector)
-        if max_log_lines < 0:
-            raise InputError(f"max_log_lines is {max_log_lines}; give 0 (no logs) or more")
-        self.namespace = namespace
-        self.label_selector = label_selector
-        self.max_log_lines = max_log_lines
-        self.access = access or ClusterAccess(kubeconfig=str(kubeconfig) if kubeconfig else None, context=context)
-        self.kubeconfig, self.context = self.access.kubeconfig, self.access.context
-        self._now = now
-        self.cluster = cluster
+    def __post_init__(self) -> None:
+        """InputError where an argument cannot be used."""
+        super().__post_init__()
+        if self.max_log_lines < 0:
+            raise InputError(f"max_log_lines is {self.max_log_lines}; give 0 (no logs) or more")
 
     def load_snapshot(self) -> K8sMonitorSnapshot:
         """One snapshot, for callers without an event loop (and for those inside one that may block)."""
@@ -109,8 +87,8 @@ class K8sJobMonitor:
 
     async def load(self) -> K8sMonitorSnapshot:
         """One snapshot."""
-        snapshot = K8sMonitorSnapshot(self.namespace, self.label_selector, [], [], self._now())
-        async with ClusterReader(self.access) as reader:
+        snapshot = K8sMonitorSnapshot(self.namespace, self.label_selector, [], [], self.now())
+        async with self.reader() as reader:
             snapshot.cluster = self.cluster or reader.server
             pods = await self._load_jobs(reader, snapshot)
             snapshot.server_time = reader.server_time

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from k8s_tuning.cluster.connection import Connection
 from k8s_tuning.cluster.exchange import MOST_LIST_BYTES, ApiRequest
 from k8s_tuning.cluster.faults import Call
-from k8s_tuning.cluster.listing import MOST_ITEMS, ListReader
+from k8s_tuning.cluster.listing import MOST_ITEMS, ListReader, Page
 from k8s_tuning.errors import BadAnswer, Expired, Unreachable
+from k8s_tuning.stages.api_values import Json
 
 PAGE = 500
 MOST_PAGES = 2_000
@@ -19,23 +20,14 @@ LIST_SECONDS = 600.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Listed(Generic[T]):
-    """A whole list: what `keep` made of each item. `version`: its resourceVersion, from which a watch goes on."""
-
-    kept: list[T]
-    version: str
-
-
 async def read_pages(
     connection: Connection,
-    path: str,
     call: Call,
-    keep: Callable[[dict[str, Any]], T],
+    keep: Callable[[Json], T],
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Listed[T]:
-    """`keep` of every item.
+) -> Page[T]:
+    """A whole list as one page: `keep` of every item, and the resourceVersion from which a watch goes on.
 
     A continue token lives as long as etcd keeps the version (5 minutes): on 410 what was kept is forgotten and the list
     begins anew, once. BadAnswer where the list has no end, Unreachable where it takes longer than 10 minutes.
@@ -47,7 +39,7 @@ async def read_pages(
     try:
         async with asyncio.timeout(LIST_SECONDS):
             while True:
-                asked = ApiRequest("GET", path, call, query, headers=headers or {}, most_bytes=MOST_LIST_BYTES)
+                asked = ApiRequest("GET", call, query, headers=headers or {}, most_bytes=MOST_LIST_BYTES)
                 try:
                     page = (await connection.request(asked, lambda: ListReader(keep))).body
                 except Expired:
@@ -58,7 +50,7 @@ async def read_pages(
                     continue
                 kept += page.kept
                 if not page.token:
-                    return Listed(kept, page.resource_version)
+                    return replace(page, kept=kept)
                 if hash(page.token) in seen:
                     raise BadAnswer(f"{connection.server} gave a continue token of '{call}' twice; the list has no end")
                 if len(seen) >= MOST_PAGES or len(kept) > MOST_ITEMS:

@@ -10,14 +10,16 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Self, TypeVar
 
-import orjson
-
-from k8s_tuning.cluster.connection import ClusterAccess, connect
-from k8s_tuning.cluster.exchange import MOST_LIST_BYTES, ApiRequest, WholeBody
-from k8s_tuning.cluster.faults import Call
-from k8s_tuning.cluster.listing import ListReader
+from k8s_tuning import timestamps
+from k8s_tuning.cluster import selectors
+from k8s_tuning.cluster.connection import ClusterAccess, Connection
+from k8s_tuning.cluster.exchange import MOST_LIST_BYTES, ApiRequest
+from k8s_tuning.cluster.faults import Call, check_namespace
+from k8s_tuning.cluster.listing import ListReader, json_object
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.cluster.retries import Sleep
 from k8s_tuning.errors import (
@@ -25,13 +27,12 @@ from k8s_tuning.errors import (
     ClusterError,
     Expired,
     Forbidden,
-    InputError,
     NotFound,
     Throttled,
     Unauthorized,
     Unreachable,
 )
-from k8s_tuning.kubernetes_names import dns_label_problem, dns_subdomain_problem
+from k8s_tuning.stages.api_values import Json, mapping
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +44,13 @@ PATIENCE_WITH_REFUSALS = 5
 # A node that is gone answers 500 for each of its pods, for as long as it is gone.
 LOG_PATIENCE = 4.0
 T = TypeVar("T")
-Json = dict[str, Any]
 
 
 class ClusterReader:
     """What D32 to D35 may ask of a cluster. An async context manager; ConfigError where `access` cannot be used."""
 
     def __init__(self, access: ClusterAccess, sleep: Sleep = asyncio.sleep) -> None:
-        self._connection = connect(access, sleep=sleep)
+        self._connection = Connection(access, sleep=sleep)
         self._sleep = sleep
         self.server = self._connection.server
         self.context = self._connection.context
@@ -68,20 +68,19 @@ class ClusterReader:
 
     async def jobs(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every Job that the label selector selects ("" selects all)."""
-        call, path = _jobs_call("list", namespace), _jobs_path(namespace)
-        return (await read_pages(self._connection, path, call, keep, {"labelSelector": selector})).kept
+        call = Call("list", "jobs", "batch", namespace)
+        return (await read_pages(self._connection, call, keep, {"labelSelector": selector})).kept
 
     async def pods(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every pod that the label selector selects."""
         call = Call("list", "pods", "", namespace)
-        path = f"{_core(namespace)}/pods"
-        return (await read_pages(self._connection, path, call, keep, {"labelSelector": selector})).kept
+        return (await read_pages(self._connection, call, keep, {"labelSelector": selector})).kept
 
     async def events(self, namespace: str, kind: str, keep: Callable[[Json], T]) -> list[T]:
         """`keep` of every event whose involved object is of `kind` (Job, Pod), as core/v1 Events."""
         call = Call("list", "events", "", namespace)
         fields = {"fieldSelector": f"involvedObject.kind={kind}"}
-        return (await read_pages(self._connection, f"{_core(namespace)}/events", call, keep, fields)).kept
+        return (await read_pages(self._connection, call, keep, fields)).kept
 
     async def missing_namespace(self, namespace: str) -> str | None:
         """The sentence for a namespace that does not exist, None where it does, or where the server does not say.
@@ -90,7 +89,7 @@ class ClusterReader:
         """
         call = Call("get", "namespaces", "", namespace, namespace)
         try:
-            await self._connection.request(ApiRequest("GET", _core(namespace), call, retry_seconds=0), WholeBody)
+            await self._connection.request(ApiRequest("GET", call, retry_seconds=0), BytesIO)
         except ClusterError as error:
             # Not any 404: what stands before a server, and what is none, answers so to whatever it does not know.
             if isinstance(error, NotFound) and f'namespaces "{namespace}" not found' in str(error):
@@ -111,16 +110,14 @@ class ClusterReader:
             params["previous"] = "true"
         # RBAC's name of the sub-resource, so that a 403 tells which rule is missing.
         call = Call("get", "pods/log", "", namespace, pod)
-        path = f"{_core(namespace)}/pods/{_name(pod)}/log"
-        asked = ApiRequest("GET", path, call, params, most_bytes=limit_bytes, cut=True, retry_seconds=LOG_PATIENCE)
-        return (await self._connection.request(asked, WholeBody)).body
+        asked = ApiRequest("GET", call, params, most_bytes=limit_bytes, cut=True, retry_seconds=LOG_PATIENCE)
+        return (await self._connection.request(asked, BytesIO)).body
 
     async def pod_metrics(self, namespace: str, selector: str) -> list[Json] | None:
         """PodMetrics of the selected pods; None where the cluster has no metrics.k8s.io, or it is out of order."""
-        path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{_namespace(namespace)}/pods"
         call = Call("list", "pods", "metrics.k8s.io", namespace)
         params = {"labelSelector": selector}
-        asked = ApiRequest("GET", path, call, params, most_bytes=MOST_LIST_BYTES, retry_seconds=0)
+        asked = ApiRequest("GET", call, params, most_bytes=MOST_LIST_BYTES, retry_seconds=0)
         try:
             return (await self._connection.request(asked, lambda: ListReader[Json](dict))).body.kept
         except NotFound:
@@ -179,16 +176,15 @@ class ClusterReader:
     async def _jobs_by_name(self, namespace: str, selector: str, keep: Callable[[Json], T]) -> tuple[dict[str, T], str]:
         listed = await read_pages(
             self._connection,
-            _jobs_path(namespace),
-            _jobs_call("list", namespace),
-            lambda job: (str(_metadata(job).get("name")), keep(job)),
+            Call("list", "jobs", "batch", namespace),
+            lambda job: (str(mapping(job, "metadata").get("name")), keep(job)),
             {"labelSelector": selector},
         )
-        return dict(listed.kept), listed.version
+        return dict(listed.kept), listed.resource_version
 
     async def _changes(self, namespace: str, selector: str, version: str) -> AsyncIterator[list[Json]]:
         """A watch's events, as many at a time as one read brings; ends when the server ends the watch."""
-        call = _jobs_call("watch", namespace)
+        call = Call("watch", "jobs", "batch", namespace)
         params: dict[str, str | int] = {
             "labelSelector": selector,
             "watch": "true",
@@ -198,7 +194,7 @@ class ClusterReader:
         }
         end = asyncio.get_running_loop().time() + WATCH_SECONDS + WATCH_GRACE
         rest, pieces, size = b"", list[bytes](), 0
-        asked = ApiRequest("GET", _jobs_path(namespace), call, params, read_seconds=WATCH_SECONDS + WATCH_GRACE)
+        asked = ApiRequest("GET", call, params, read_seconds=WATCH_SECONDS + WATCH_GRACE)
         async with self._connection.stream(asked) as chunks:
             async for chunk in chunks:
                 pieces.append(chunk)
@@ -214,46 +210,36 @@ class ClusterReader:
                     raise Unreachable(f"{self.server}: '{call}' did not end when it was to")
 
 
-def check_namespace(namespace: str) -> None:
-    """InputError where a namespace's name cannot be one (and would change the request's path)."""
-    _namespace(namespace)
+@dataclass(eq=False)
+class ClusterTarget:
+    """The Jobs that `label_selector` selects in `namespace`. InputError where one of these cannot be used.
 
+    `access` says which cluster in full; without it `kubeconfig` and `context` do. `cluster`: its name in snapshots, and
+    so in the history; without one it is host and port of its API server.
+    """
 
-def _jobs_path(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{_namespace(namespace)}/jobs"
+    namespace: str
+    label_selector: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    access: ClusterAccess | None = field(default=None, kw_only=True)
+    now: Callable[[], str] = field(default=timestamps.now, kw_only=True)
+    cluster: str | None = field(default=None, kw_only=True)
 
+    def __post_init__(self) -> None:
+        """Check what names the Jobs."""
+        check_namespace(self.namespace)
+        selectors.parse(self.label_selector)
 
-def _jobs_call(verb: str, namespace: str) -> Call:
-    return Call(verb, "jobs", "batch", namespace)
-
-
-def _core(namespace: str) -> str:
-    return f"/api/v1/namespaces/{_namespace(namespace)}"
-
-
-def _namespace(namespace: str) -> str:
-    if (problem := dns_label_problem(namespace)) is not None:
-        raise InputError(f"namespace {namespace!r} {problem}")
-    return namespace
-
-
-def _name(name: str) -> str:
-    if (problem := dns_subdomain_problem(name)) is not None:
-        raise InputError(f"object name {name!r} {problem}")
-    return name
-
-
-def _metadata(item: Json) -> Json:
-    metadata = item.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+    def reader(self) -> ClusterReader:
+        """A reader of its cluster."""
+        kubeconfig = str(self.kubeconfig) if self.kubeconfig else None
+        return ClusterReader(self.access or ClusterAccess(kubeconfig=kubeconfig, context=self.context))
 
 
 def _event(line: bytes, call: Call, server: str) -> Json:
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        event = None
-    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+    event = json_object(line)
+    if event is None or not isinstance(event.get("object"), dict):
         raise BadAnswer(f"{server} sent something other than watch events in answer to '{call}'")
     if event.get("type") == "ERROR":
         status = event["object"]
@@ -269,7 +255,7 @@ def _follow(
     """Apply watch events to what is known; the newest resourceVersion, and whether any Job changed."""
     changed = False
     for event in events:
-        metadata = _metadata(event["object"])
+        metadata = mapping(event["object"], "metadata")
         version = str(metadata.get("resourceVersion") or version)
         if event.get("type") == "BOOKMARK":
             continue

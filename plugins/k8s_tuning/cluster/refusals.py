@@ -6,6 +6,7 @@ Sources: the messages of kubernetes/kubernetes (apiserver's authorization and ad
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,78 +28,62 @@ _RBAC = re.compile(
 )
 _AUTHORIZER = re.compile(r'(?:.{0,400}? ?forbidden: )?User "')
 _ANONYMOUS = 'User "system:anonymous" '
-# The first that is found decides. A policy's message holds whatever its author wrote: it comes before all others.
-_FORBIDDEN = (
-    (
-        r"admission webhook \"[^\"]*\" denied|ValidatingAdmissionPolicy '[^']*'|denied (the )?request",
-        Refusal("a policy of this cluster refused it: change the manifest as it says, or ask whoever keeps the policy"),
+# A policy's message holds whatever its author wrote: it comes before all others.
+_POLICY = {
+    r"admission webhook \"[^\"]*\" denied|ValidatingAdmissionPolicy '[^']*'|denied (the )?request": Refusal(
+        "a policy of this cluster refused it: change the manifest as it says, or ask whoever keeps the policy"
     ),
-    (
-        r"requires one of \[",
-        Refusal("the cloud's own rights are missing: have one of these granted to the account"),
+}
+# Of each table the first that is found decides.
+_FORBIDDEN = {
+    r"requires one of \[": Refusal("the cloud's own rights are missing: have one of these granted to the account"),
+    r"because it is being terminated": Refusal(
+        "the namespace is being deleted: wait until it is gone and create it again, or use another", True
     ),
-    (
-        r"because it is being terminated",
-        Refusal("the namespace is being deleted: wait until it is gone and create it again, or use another", True),
+    r"exceeded quota:": Refusal(
+        "wait for other Jobs to end, delete finished ones, ask for less, or have the ResourceQuota raised", True
     ),
-    (
-        r"exceeded quota:",
-        Refusal(
-            "wait for other Jobs to end, delete finished ones, ask for less, or have the ResourceQuota raised", True
-        ),
+    r"status unknown for quota:|quota evaluation timed out": Refusal(
+        "the server has not counted the quota yet: try again in a moment", True
     ),
-    (
-        r"status unknown for quota:|quota evaluation timed out",
-        Refusal("the server has not counted the quota yet: try again in a moment", True),
+    r"failed quota:": Refusal(
+        "the namespace's ResourceQuota wants these requests and limits in every container: add them"
     ),
-    (
-        r"failed quota:",
-        Refusal("the namespace's ResourceQuota wants these requests and limits in every container: add them"),
+    r"insufficient quota to match these scopes": Refusal(
+        "no ResourceQuota of the namespace allows this priority class: use another class, or have one added"
     ),
-    (
-        r"insufficient quota to match these scopes",
-        Refusal("no ResourceQuota of the namespace allows this priority class: use another class, or have one added"),
+    r"violates PodSecurity": Refusal(
+        "set the securityContext fields that it names, or use a namespace with a lower Pod Security level"
     ),
-    (
-        r"violates PodSecurity",
-        Refusal("set the securityContext fields that it names, or use a namespace with a lower Pod Security level"),
+    r"(PodSecurityPolicy|unable to validate against any (pod security policy|security context constraint))": Refusal(
+        "set the securityContext as the cluster's policy wants it, or have the account allowed another policy"
     ),
-    (
-        r"(PodSecurityPolicy|unable to validate against any (pod security policy|security context constraint))",
-        Refusal("set the securityContext as the cluster's policy wants it, or have the account allowed another policy"),
+    r"(maximum|minimum) [\w./-]+ usage per |limit to request ratio per ": Refusal(
+        "the namespace's LimitRange bounds these: change the requests and limits to fit"
     ),
-    (
-        r"(maximum|minimum) [\w./-]+ usage per |limit to request ratio per ",
-        Refusal("the namespace's LimitRange bounds these: change the requests and limits to fit"),
+    r"error looking up service account|[Ss]ervice ?[Aa]ccount \"?[^\"]*\"? (was )?not found": Refusal(
+        "create the service account, or correct serviceAccountName", True
     ),
-    (
-        r"error looking up service account|[Ss]ervice ?[Aa]ccount \"?[^\"]*\"? (was )?not found",
-        Refusal("create the service account, or correct serviceAccountName", True),
-    ),
-    (r"no PriorityClass with name", Refusal("create the PriorityClass, or correct priorityClassName")),
-    (r"RuntimeClass \"[^\"]*\" not found", Refusal("create the RuntimeClass, or correct runtimeClassName")),
-)
-_CONFLICTS = (
-    (r"uid mismatch|Precondition failed: UID", Refusal("remove metadata.uid from the manifest")),
-    (
-        r"Apply failed with \d+ conflict",
-        Refusal("another manager owns these fields: see who it is; nothing is forced"),
-    ),
-    (r"object is being deleted", Refusal("apply again when it is gone", True)),
-    (r"already exists", Refusal("somebody made it meanwhile: apply again to compare it", True)),
-    (r"the object has been modified", Refusal("it was changed meanwhile: apply again", True)),
-)
+    r"no PriorityClass with name": Refusal("create the PriorityClass, or correct priorityClassName"),
+    r"RuntimeClass \"[^\"]*\" not found": Refusal("create the RuntimeClass, or correct runtimeClassName"),
+}
+_CONFLICTS = {
+    r"uid mismatch|Precondition failed: UID": Refusal("remove metadata.uid from the manifest"),
+    r"Apply failed with \d+ conflict": Refusal("another manager owns these fields: see who it is; nothing is forced"),
+    r"object is being deleted": Refusal("apply again when it is gone", True),
+    r"already exists": Refusal("somebody made it meanwhile: apply again to compare it", True),
+    r"the object has been modified": Refusal("it was changed meanwhile: apply again", True),
+}
 # Bodies that the server cannot merge; it answers 500 for what no repetition changes.
-_MANIFEST_FAULTS = (
-    (
-        r"failed to create typed live object",
-        Refusal("the Job in the cluster cannot be merged with: use another session id, or delete that Job by hand"),
+_MANIFEST_FAULTS = {
+    r"failed to create typed live object": Refusal(
+        "the Job in the cluster cannot be merged with: use another session id, or delete that Job by hand"
     ),
-    (r"field not declared in schema", Refusal("this cluster is too old for the field; remove it")),
-    (r"duplicate entries for key", Refusal("the list has this entry twice; remove one")),
-    (r"expected string, got", Refusal("this cluster wants a text there; put the value in quotes")),
-    (r"failed to create typed patch object", Refusal("correct the manifest")),
-)
+    r"field not declared in schema": Refusal("this cluster is too old for the field; remove it"),
+    r"duplicate entries for key": Refusal("the list has this entry twice; remove one"),
+    r"expected string, got": Refusal("this cluster wants a text there; put the value in quotes"),
+    r"failed to create typed patch object": Refusal("correct the manifest"),
+}
 _QUOTA_COLLISION = re.compile(r"Operation cannot be fulfilled on (?P<resource>[\w.]+) .*the object has been modified")
 
 
@@ -108,15 +93,14 @@ def forbidden(message: str, asked: str, *, reading: bool) -> Refusal:
     `asked`: the `grant` of what was asked for, where the message does not name the right. `reading`: admission control
     has no say in the request.
     """
-    policy, *others = _FORBIDDEN
-    if (found := _first((policy,), message)) is not None:
+    if (found := _first(_POLICY, message)) is not None:
         return found
     authorizer = _AUTHORIZER.match(message) is not None
     if authorizer and _ANONYMOUS in message:
         return Refusal("no credentials were sent or accepted: give the kubeconfig's user a token or a certificate")
     if authorizer and (right := _RBAC.search(message)) is not None:
         return Refusal(_granted(right), right=True)
-    if (found := _first(tuple(others), message)) is not None:
+    if (found := _first(_FORBIDDEN, message)) is not None:
         return found
     if authorizer or reading:
         return Refusal(asked, right=True)
@@ -144,8 +128,8 @@ def is_collision(status: int, message: str, resource: str) -> bool:
     return found is not None and found["resource"].partition(".")[0] != resource
 
 
-def _first(table: tuple[tuple[str, Refusal], ...], message: str) -> Refusal | None:
-    return next((refusal for pattern, refusal in table if re.search(pattern, message)), None)
+def _first(table: Mapping[str, Refusal], message: str) -> Refusal | None:
+    return next((refusal for pattern, refusal in table.items() if re.search(pattern, message)), None)
 
 
 def grant(verb: str, group: str, resource: str, namespace: str | None) -> str:

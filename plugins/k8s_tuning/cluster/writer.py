@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
-from urllib.parse import quote
+from io import BytesIO
 
 from k8s_tuning.cluster.connection import Connection
-from k8s_tuning.cluster.exchange import ApiRequest, WholeBody
+from k8s_tuning.cluster.exchange import ApiAnswer, ApiRequest
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.pages import read_pages
 from k8s_tuning.errors import BadAnswer, NotFound
+from k8s_tuning.stages.api_values import Json, mapping
 from k8s_tuning.stages.apply.plan import FIELD_MANAGER, as_sent
 
 _GROUP = "batch"
@@ -30,21 +30,20 @@ class ClusterWriter:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
+    async def job(self, namespace: str, name: str) -> Json | None:
         """The Job as the cluster has it, None where there is none."""
         call = Call("get", "jobs", _GROUP, namespace, name)
         try:
-            answer = await self._connection.request(ApiRequest("GET", _path(namespace, name), call), WholeBody)
-            return self._that_job(self._connection.json(answer, call), call)
+            return self._job_in(await self._connection.request(ApiRequest("GET", call), BytesIO), call)
         except NotFound:
             return None
 
     async def names(self, namespace: str) -> set[str]:
         """The names of all Jobs in a namespace: one cheap question instead of one a Job."""
         call = Call("list", "jobs", _GROUP, namespace)
-        return set((await read_pages(self._connection, _path(namespace), call, _name, headers=_NAMES_ONLY)).kept)
+        return set((await read_pages(self._connection, call, _name, headers=_NAMES_ONLY)).kept)
 
-    async def apply(self, job: dict[str, Any], *, dry_run: bool) -> list[str]:
+    async def apply(self, job: Json, *, dry_run: bool) -> list[str]:
         """Apply one manifest as field manager `k8s-tuning`, never by force; what the server remarks about it.
 
         `dry_run`: the server does everything but keep it. Sent again after a broken connection: applying twice is
@@ -56,31 +55,27 @@ class ClusterWriter:
         if dry_run:
             params["dryRun"] = "All"
         headers = {"Content-Type": "application/apply-patch+yaml"}
-        asked = ApiRequest("PATCH", _path(namespace, name), call, params, _body(as_sent(job)), headers)
-        answer = await self._connection.request(asked, WholeBody)
-        self._that_job(self._connection.json(answer, call), call)
+        asked = ApiRequest("PATCH", call, params, _body(as_sent(job)), headers)
+        answer = await self._connection.request(asked, BytesIO)
+        self._job_in(answer, call)
         return list(answer.warnings)
 
-    def _that_job(self, found: dict[str, Any], call: Call) -> dict[str, Any]:
+    def _job_in(self, answer: ApiAnswer[bytes], call: Call) -> Json:
         """BadAnswer for any other object: a gateway that says `200 {}` to everything has applied nothing."""
+        found = self._connection.json(answer, call)
         if found.get("kind") != "Job":
             raise BadAnswer(
-                f"{self._connection.server} answered '{call}' with something that is no Job; check the address and "
-                "any proxy"
+                f"{self._connection.server} answered '{call}' with something that is no Job; check the address "
+                "and any proxy"
             )
         return found
 
 
-def _path(namespace: str, name: str | None = None) -> str:
-    jobs = f"/apis/batch/v1/namespaces/{quote(namespace, safe='')}/jobs"
-    return jobs if name is None else f"{jobs}/{quote(name, safe='')}"
-
-
-def _body(job: dict[str, Any]) -> bytes:
+def _body(job: Json) -> bytes:
     # Not ensure_ascii: the server's YAML refuses the pairs of escapes that JSON makes of an emoji.
     text = json.dumps(job, ensure_ascii=False)
     return _LINE_ENDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
-def _name(job: dict[str, Any]) -> str:
-    return str((job.get("metadata") or {}).get("name"))
+def _name(job: Json) -> str:
+    return str(mapping(job, "metadata").get("name"))

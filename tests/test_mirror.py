@@ -46,7 +46,6 @@ TESTED_BY = {
     "queries/ledger_entries.py": "queries/test_notices.py",
     "queries/ledger_rows.py": "queries/test_notices.py",
     "queries/series.py": "queries/test_history_index.py",
-    "queries/sessions.py": "web/test_app.py",
     "queries/target.py": "web/test_app.py",
     "queries/view_models.py": "web/test_app.py",
     "runner/steps.py": "test_runner.py",

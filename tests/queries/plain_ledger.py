@@ -137,7 +137,6 @@ def passes(entry: PlainEntry, outcome_now: str, chosen: dict[str, Any]) -> bool:
         and (chosen.get("incident_id") is None or chosen["incident_id"] in entry.incident_ids)
         and (chosen.get("since") is None or seconds >= chosen["since"])
         and (chosen.get("until") is None or seconds <= chosen["until"])
-        and (chosen.get("include_dry_run", True) or not one.dry_run)
     )
 
 

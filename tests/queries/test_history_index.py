@@ -16,8 +16,7 @@ from tests.stages.history_lines import NAMESPACE, SELECTOR, check, line
 
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.queries.history_index import HistoryIndex
-from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.view_models import Record
+from k8s_tuning.queries.view_models import Record, RunRef
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
 from k8s_tuning.stages.target_identity import TargetIdentity
 
@@ -161,7 +160,7 @@ def as_record(timed: plain.Timed) -> Record:
         selector=found.selector,
         health=found.overall_health.value,
         monitor_errors=found.monitor_errors,
-        run=run_ref(found.run_id),
+        run=RunRef.named(found.run_id),
         idle=found.overall_health == "OK" and [found.jobs_ok, found.jobs_warn, found.jobs_error] == [0, 0, 0],
         **counts,
     )

@@ -80,7 +80,6 @@ FILTERS = st.fixed_dictionaries(
         "incident_id": st.sampled_from(sorted(SELECTORS)),
         "since": st.floats(-10, 300).map(lambda minute: EPOCH + minute * 60),
         "until": st.floats(-10, 300).map(lambda minute: EPOCH + minute * 60),
-        "include_dry_run": st.booleans(),
         "quiet": st.booleans(),
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy.typing as npt
 Ints: TypeAlias = npt.NDArray[np.int64]
 Indices: TypeAlias = npt.NDArray[np.intp]
 
-
 # In a column of counts: less than any count, so that a record that has one goes before it.
 UNKNOWN = -1
+_NARROW = {"health": np.int8, "length": np.int32, "name": np.int32}
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Rows:
     """Records in columns of one length.
 
     `at`: microseconds since the epoch. `health`: 0 OK, 1 WARN, 2 ERROR. `ok`, `warn`, `error`: Jobs, UNKNOWN in all
-    three where the Jobs could not be listed. `offset` and `length`: where the line stands in
-    the file, in bytes. `run`: a hash of the run's id. `name`: the number of the target's name.
+    three where the Jobs could not be listed. `offset` and `length`: where the line stands in the file, in bytes. `run`:
+    a hash of the run's id. `name`: the number of the target's name.
     """
 
     at: Ints
@@ -38,17 +38,7 @@ class Rows:
     @classmethod
     def room(cls, length: int) -> Rows:
         """Columns to write into; what they hold is left to chance."""
-        return cls(
-            at=np.empty(length, np.int64),
-            health=np.empty(length, np.int8),
-            ok=np.empty(length, np.int64),
-            warn=np.empty(length, np.int64),
-            error=np.empty(length, np.int64),
-            offset=np.empty(length, np.int64),
-            length=np.empty(length, np.int32),
-            run=np.empty(length, np.int64),
-            name=np.empty(length, np.int32),
-        )
+        return cls(**{one.name: np.empty(length, _NARROW.get(one.name, np.int64)) for one in fields(cls)})
 
     def __len__(self) -> int:
         return len(self.at)

@@ -13,10 +13,9 @@ from k8s_tuning.queries import series as of_rows
 from k8s_tuning.queries import times
 from k8s_tuning.queries.columns import Rows
 from k8s_tuning.queries.history_rows import HistoryRows, add_block, run_hash
-from k8s_tuning.queries.runs import run_ref
 from k8s_tuning.queries.series import Episode, Place
-from k8s_tuning.queries.view_models import Record, Records, Series, StripCell
-from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, read_line
+from k8s_tuning.queries.view_models import Record, Records, RunRef, Series, StripCell
+from k8s_tuning.stages.history.record import read_line
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES
 from k8s_tuning.storage.lines import LineFile
@@ -139,7 +138,7 @@ class HistoryIndex:
                 found += of_rows.places(target, rows[np.flatnonzero(rows.run == wanted)])
             return len(found), sorted(found, key=lambda place: (place.at, place.offset))
 
-        ref = run_ref(run_id)
+        ref = RunRef.named(run_id)
         return [record for record in self._read_chosen(choose)[1] if ref is not None and record.run == ref]
 
     def _read_chosen(self, choose: Callable[[HistoryRows], tuple[int, list[Place]]]) -> tuple[int, list[Record]]:
@@ -179,22 +178,7 @@ def _read(place: Place, line: bytes) -> Record | None:
         return None
     if times.of_text(found.timestamp) != place.at:
         return None
-    return _record(found.record(with_snapshot=False), place.at)
-
-
-def _record(record: K8sHealthHistoryRecord, at: int) -> Record:
-    return Record(
-        at=times.text(at),
-        namespace=record.namespace,
-        selector=record.selector,
-        target=record.target,
-        cluster=record.cluster,
-        health=record.overall_health.value,
-        jobs_ok=record.jobs_ok,
-        jobs_warn=record.jobs_warn,
-        jobs_error=record.jobs_error,
-        reasons=record.reasons,
-        monitor_errors=record.monitor_errors,
-        run=run_ref(record.run_id),
-        idle=record.idle,
+    record = found.record(with_snapshot=False)
+    return Record.of(
+        record, at=times.text(place.at), health=record.overall_health.value, run=RunRef.named(record.run_id)
     )

@@ -8,7 +8,7 @@ from typing import Any
 from k8s_tuning import timestamps
 from k8s_tuning.queries import paging
 from k8s_tuning.queries.job_models import Event, Job, Jobs, LogTail
-from k8s_tuning.queries.runs import run_ref
+from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.stages.history.latest import LatestJob, LatestSnapshot
 
 _LEVELS = ("OK", "WARN", "ERROR")
@@ -53,7 +53,7 @@ def jobs_of(
     ordered = paging.sort(paging.sort(chosen, "name", "asc", SORTS), sort, order, SORTS)
     return Jobs(
         at=snapshot.timestamp,
-        run=run_ref(snapshot.run_id),
+        run=RunRef.named(snapshot.run_id),
         total=len(snapshot.jobs) if snapshot.jobs_listed else None,
         matching=len(chosen),
         errors=list(snapshot.errors),
@@ -63,45 +63,17 @@ def jobs_of(
 
 def job_row(job: LatestJob, at: str) -> Job:
     """One Job; its seconds are up to `at`, the snapshot's time, while it runs."""
-    return Job(
+    return Job.of(
+        job,
         name=job.job_name,
         health=job.health.value,
-        phase=job.phase,
-        reasons=list(job.reasons),
-        cause=job.cause,
-        exit_code=job.exit_code,
         session_id=job.labels.get("session_id"),
         worker_id=job.labels.get("worker_id"),
         started_at=job.start_time,
         ended_at=job.completion_time,
         seconds=timestamps.seconds_known(job.start_time, job.completion_time or at),
-        succeeded=job.succeeded,
-        failed=job.failed,
-        active=job.active,
-        restarts=job.restarts,
-        nodes=list(job.nodes),
-        logs=[
-            LogTail(
-                pod=log.pod_name,
-                container=log.container_name,
-                previous=log.previous,
-                truncated=log.truncated,
-                lines=list(log.lines),
-            )
-            for log in job.logs
-        ],
-        events=[
-            Event(
-                type=event.type,
-                reason=event.reason,
-                message=event.message,
-                kind=event.kind,
-                object=event.name,
-                count=event.count,
-                last_at=event.last_timestamp,
-            )
-            for event in job.events
-        ],
+        logs=[LogTail.of(log, pod=log.pod_name, container=log.container_name) for log in job.logs],
+        events=[Event.of(event, object=event.name, last_at=event.last_timestamp) for event in job.events],
     )
 
 

@@ -11,8 +11,7 @@ import msgspec
 from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import Reason, Result
-from k8s_tuning.queries.runs import run_ref
-from k8s_tuning.queries.view_models import AlertRow, NoticeBrief
+from k8s_tuning.queries.view_models import AlertRow, NoticeBrief, RunRef
 
 
 class Place(NamedTuple):
@@ -120,40 +119,9 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     def row(self) -> AlertRow:
         """As lists show it; of several targets, the first."""
-        subject = self.subjects[0]
-        return AlertRow(
-            ref=self.ref,
-            notice_id=self.notice_id or None,
-            namespace=subject.namespace,
-            selector=subject.selector,
-            target=subject.target,
-            cluster=subject.cluster,
-            incident_ids=list(self.incident_ids),
-            receiver=self.receiver,
-            channel=self.channel,
-            status=self.status,
-            severity=self.severity,
-            decision=self.decision,
-            why=self.why,
-            outcome=self.outcome,
-            source=self.source,
-            decided_at=self.decided_at,
-            done_at=self.done_at,
-            attempts=self.attempts,
-            answer=self.answer,
-            dry_run=self.dry_run,
-            run=run_ref(self.run_id),
-        )
+        subject, run = self.subjects[0], RunRef.named(self.run_id)
+        return AlertRow.of(self, notice_id=self.notice_id or None, run=run, **subject._asdict())
 
     def brief(self) -> NoticeBrief:
         """As a target and an incident show it."""
-        return NoticeBrief(
-            notice_id=self.notice_id,
-            receiver=self.receiver,
-            channel=self.channel,
-            status=self.status,
-            outcome=self.outcome,
-            decided_at=self.decided_at,
-            done_at=self.done_at,
-            dry_run=self.dry_run,
-        )
+        return NoticeBrief.of(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cache
 
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
@@ -42,7 +43,7 @@ class LedgerRows:
         # Of each incident for each channel, as LedgerState has it; dry runs apart (the key's last part).
         self._pending: dict[tuple[str, str, str, bool], Entry] = {}
         self._texts: dict[str, str] = {}
-        self._times: dict[str, str] = {}
+        self._time = cache(lambda text: to_text(to_datetime(text)))
         self._subjects: dict[tuple[str, str, str | None, str | None], Subject] = {}
 
     def subjects(self) -> Collection[Subject]:
@@ -150,12 +151,6 @@ class LedgerRows:
     def _same(self, text: str) -> str:
         # One text for all that are equal: lines are many, and what they say are few different things.
         return self._texts.setdefault(text, text)
-
-    def _time(self, text: str) -> str:
-        known = self._times.get(text)
-        if known is None:
-            known = self._times[text] = to_text(to_datetime(text))
-        return known
 
 
 def add_block(rows: LedgerRows, block: bytes, begin: int, broken: BrokenLines) -> None:

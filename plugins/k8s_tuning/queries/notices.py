@@ -7,7 +7,6 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from k8s_tuning.queries import times
 from k8s_tuning.queries.ledger_entries import Entry
 from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
 from k8s_tuning.queries.paging import search
-from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief
+from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief, ViewModel
 from k8s_tuning.storage.jsonl import decode
 from k8s_tuning.storage.tail import TailReader
 
 
-@dataclass(slots=True)
-class LedgerIncident:
+class LedgerIncident(ViewModel):
     """One incident of a target as the ledger knows it. `severity`: the worst that a decision about it held.
 
     `over_at`: when it ended, None while it lasts. `reasons`: each with the most Jobs that had it at once. `cause`: the
@@ -70,7 +68,6 @@ class LedgerIndex:
         incident_id: str | None = None,
         since: float | None = None,
         until: float | None = None,
-        include_dry_run: bool = True,
         q: str | None = None,
         quiet: bool = False,
         limit: int = 50,
@@ -107,7 +104,6 @@ class LedgerIndex:
                 (incident_id, lambda one: incident_id in one.incident_ids),
                 (first, lambda one: one.decided_at >= first),
                 (last, lambda one: one.decided_at <= last),
-                (not include_dry_run, lambda one: not one.dry_run),
             ]
             for is_asked, passes in filters:
                 found = list(filter(passes, found)) if is_asked else found
@@ -170,18 +166,10 @@ class LedgerIndex:
         with self._lock:
             known = self._reader.state().by_target.find(namespace, selector, name, cluster)
             found = [
-                LedgerIncident(
-                    id=one.id,
-                    started_at=one.started_at,
-                    over_at=one.over_at,
-                    is_open=one.is_open,
+                LedgerIncident.of(
+                    one,
                     severity=one.severity.value,
-                    cause=one.cause,
-                    reasons=dict(one.reasons),
-                    target=one.target,
-                    source=one.source,
                     notices=[entry.brief() for entry in reversed(one.notices.values())],
-                    dry_run=one.dry_run,
                 )
                 for one in (known.incidents if known else [])
                 if one.source == "health"

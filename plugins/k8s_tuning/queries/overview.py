@@ -9,17 +9,17 @@ from k8s_tuning.errors import ConfigError
 from k8s_tuning.queries import job_models, view_models
 from k8s_tuning.queries.history_index import HistoryIndex
 from k8s_tuning.queries.notices import LedgerIndex
-from k8s_tuning.queries.runs import pipeline_result, run_name
 from k8s_tuning.queries.sessions import session_jobs, session_row
 from k8s_tuning.queries.target import Files, TargetQueries
 from k8s_tuning.stages.history.latest import LatestStore
-from k8s_tuning.stages.pipeline.runs import K8sPipelineRunStore
+from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.stages.targets import STALE_AFTER_MINUTES, TargetsConfig, load_targets
 from k8s_tuning.storage.state_dir import StateDir
 
-_ORDER = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
+# The worst first.
+STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
 
 
 class HealthQueries:
@@ -45,7 +45,7 @@ class HealthQueries:
         config, notes = self._watched()
         rows = [one.row(range_seconds, now, notes) for one in self._targets(config)]
         rows.sort(
-            key=lambda row: (_ORDER.index(row.status), row.name or "", row.namespace, row.selector, row.cluster or "")
+            key=lambda row: (STATUSES.index(row.status), row.name or "", row.namespace, row.selector, row.cluster or "")
         )
         return view_models.Overview(
             now=now,
@@ -99,12 +99,12 @@ class HealthQueries:
             total=len(found.jobs),
             matching=len(jobs),
             jobs=jobs[offset : offset + limit],
-            notices=[_brief(row) for row in alerts if row.notice_id],
+            notices=[view_models.NoticeBrief.of(row) for row in alerts if row.notice_id],
         )
 
     def run(self, dag_id: str, run_id: str) -> job_models.Run:
         """Everything that one DAG run left behind; empty lists for a run of another DAG."""
-        name = run_name(dag_id, run_id)
+        name = f"{dag_id}/{run_id}"
         result = next((one for one in reversed(self._runs.recent(10_000)) if one.run_id == name), None)
         notes: list[str] = []
         return job_models.Run(
@@ -112,7 +112,7 @@ class HealthQueries:
             records=self._history.of_run(name),
             sessions=[session_row(one) for one in self._sessions.list(notes.append) if one.run_id == name],
             alerts=self.ledger.of_run(name),
-            result=pipeline_result(result) if result else None,
+            result=_pipeline_result(result) if result else None,
             notes=notes,
         )
 
@@ -142,6 +142,6 @@ def _stale_after(config: TargetsConfig | None) -> float:
     return config.stale_after_minutes if config else STALE_AFTER_MINUTES
 
 
-def _brief(row: view_models.AlertRow) -> view_models.NoticeBrief:
-    known = row.model_dump(include=set(view_models.NoticeBrief.model_fields))
-    return view_models.NoticeBrief(**known | {"notice_id": row.notice_id or ""})
+def _pipeline_result(record: K8sPipelineRunRecord) -> job_models.PipelineResult:
+    health = record.health_status.value if record.health_status else None
+    return job_models.PipelineResult.of(record, ended_at=record.timestamp, health=health)

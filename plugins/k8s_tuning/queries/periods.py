@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
 from k8s_tuning.errors import InputError
 from k8s_tuning.queries.columns import Indices, Ints, Rows
@@ -18,16 +15,6 @@ ROUND_SECONDS = (
     *(hours * _HOUR for hours in (1, 2, 3, 6, 12)),
     *(days * _DAY for days in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)),
 )
-
-
-@dataclass(frozen=True)
-class Periods:
-    """What is said of each period that has records: `begin`, the place of its first row, and its `worst_row`."""
-
-    begin: Indices
-    worst: npt.NDArray[np.int8]
-    worst_row: Indices
-    counts: tuple[Ints, Ints, Ints]
 
 
 def round_seconds(first: int, last: int, points: int) -> int:
@@ -51,19 +38,11 @@ def aligned(rows: Rows, seconds: int) -> tuple[Ints, Indices]:
     return edges[is_held], begin[is_held]
 
 
-def sum_up(rows: Rows, begin: Indices) -> Periods:
-    """Of each period, which reaches to the next one's first row: its worst health, its worst record, its counts."""
-    counts = [np.add.reduceat(rows.health == level, begin, dtype=np.int64) for level in range(3)]
-    return Periods(
-        begin=begin,
-        worst=np.maximum.reduceat(rows.health, begin),
-        worst_row=worst_rows(rows, begin),
-        counts=(counts[0], counts[1], counts[2]),
-    )
-
-
 def worst_rows(rows: Rows, begin: Indices) -> Indices:
-    """The place of each period's record with the most Jobs in ERROR, then in WARN; the newest of such."""
+    """The place of each period's record with the most Jobs in ERROR, then in WARN; the newest of such.
+
+    `begin`: the place of each period's first row; it reaches to the next one's.
+    """
     lengths = np.diff(begin, append=len(rows))
     most = np.maximum.reduceat(rows.error, begin)
     left = np.flatnonzero(rows.error == np.repeat(most, lengths))

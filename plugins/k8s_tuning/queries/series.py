@@ -56,8 +56,8 @@ def series(
     if len(rows) > points:
         seconds = periods.round_seconds(int(rows.at[0]), int(rows.at[-1]), points)
         at, begin = periods.aligned(rows, seconds)
-    found = periods.sum_up(rows, begin)
-    worst_rows = rows[found.worst_row]
+    ok, warn, error = (np.add.reduceat(rows.health == level, begin, dtype=np.int64).tolist() for level in range(3))
+    worst_rows = rows[periods.worst_rows(rows, begin)]
     return Series(
         namespace=where.namespace,
         selector=where.selector,
@@ -68,10 +68,10 @@ def series(
         gap_seconds=max(stale_seconds, seconds),
         total_records=len(rows),
         at=(at / _SECOND).tolist(),
-        worst=found.worst.tolist(),
-        records_ok=found.counts[0].tolist(),
-        records_warn=found.counts[1].tolist(),
-        records_error=found.counts[2].tolist(),
+        worst=np.maximum.reduceat(rows.health, begin).tolist(),
+        records_ok=ok,
+        records_warn=warn,
+        records_error=error,
         jobs_ok=_known(worst_rows.ok),
         jobs_warn=_known(worst_rows.warn),
         jobs_error=_known(worst_rows.error),

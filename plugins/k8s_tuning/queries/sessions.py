@@ -10,7 +10,7 @@ from k8s_tuning import timestamps
 from k8s_tuning.queries import paging
 from k8s_tuning.queries.job_models import SessionJob as SessionJobRow
 from k8s_tuning.queries.job_models import SessionRow
-from k8s_tuning.queries.runs import run_ref
+from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.stages.sessions.store import SessionJob, TuningSession
 
 _ENDED = ("SUCCEEDED", "FAILED", "GONE")
@@ -31,12 +31,9 @@ def session_row(session: TuningSession) -> SessionRow:
     ends = [job.ended_at for job in session.jobs if job.ended_at]
     is_over = bool(session.jobs) and all(job.phase in _ENDED for job in session.jobs)
     end = max(ends, default=None) if is_over else session.seen_at
-    return SessionRow(
-        namespace=session.namespace,
-        session_id=session.session_id,
-        run=run_ref(session.run_id),
-        applied_at=session.applied_at,
-        seen_at=session.seen_at,
+    return SessionRow.of(
+        session,
+        run=RunRef.named(session.run_id),
         is_over=is_over,
         total=len(session.jobs),
         **{name: counts[name] for name in (*_PHASES.values(), "unseen")},
@@ -59,18 +56,7 @@ def session_jobs(
 
 def _job_row(job: SessionJob, seen_at: str | None) -> SessionJobRow:
     end = job.ended_at or (seen_at if job.phase == "RUNNING" else None)
-    return SessionJobRow(
-        name=job.name,
-        worker_id=job.worker_id,
-        image=job.image,
-        parameters=dict(job.parameters),
-        args=list(job.args),
-        phase=job.phase,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        seconds=_seconds(job.started_at, end),
-        seen_at=job.seen_at,
-    )
+    return SessionJobRow.of(job, seconds=_seconds(job.started_at, end))
 
 
 def _seconds(start: str | None, end: str | None) -> float | None:

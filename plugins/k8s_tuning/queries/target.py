@@ -141,17 +141,13 @@ class TargetQueries:
         worst = max(one.episodes, key=lambda episode: episode.worst == "ERROR", default=None)
         worst_record = history.record_at(worst.worst_record) if worst else None
         recorded_cause = _cause(snapshot, worst_record.at) if worst_record else None
-        return Incident(
+        return Incident.of(
+            one,
             id=notified.id if notified else None,
             namespace=self.where.namespace,
             selector=self.where.selector,
             cluster=self.where.cluster,
             target=(notified.target if notified else None) or (first.target if first else None),
-            started_at=one.started_at,
-            ended_at=one.ended_at,
-            is_open=one.is_open,
-            severity=one.severity,
-            worst=one.worst,
             cause=recorded_cause or (notified.cause if notified else None),
             reasons=(notified.reasons if notified else {}) or (worst_record.reasons if worst_record else {}),
             records=sum(episode.records for episode in one.episodes),

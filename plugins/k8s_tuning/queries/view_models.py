@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,12 +15,23 @@ class ViewModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @classmethod
+    def of(cls, source: object, **others: Any) -> Self:
+        """The fields in `others`, and all the rest as `source` has them by the same names."""
+        return cls(**{name: getattr(source, name) for name in cls.model_fields if name not in others}, **others)
+
 
 class RunRef(ViewModel):
     """A DAG run of Airflow's."""
 
     dag_id: str
     run_id: str
+
+    @classmethod
+    def named(cls, name: str | None) -> RunRef | None:
+        """A run as history, ledger and sessions name it, `DAG_ID/RUN_ID`; None for anything else (a CLI's record)."""
+        dag_id, slash, rest = (name or "").partition("/")
+        return cls(dag_id=dag_id, run_id=rest) if slash and dag_id and rest else None
 
 
 class NoticeBrief(ViewModel):

@@ -5,37 +5,28 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from k8s_tuning.errors import TuningError
 from k8s_tuning.storage.state_dir import StateDir
+from k8s_tuning.web.entry import Message, Receive, Send
 
 TOKEN_VARIABLE = "K8S_TUNING_METRICS_TOKEN"  # noqa: S105  # its name, not its value
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """An ASGI application with one route: GET /metrics, with `Authorization: Bearer` and the token in the environment.
+    """What `entry` asks for /metrics: GET with `Authorization: Bearer` and the token in the environment.
 
-    401 without the token, and while $K8S_TUNING_METRICS_TOKEN is not set; 404 for another path; 405 for other methods;
-    503 where the files cannot be read. The history, ledger and runs are those of $K8S_TUNING_HISTORY_DIR.
+    401 without the token, and while $K8S_TUNING_METRICS_TOKEN is not set; 405 for other methods; 503 where the files
+    cannot be read. The history, ledger and runs are those of $K8S_TUNING_HISTORY_DIR.
     """
     # Imported on the first request: every task process loads the plugin, and only the API server answers.
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse, Response
 
-    if scope["type"] != "http":
-        return
     request = Request(scope)
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
     response: Response
-    if path.rstrip("/") != "/metrics":
-        response = PlainTextResponse("not found\n", 404)
-    elif not _may_scrape(request.headers.get("authorization", "")):
+    if not _may_scrape(request.headers.get("authorization", "")):
         response = PlainTextResponse(
             f"a bearer token is needed: the value of ${TOKEN_VARIABLE}\n", 401, {"WWW-Authenticate": "Bearer"}
         )

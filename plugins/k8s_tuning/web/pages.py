@@ -15,15 +15,15 @@ from starlette.responses import HTMLResponse
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.queries.job_models import Jobs
-from k8s_tuning.queries.overview import HealthQueries
+from k8s_tuning.queries.overview import STATUSES
 from k8s_tuning.queries.target import TargetQueries
 from k8s_tuning.web import drawing, ranges, rendering, wording
+from k8s_tuning.web.api import queries_of
 from k8s_tuning.web.ranges import Range
 
 LIMIT = 25
 _TABLE_POINTS = 48
 _LANE_LIMIT = 500
-_STATUSES = ("ERROR", "NEVER", "STALE", "WARN", "OK", "IDLE")
 _FILTERS = ("target", "channel", "decision", "outcome", "q", "run_id", "incident_id", "namespace", "cluster")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 def overview(request: Request) -> Response:
     """Every target, the worst first."""
     name = request.query_params.get("range") or ranges.DEFAULT
-    found = _queries(request).overview(ranges.named_seconds(name))
+    found = queries_of(request).overview(ranges.named_seconds(name))
     counts: Counter[str] = Counter(row.status for row in found.rows)
     return rendering.answer(
         request,
@@ -41,8 +41,8 @@ def overview(request: Request) -> Response:
         overview=found,
         now=found.now,
         range=name,
-        sums={status: counts[status] for status in _STATUSES},
-        folder=_queries(request).folder,
+        sums={status: counts[status] for status in STATUSES},
+        folder=queries_of(request).folder,
     )
 
 
@@ -52,7 +52,7 @@ def target(request: Request) -> Response:
     cluster = request.query_params.get("cluster") or None
     asked = {"namespace": _needed(request, "namespace"), "selector": _needed(request, "selector")}
     asked |= {"cluster": cluster} if cluster else {}
-    found = _queries(request).target(**asked)
+    found = queries_of(request).target(**asked)
     notes: list[str] = []
     row = found.row(ranges.named_seconds(None), timestamps.now(), notes)
     span = _range(request, found)
@@ -81,7 +81,7 @@ def target(request: Request) -> Response:
 @router.get("/sessions")
 def sessions(request: Request) -> Response:
     """Every tuning session, newest first."""
-    found = _queries(request).sessions(request.query_params.get("q"), LIMIT, _offset(request, "page"))
+    found = queries_of(request).sessions(request.query_params.get("q"), LIMIT, _offset(request, "page"))
     return rendering.answer(request, "sessions.html", sessions=found, limit=LIMIT)
 
 
@@ -90,7 +90,7 @@ def session(request: Request) -> Response:
     """One tuning session: its progress, and its Jobs with their parameters."""
     query = request.query_params
     namespace, session_id = _needed(request, "namespace"), _needed(request, "session_id")
-    found = _queries(request).session(
+    found = queries_of(request).session(
         namespace,
         session_id,
         q=query.get("q"),
@@ -112,7 +112,7 @@ def alerts(request: Request) -> Response:
     chosen: dict[str, Any] = {name: query.get(name) or None for name in _FILTERS} | {"selector": query.get("selector")}
     name = query.get("range") or (None if query.get("since") or query.get("until") else "all")
     span = None if name == "all" else _range(request, None)
-    found = _queries(request).ledger.alerts(
+    found = queries_of(request).ledger.alerts(
         **chosen,
         quiet=query.get("quiet") == "true",
         since=span.since if span else None,
@@ -127,7 +127,7 @@ def alerts(request: Request) -> Response:
         range=name,
         limit=LIMIT,
         is_filtered=any(value is not None for value in chosen.values()) or name != "all",
-        folder=_queries(request).folder,
+        folder=queries_of(request).folder,
     )
 
 
@@ -135,7 +135,7 @@ def alerts(request: Request) -> Response:
 def alert(request: Request) -> Response:
     """One entry of the ledger whole, with its message as sent."""
     ref = _needed(request, "ref")
-    found = _queries(request).ledger.alert(ref)
+    found = queries_of(request).ledger.alert(ref)
     if found is None:
         return rendering.problem(request, 404, ref)
     incident = json.dumps(found.incident, ensure_ascii=False, indent=2) if found.incident else None
@@ -145,13 +145,8 @@ def alert(request: Request) -> Response:
 @router.get("/run")
 def run(request: Request) -> Response:
     """What one DAG run recorded: the page in Airflow's tab of a run or of a task."""
-    found = _queries(request).run(_needed(request, "dag_id"), _needed(request, "run_id"))
+    found = queries_of(request).run(_needed(request, "dag_id"), _needed(request, "run_id"))
     return rendering.answer(request, "run.html", found=found)
-
-
-def _queries(request: Request) -> HealthQueries:
-    found: HealthQueries = request.app.state.queries
-    return found
 
 
 def _jobs(request: Request, target: TargetQueries) -> Jobs:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError
+from k8s_tuning.web.wording import timestamp
 
 NAMED = {"1h": 3_600.0, "24h": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
 DEFAULT = "24h"
@@ -41,9 +41,9 @@ def parse(name: str | None, since: str | None, until: str | None, now: float) ->
     end = _seconds("until", until) if until else now
     begin = _seconds("since", since) if since else end - NAMED[DEFAULT]
     if begin >= end:
-        raise InputError(f"since: must lie before until, which is {_text(end)}; {_text(begin)} does not")
+        raise InputError(f"since: must lie before until, which is {timestamp(end)}; {timestamp(begin)} does not")
     if end - begin > LONGEST_DAYS * 86_400:
-        raise InputError(f"since: more than {LONGEST_DAYS} days before until, which is {_text(end)}; ask for less")
+        raise InputError(f"since: more than {LONGEST_DAYS} days before until, which is {timestamp(end)}; ask for less")
     return Range(begin, end, None)
 
 
@@ -62,7 +62,3 @@ def _seconds(parameter: str, text: str) -> float:
         # An address whose + was not escaped arrives with a space there.
         hint = "; in an address, write + as %2B" if " " in text else ""
         raise InputError(f"{parameter}: {error}{hint}") from error
-
-
-def _text(seconds: float) -> str:
-    return timestamps.to_text(datetime.fromtimestamp(seconds, UTC))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_tuning_sandbox.resources import Resource
-from k8s_tuning_sandbox.status import Refusal, bad_request, forbidden, unauthorized
+from k8s_tuning_sandbox.resources import NAMESPACES
+from k8s_tuning_sandbox.status import Refusal, bad_request, of
+from k8s_tuning_sandbox.target import Target
 
 ADMIN, READER, NOBODY = "admin", "reader", "nobody"
 ANONYMOUS = "system:anonymous"
@@ -19,15 +20,12 @@ _READING = frozenset(("get", "list", "watch"))
 class Tokens:
     """One secret a user: an administrator, a reader (get, list and watch everything), and one who may do nothing."""
 
-    users: Mapping[str, str]
+    users: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def random(cls) -> Tokens:
         """New secrets."""
         return cls({secrets.token_urlsafe(24): user for user in (ADMIN, READER, NOBODY)})
-
-    def __repr__(self) -> str:
-        return "Tokens(…)"
 
     def of(self, user: str) -> str:
         """The user's token."""
@@ -40,7 +38,7 @@ class Tokens:
         scheme, _, token = authorization.partition(" ")
         user = self.users.get(token.strip()) if scheme.lower() == "bearer" else None
         if user is None:
-            raise unauthorized()
+            raise Refusal(401, "Unauthorized", "Unauthorized")
         return user
 
 
@@ -59,10 +57,18 @@ def review(user: str, asked: Any) -> dict[str, Any]:
     return {"metadata": {}, "spec": spec, "status": {"allowed": allowed}}
 
 
-def require(user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> None:
+def require(user: str, target: Target) -> None:
     """Refusal 403 where the user may not."""
-    if not may(user, verb):
-        raise forbidden(user, verb, resource, subresource, namespace, name)
+    if may(user, target.verb):
+        return
+    resource, name = target.resource, target.name
+    what = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
+    named = f'{resource.qualified} "{name}"' if name else resource.qualified
+    space = target.namespace or (name if resource is NAMESPACES else "")
+    where = f'in the namespace "{space}"' if space else "at the cluster scope"
+    group = f'in API group "{resource.group}" {where}'
+    message = f'{named} is forbidden: User "{user}" cannot {target.verb} resource "{what}" {group}'
+    raise Refusal(403, "Forbidden", message, of(resource, name))
 
 
 def require_path(user: str, method: str, path: str) -> None:

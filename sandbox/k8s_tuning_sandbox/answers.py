@@ -1,13 +1,12 @@
-"""One HTTP answer: whole, in parts, cut off, or wrong in the way that the scenario asks for."""
+"""Answers over HTTP: with the headers of an API server, or wrong in the way that the scenario asks for."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 
 import orjson
-from starlette.types import Receive, Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from k8s_tuning_sandbox.scenario import Fault
 from k8s_tuning_sandbox.status import Refusal
@@ -28,85 +27,38 @@ _REASONS = {
 }
 
 
-class Answer:
-    """The way back to one client."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-
-    async def send(
-        self,
-        code: int,
-        body: bytes,
-        media: str = JSON,
-        headers: Mapping[str, str] | None = None,
-        warnings: Sequence[str] = (),
-    ) -> None:
-        """One whole answer; a Warning header for each of `warnings`."""
-        await self.start(code, media, {"content-length": str(len(body)), **(headers or {})}, warnings)
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def start(self, code: int, media: str, headers: Mapping[str, str], warnings: Sequence[str] = ()) -> None:
-        """The status and the headers; `part` goes on."""
-        raw = [(b"content-type", media.encode()), (b"cache-control", b"no-cache, private")]
-        raw += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        for text in warnings:
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            raw.append((b"warning", f'299 - "{quoted}"'.encode()))
-        await self._send({"type": "http.response.start", "status": code, "headers": raw})
-
-    async def part(self, body: bytes) -> None:
-        """A part of a body that is not over yet."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def stream(self, chunks: AsyncIterator[bytes], media: str) -> None:
-        """Chunks as they come; stops when the client goes away."""
-        await self.start(200, media, {})
-        gone = asyncio.ensure_future(self.gone())
-        try:
-            while not gone.done():
-                following = asyncio.ensure_future(anext(chunks, None))
-                await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await following
-                    return
-                if (chunk := following.result()) is None:
-                    break
-                await self.part(chunk)
-            await self._send({"type": "http.response.body", "body": b""})
-        finally:
-            gone.cancel()
-            await chunks.aclose()  # type: ignore[attr-defined]
-
-    async def gone(self) -> None:
-        """Returns when the client has gone away."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    def abort(self) -> None:
-        """Cut the connection, as a crashed server or a broken network does."""
-        cycle = getattr(self._receive, "__self__", None)
-        transport = getattr(cycle, "transport", None)
-        if transport is not None:
-            transport.abort()
+def answer(body: bytes, code: int = 200, media: str = JSON, headers: Mapping[str, str] | None = None) -> Response:
+    """One whole answer."""
+    return Response(body, code, {**head(media), **(headers or {})})
 
 
-async def go_wrong(fault: Fault, answer: Answer) -> None:
+def head(media: str) -> dict[str, str]:
+    """The headers that every answer has."""
+    return {"content-type": media, "cache-control": "no-cache, private"}
+
+
+def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    """The Status of a refusal."""
+    return answer(orjson.dumps(refusal.body()) + b"\n", refusal.code, headers=headers)
+
+
+async def go_wrong(fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as the fault says."""
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
-    if fault.answer == "hang":
-        await answer.gone()
-    elif fault.answer == "drop":
-        answer.abort()
-    elif fault.answer == "html":
-        await answer.send(fault.status, _HTML, "text/html; charset=utf-8", headers)
-    elif fault.answer == "torn":
-        await answer.start(200, JSON, {"content-length": "4096"})
-        await answer.part(b'{"kind":"JobList","items":[')
-        answer.abort()
-    else:
+    if fault.answer == "html":
+        await answer(_HTML, fault.status, "text/html; charset=utf-8", headers)(scope, receive, send)
+    elif fault.answer == "status":
         refusal = Refusal(fault.status, _REASONS.get(fault.status, "InternalError"), fault.message)
-        await answer.send(fault.status, orjson.dumps(refusal.body()) + b"\n", headers=headers)
+        await refused(refusal, headers)(scope, receive, send)
+    elif fault.answer == "hang":
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    else:
+        if fault.answer == "torn":
+            promised = [(b"content-type", JSON.encode()), (b"content-length", b"4096")]
+            await send({"type": "http.response.start", "status": 200, "headers": promised})
+            await send({"type": "http.response.body", "body": b'{"kind":"JobList","items":[', "more_body": True})
+        # As a crashed server or a broken network does.
+        transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()

@@ -5,29 +5,30 @@ Each request passes: the scenario's faults, who is it, may they, what is asked; 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from k8s_tuning.errors import InputError
 from k8s_tuning_sandbox import access
-from k8s_tuning_sandbox.answers import JSON, Answer, go_wrong
+from k8s_tuning_sandbox.answers import JSON, answer, go_wrong, head, refused
 from k8s_tuning_sandbox.bodies import raw_body, sent_object
 from k8s_tuning_sandbox.deletes import Deletes
 from k8s_tuning_sandbox.discovery import document
 from k8s_tuning_sandbox.jobs import JobController
-from k8s_tuning_sandbox.namespaces import NamespaceController
 from k8s_tuning_sandbox.nodes import Nodes
 from k8s_tuning_sandbox.reading import Reading, as_object, check_log
 from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS
-from k8s_tuning_sandbox.routing import Query, Route, dry_run, is_true, route, selection, validation
+from k8s_tuning_sandbox.routing import Query, dry_run, is_true, route, selection, validation
 from k8s_tuning_sandbox.scheduler import Scheduler
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Refusal
 from k8s_tuning_sandbox.target import Target, live
-from k8s_tuning_sandbox.verbs import Verbs
+from k8s_tuning_sandbox.verbs import APPLY, Verbs
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
@@ -40,7 +41,6 @@ class SandboxApp:
         self._scenario = simulation.scenario
         self._tokens = tokens
         self._dialect = simulation.dialect
-        NamespaceController(simulation)
         JobController(simulation, backoff_seconds)
         Scheduler(simulation)
         self._verbs = Verbs(simulation)
@@ -58,106 +58,93 @@ class SandboxApp:
         """ASGI."""
         if scope["type"] != "http":
             return
-        answer = Answer(receive, send)
-        request = Request(scope, receive)
-        path, query_text = scope["path"], scope["query_string"].decode("latin-1")
-        fault = self._scenario.fault(scope["method"], path, query_text)
+        query_text = scope["query_string"].decode("latin-1")
+        fault = self._scenario.fault(scope["method"], scope["path"], query_text)
         if fault is not None:
-            await go_wrong(fault, answer)
+            await go_wrong(fault, scope, receive, send)
             return
         try:
-            await self._answer(request, answer)
+            response = await self._answer(Request(scope, receive))
         except Refusal as refusal:
-            await answer.send(refusal.code, orjson.dumps(refusal.body()) + b"\n", headers=refusal.headers)
+            response = refused(refusal)
         except ClientDisconnect:
             return
+        await response(scope, receive, send)
 
-    async def _answer(self, request: Request, answer: Answer) -> None:
+    async def _answer(self, request: Request) -> Response:
         method, path, query = request.method, request.url.path, dict(request.query_params)
         user = self._tokens.user(request.headers.get("authorization"))
-        found = route(method, path, query, metrics=self._scenario.metrics)
-        if found is None:
-            await self._discover(user, method, path, answer)
-            return
-        if found.resource is REVIEWS:
-            await answer.send(201, as_object(access.review(user, await sent_object(request, REVIEWS.kind)), REVIEWS))
-            return
-        where = found.namespace or (found.name if found.resource is NAMESPACES else "")
-        access.require(user, found.verb, found.resource, found.subresource, where, found.name)
-        accept = request.headers.get("accept", "")
-        if found.verb in ("get", "list", "watch"):
-            await self._read(found, query, accept, answer)
-        else:
-            warnings: list[str] = []
-            code, body = await self._write(found, query, request, warnings)
-            await answer.send(code, body, warnings=warnings)
+        target = route(method, path, query, metrics=self._scenario.metrics)
+        if target is None:
+            return self._discover(user, method, path)
+        if target.resource is REVIEWS:
+            return answer(as_object(access.review(user, await sent_object(request, REVIEWS.kind)), REVIEWS), 201)
+        access.require(user, target)
+        if target.verb in ("get", "list", "watch"):
+            return await self._read(target, query, request.headers.get("accept", ""))
+        return await self._write(target, query, request)
 
-    async def _discover(self, user: str, method: str, path: str, answer: Answer) -> None:
+    def _discover(self, user: str, method: str, path: str) -> Response:
         access.require_path(user, method, path)
         found = document(path, self._dialect, metrics=self._scenario.metrics)
         if found is None:
-            await answer.send(404, b"404 page not found\n", "text/plain; charset=utf-8")
-        elif isinstance(found, str):
-            await answer.send(200, found.encode(), "text/plain; charset=utf-8")
-        else:
-            await answer.send(200, orjson.dumps(found) + b"\n")
+            return answer(b"404 page not found\n", 404, "text/plain; charset=utf-8")
+        if isinstance(found, str):
+            return answer(found.encode(), 200, "text/plain; charset=utf-8")
+        return answer(orjson.dumps(found) + b"\n")
 
-    async def _read(self, found: Route, query: Query, accept: str, answer: Answer) -> None:
-        if found.verb == "watch":
-            selection(found, query)  # refused before the stream starts, as a server does
-            await answer.stream(self._reading.watch(found, query, accept), JSON)
-        elif found.verb == "list":
-            await answer.send(200, self._reading.list(found, query, accept))
-        elif found.resource is POD_METRICS:
-            await answer.send(200, self._reading.pod_metrics(found.namespace, found.name))
-        else:
-            record = live(self.store, Target(found.resource, found.namespace, found.name))
-            if found.subresource != "log":
-                await answer.send(200, self._reading.one(found.resource, record, accept))
-            elif not check_log(record, query):
-                await answer.send(204, b"")
-            elif is_true(query.get("follow", "")):
-                await answer.stream(self._reading.log(record, query), "text/plain")
-            else:
-                lines = [line async for line in self._reading.log(record, query)]
-                await answer.send(200, b"".join(lines), "text/plain")
+    async def _read(self, target: Target, query: Query, accept: str) -> Response:
+        if target.verb == "watch":
+            selection(target, query)  # refused before the stream starts, as a server does
+            return StreamingResponse(self._reading.watch(target, query, accept), headers=head(JSON))
+        if target.verb == "list":
+            return answer(self._reading.list(target, query, accept))
+        if target.resource is POD_METRICS:
+            return answer(self._reading.pod_metrics(target))
+        record = live(self.store, target)
+        if target.subresource != "log":
+            return answer(self._reading.one(target.resource, record, accept))
+        if not check_log(record, query):
+            return answer(b"", 204)
+        lines = self._reading.log(record, query)
+        if is_true(query.get("follow", "")):
+            return StreamingResponse(lines, headers=head("text/plain"))
+        return answer(b"".join([line async for line in lines]), media="text/plain")
 
-    async def _write(self, found: Route, query: Query, request: Request, warnings: list[str]) -> tuple[int, bytes]:
-        agent = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
-        deleting = found.verb.startswith("delete")
+    async def _write(self, target: Target, query: Query, request: Request) -> Response:
+        media = request.headers.get("content-type", "").partition(";")[0].strip()
+        manager = query.get("fieldManager", "")
+        if media != APPLY or target.verb != "patch":
+            manager = manager or request.headers.get("user-agent", "").partition("/")[0] or "unknown"
+        deleting = target.verb.startswith("delete")
         body: Any = None
-        if found.verb != "patch":
-            body = await sent_object(request, found.resource.kind, optional=deleting)
+        if target.verb != "patch":
+            body = await sent_object(request, target.resource.kind, optional=deleting)
         options: dict[str, Any] = {}
         if deleting:
             given, _ = self._dialect.schema.decode("DeleteOptions", "v1", _DELETE_OPTIONS, body)
             options = {**query, **given}
-        kind = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}.get(
-            found.verb, "DeleteOptions"
-        )
-        target = Target(
-            found.resource,
-            found.namespace,
-            found.name,
-            found.subresource,
-            query.get("fieldManager", "") or agent,
-            dry_run(query, kind, options.get("dryRun")),
-            validation(query, kind),
-            warnings,
-        )
-        if found.verb == "create":
-            return 201, as_object(self._verbs.create(target, body), found.resource)
-        if found.verb == "update":
-            return 200, as_object(self._verbs.replace(target, body), found.resource)
-        if found.verb == "delete":
-            return 200, as_object(self._deletes.delete(target, options), found.resource)
-        if found.verb == "deletecollection":
-            records = self._deletes.delete_all(selection(found, query), target, options)
-            head = {"kind": f"{found.resource.kind}List", "apiVersion": found.resource.api_version}
-            listed = {**head, "metadata": {"resourceVersion": str(self.store.revision)}}
-            return 200, orjson.dumps({**listed, "items": [record.load() for record in records]}) + b"\n"
-        media = request.headers.get("content-type", "").partition(";")[0].strip()
-        if media == "application/apply-patch+yaml":
-            target = Target(**{**vars(target), "manager": query.get("fieldManager", "")})
-        obj, created = self._verbs.patch(target, media, await raw_body(request), force=is_true(query.get("force", "")))
-        return 201 if created else 200, as_object(obj, found.resource)
+        kind = f"{target.verb.removesuffix('collection').title()}Options"
+        dry, checks = dry_run(query, kind, options.get("dryRun")), validation(query, kind)
+        target = replace(target, manager=manager, dry_run=dry, validation=checks)
+        code = 200
+        if target.verb == "create":
+            obj, code = self._verbs.create(target, body), 201
+        elif target.verb == "update":
+            obj = self._verbs.replace(target, body)
+        elif target.verb == "delete":
+            obj = self._deletes.delete(target, options)
+        elif target.verb == "deletecollection":
+            records = self._deletes.delete_all(selection(target, query), target, options)
+            listed = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version}
+            metadata = {"resourceVersion": str(self.store.revision)}
+            obj = {**listed, "metadata": metadata, "items": [record.load() for record in records]}
+        else:
+            force = is_true(query.get("force", ""))
+            obj, created = self._verbs.patch(target, media, await raw_body(request), force=force)
+            code = 201 if created else 200
+        response = answer(as_object(obj, target.resource), code)
+        for text in target.warnings:
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            response.raw_headers.append((b"warning", f'299 - "{quoted}"'.encode()))
+        return response

@@ -8,7 +8,7 @@ from typing import Any
 
 from k8s_tuning_sandbox.jobs import FOREGROUND
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
-from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS
+from k8s_tuning_sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Cause, Refusal, invalid, modified, of
 from k8s_tuning_sandbox.store import Record, Selection
@@ -16,6 +16,7 @@ from k8s_tuning_sandbox.target import Target, live
 
 Object = dict[str, Any]
 
+_EMPTYING_SECONDS = 0.1
 _POLICIES = ("Foreground", "Background", "Orphan")
 _PODS_STAY = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
@@ -43,7 +44,7 @@ class Deletes:
         obj = record.load()
         self._check_preconditions(target, record, options.get("preconditions") or {})
         unsaid = options.get("propagationPolicy") is None and options.get("orphanDependents") is None
-        if target.resource is JOBS and unsaid and self._sim.dialect.checks_fields and _PODS_STAY not in target.warnings:
+        if target.resource is JOBS and unsaid and self._sim.dialect.since(26) and _PODS_STAY not in target.warnings:
             target.warnings.append(_PODS_STAY)
         if not target.dry_run:
             self._remove(target, record, policy, options.get("gracePeriodSeconds"))
@@ -77,6 +78,13 @@ class Deletes:
         kept = found is not None and not target.dry_run and found.load()["metadata"].get("finalizers")
         return found if kept else None
 
+    def _empty(self, name: str) -> None:
+        """What the namespace controller does: remove what is in a namespace that is being deleted, and it."""
+        for resource in (JOBS, PODS, EVENTS):
+            for record in self._sim.store.records(Selection(resource, name)):
+                self._sim.store.remove(resource, *record.key)
+        self._sim.store.remove(NAMESPACES, "", name)
+
     def _check_preconditions(self, target: Target, record: Record, wanted: Mapping[str, Any]) -> None:
         if (uid := wanted.get("uid")) and uid != record.uid:
             kind = target.resource.kind + (f".{target.resource.group}" if target.resource.group else "")
@@ -92,15 +100,14 @@ class Deletes:
         obj = record.load()
         meta = obj["metadata"]
         if target.resource is PODS:
-            delete_pod(
-                self._sim.store, obj, self._sim.clock(), self._sim.dialect, grace if isinstance(grace, int) else None
-            )
+            delete_pod(self._sim, obj, grace if isinstance(grace, int) else None)
             return
         if target.resource is NAMESPACES:
-            # The namespace controller empties and removes it.
-            meta.setdefault("deletionTimestamp", self._sim.now())
-            obj["status"] = {"phase": "Terminating"}
-            self._sim.store.put(NAMESPACES, obj)
+            if "deletionTimestamp" not in meta:
+                meta["deletionTimestamp"] = self._sim.now()
+                obj["status"] = {"phase": "Terminating"}
+                self._sim.store.put(NAMESPACES, obj)
+                self._sim.later(_EMPTYING_SECONDS, lambda: self._empty(record.name))
             return
         if policy == "Orphan":
             for owned in self._sim.store.owned(record.uid, PODS):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from k8s_tuning.errors import InputError
@@ -22,30 +22,27 @@ _PREFIX = "batch.kubernetes.io/"
 class Dialect:
     """One version's answers."""
 
-    name: str
-    minor: str
+    minor: int
     schema: Schema
-    # The Job controller.
-    plan: Callable[[Situation], Plan]
-    tracks_pods: bool  # a finalizer keeps each pod until it is counted, and a pod that is deleted ends before it goes
-    failures_delay_counting: bool  # a retry waits because the controller reads the failed pod later
-    # What is written into objects.
+    plan: Callable[[Situation], Plan]  # the Job controller
     label_prefixes: tuple[str, ...]  # of a Job's pods: controller-uid and job-name; the selector has the first
     job_defaults: Mapping[str, Any]
-    counts_generations: bool
-    events_name_reporter: bool
-    names_disruptions: bool  # the pod condition DisruptionTarget
-    # What is accepted and how it is refused.
     env_name: re.Pattern[str]
     env_name_rule: str
-    checks_fields: bool  # fieldValidation; Warning headers for what is dropped or left behind
-    quantities_are_texts: bool  # server-side apply refuses a quantity that is a number
-    names_typed_object: bool  # an apply that its type does not allow says of which object
-    unparsable_version: tuple[int, str]  # code and reason for ?resourceVersion=abc
-    # Tables.
-    shows_job_status: bool
-    restarts_type: str
-    version: str = field(default="")
+
+    @property
+    def version(self) -> str:
+        """What /version says."""
+        return f"v1.{self.minor}.2-sandbox"
+
+    @property
+    def tracks_pods(self) -> bool:
+        """Whether a finalizer keeps each pod until it is counted, and a pod that is deleted ends before it goes."""
+        return self.since(26)
+
+    def since(self, minor: int) -> bool:
+        """Whether it is Kubernetes 1.`minor` or newer."""
+        return self.minor >= minor
 
     def pod_labels(self, uid: str, name: str) -> dict[str, str]:
         """The labels that a Job's pods get."""
@@ -81,50 +78,24 @@ _AFTER_1_20: Mapping[str, frozenset[str]] = {
 }
 
 TODAY = Dialect(
-    name="1.36",
-    minor="36",
-    version="v1.36.2-sandbox",
+    minor=36,
     schema=Schema("v1.36.0-local", {}),
     plan=tracking_plan.plan,
-    tracks_pods=True,
-    failures_delay_counting=False,
     label_prefixes=(_PREFIX, ""),
     job_defaults={"manualSelector": False, "completionMode": "NonIndexed", "suspend": False},
-    counts_generations=True,
-    events_name_reporter=True,
-    names_disruptions=True,
     env_name=re.compile(r"[ -<>-~]+"),
     env_name_rule=_ENV_NAME,
-    checks_fields=True,
-    quantities_are_texts=False,
-    names_typed_object=True,
-    unparsable_version=(400, "BadRequest"),
-    shows_job_status=True,
-    restarts_type="string",
 )
 V1_20 = Dialect(
-    name="1.20",
-    minor="20",
-    version="v1.20.2-sandbox",
+    minor=20,
     schema=Schema("v1.25.0-local", _AFTER_1_20),
     plan=counting_plan.plan,
-    tracks_pods=False,
-    failures_delay_counting=True,
     label_prefixes=("",),
     job_defaults={},
-    counts_generations=False,
-    events_name_reporter=False,
-    names_disruptions=False,
     env_name=re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*"),
     env_name_rule=_OLD_ENV_NAME,
-    checks_fields=False,
-    quantities_are_texts=True,
-    names_typed_object=False,
-    unparsable_version=(500, ""),
-    shows_job_status=False,
-    restarts_type="integer",
 )
-DIALECTS = {dialect.name: dialect for dialect in (TODAY, V1_20)}
+DIALECTS = {f"1.{dialect.minor}": dialect for dialect in (TODAY, V1_20)}
 
 
 def named(name: str) -> Dialect:

@@ -20,7 +20,7 @@ def document(path: str, dialect: Dialect, *, metrics: bool) -> Body | str | None
         case [""]:
             return {"paths": ["/api", "/api/v1", "/apis", "/healthz", "/openapi/v3", "/version"]}
         case ["version"]:
-            return {"major": "1", "minor": dialect.minor, "gitVersion": dialect.version, "platform": "linux/amd64"}
+            return {"major": "1", "minor": str(dialect.minor), "gitVersion": dialect.version, "platform": "linux/amd64"}
         case ["healthz" | "livez" | "readyz", *_]:
             return "ok"
         case ["api"]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import admission, indexes
+from k8s_tuning_sandbox.occurrences import note
 from k8s_tuning_sandbox.plans import Attempts, NewPod, Plan, Situation, finished
 from k8s_tuning_sandbox.pod_counts import FINALIZER
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
@@ -56,10 +57,10 @@ class JobController:
             key = record.namespace, job
             failed = record.fields.get("status.phase") == "Failed"
             new = failed and (change.before is None or change.before.fields.get("status.phase") != "Failed")
-            if new and self._sim.dialect.failures_delay_counting:
+            if new and not self._sim.dialect.tracks_pods:
                 now, failures = self._sim.clock(), self._attempts.get(key, Attempts()).failures
                 self._attempts[key] = Attempts(failures + 1, now)
-                # The first retry is at once.
+                # The first retry is at once; each later one waits, because the controller reads the pod later.
                 self._sim.later(Attempts(failures, now).wait(now, self._backoff), lambda: self._enqueue(key))
             else:
                 self._enqueue(key)
@@ -73,7 +74,7 @@ class JobController:
         for record in self._sim.store.owned(uid, PODS):
             pod = record.load()
             remove_finalizer(pod)
-            delete_pod(self._sim.store, pod, self._sim.clock(), self._sim.dialect)
+            delete_pod(self._sim, pod)
 
     def _sync(self, key: Key) -> None:
         self._queued.discard(key)
@@ -97,7 +98,7 @@ class JobController:
         self._create_pods(key, job, plan)
         for pod in plan.delete:
             name = pod["metadata"]["name"]
-            delete_pod(self._sim.store, pod, self._sim.clock(), self._sim.dialect)
+            delete_pod(self._sim, pod)
             self._note(job, "Normal", "SuccessfulDelete", f"Deleted pod: {name}")
         fields = plan.worth_writing or {*before, *plan.status}
         if any(plan.status.get(field) != before.get(field) for field in fields):
@@ -180,7 +181,7 @@ class JobController:
         self._note(job, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
     def _note(self, job: Object, level: str, reason: str, message: str) -> None:
-        self._sim.recorder.note(job, "Job", level, reason, message, "job-controller")
+        note(self._sim, job, "Job", level, reason, message, "job-controller")
 
     def _expire(self, key: Key, job: Object) -> None:
         ttl, ended = job["spec"].get("ttlSecondsAfterFinished"), finished(job["status"])

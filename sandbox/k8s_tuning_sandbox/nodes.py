@@ -9,11 +9,12 @@ from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import containers
+from k8s_tuning_sandbox.occurrences import note, schedule
 from k8s_tuning_sandbox.plans import ENDED, phase
 from k8s_tuning_sandbox.pods import set_condition, set_ready
 from k8s_tuning_sandbox.resources import PODS
 from k8s_tuning_sandbox.simulation import Simulation
-from k8s_tuning_sandbox.store import Change, Key, Record, Selection, Store
+from k8s_tuning_sandbox.store import Change, Key, Record, Selection
 
 Object = dict[str, Any]
 
@@ -72,12 +73,20 @@ class Nodes:
         pod = self._pods.get(uid)
         return None if pod is None else pod.lines
 
-    def usage(self, uid: str) -> tuple[str, str] | None:
-        """CPU and memory that a running pod uses, by its rule; None where it does not run."""
-        pod = self._pods.get(uid)
-        if pod is None or pod.ended:
-            return None
-        return str(pod.rule.get("cpu", "100m")), str(pod.rule.get("memory", "64Mi"))
+    def metrics(self, selection: Selection) -> list[Object]:
+        """metrics.k8s.io's PodMetrics of the running pods that are selected."""
+        found = []
+        for record in self._sim.store.records(selection):
+            pod, now = self._pods.get(record.uid), self._sim.now()
+            if pod is None or pod.ended or record.fields.get("status.phase") != "Running":
+                continue
+            meta: Object = {"name": record.name, "namespace": record.namespace, "creationTimestamp": now}
+            if record.labels:
+                meta["labels"] = record.labels
+            usage = {"cpu": str(pod.rule.get("cpu", "100m")), "memory": str(pod.rule.get("memory", "64Mi"))}
+            used_by = [{"name": one["name"], "usage": usage} for one in record.load()["spec"]["containers"]]
+            found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": used_by})
+        return found
 
     def _changed(self, change: Change) -> None:
         record = change.record
@@ -148,14 +157,14 @@ class Nodes:
 
     def _preempt(self, pod: Object, _: Running) -> None:
         self._disrupt(pod, "PreemptionByScheduler", _PREEMPTED)
-        self._sim.recorder.schedule(pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
+        schedule(self._sim, pod, "Normal", "Preempted", "Preempted by a pod of higher priority", "Preempting")
         self._delete(pod)
 
     def _lose(self, pod: Object, _: Running) -> None:
         """The node is gone: what it last said of the pod stays, and nobody confirms that the pod stopped."""
         self._disrupt(pod, "DeletionByTaintManager", _TAINTED)
         set_condition(pod, "Ready", "False", self._sim.now())
-        self._sim.recorder.note(pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
+        note(self._sim, pod, "Pod", "Warning", "NodeNotReady", "Node is not ready", "node-controller")
         self._delete(pod)
 
     def _delete(self, pod: Object) -> None:
@@ -165,7 +174,7 @@ class Nodes:
         self._sim.store.put(PODS, pod)
 
     def _disrupt(self, pod: Object, reason: str, message: str) -> None:
-        if self._sim.dialect.names_disruptions:
+        if self._sim.dialect.since(26):
             set_condition(pod, "DisruptionTarget", "True", self._sim.now(), reason, message)
 
     def _stop(self, pod: Object, running: Running) -> None:
@@ -227,25 +236,9 @@ class Nodes:
         self._sim.store.put(PODS, pod)
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:
-        self._sim.recorder.note(pod, "Pod", level, reason, message, "kubelet", count)
+        note(self._sim, pod, "Pod", level, reason, message, "kubelet", count)
 
 
 def _is_deleted(record: Record) -> bool:
     # Most changes are of pods that nobody deletes, and loading each takes time.
     return b'"deletionTimestamp"' in record.raw and "deletionTimestamp" in record.load()["metadata"]
-
-
-def pod_metrics(store: Store, nodes: Nodes, selection: Selection, now: str) -> list[Object]:
-    """metrics.k8s.io's PodMetrics of the running pods that are selected."""
-    found = []
-    for record in store.records(selection):
-        if (used := nodes.usage(record.uid)) is None or record.fields.get("status.phase") != "Running":
-            continue
-        names = [container["name"] for container in record.load()["spec"]["containers"]]
-        meta = {"name": record.name, "namespace": record.namespace, "creationTimestamp": now}
-        usage = {"cpu": used[0], "memory": used[1]}
-        used_by = [{"name": name, "usage": usage} for name in names]
-        if record.labels:
-            meta["labels"] = dict(record.labels)  # type: ignore[assignment]
-        found.append({"metadata": meta, "timestamp": now, "window": "30s", "containers": used_by})
-    return found

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from k8s_tuning.timestamps import to_text
-from k8s_tuning_sandbox.dialect import Dialect
 from k8s_tuning_sandbox.plans import ENDED, phase
 from k8s_tuning_sandbox.pod_counts import FINALIZER
 from k8s_tuning_sandbox.resources import PODS
-from k8s_tuning_sandbox.store import Store
+from k8s_tuning_sandbox.simulation import Simulation
 
 Object = dict[str, Any]
 
@@ -24,24 +23,21 @@ def remove_finalizer(pod: Object) -> None:
         meta["finalizers"] = left
 
 
-def grace_of(pod: Object, dialect: Dialect, given: int | None = None) -> int:
-    """Seconds that a node has to stop the pod, when it is deleted now. `given`: what the request asks for."""
-    if not dialect.tracks_pods or phase(pod) in ENDED or "nodeName" not in pod["spec"]:
-        return 0
-    wanted: int = pod["spec"]["terminationGracePeriodSeconds"] if given is None else given
-    return wanted
+def delete_pod(sim: Simulation, pod: Object, grace: int | None = None) -> None:
+    """Delete a pod as the API does: it goes when its node has stopped it and its last finalizer is gone.
 
-
-def delete_pod(store: Store, pod: Object, now: datetime, dialect: Dialect, grace: int | None = None) -> None:
-    """Delete a pod as the API does: it goes when its node has stopped it and its last finalizer is gone."""
-    meta, seconds = pod["metadata"], grace_of(pod, dialect, grace)
+    `grace`: the seconds for its node to stop it that the request asks for.
+    """
+    meta, seconds = pod["metadata"], 0
+    if sim.dialect.tracks_pods and phase(pod) not in ENDED and "nodeName" in pod["spec"]:
+        seconds = pod["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
     if not seconds and not meta.get("finalizers"):
-        store.remove(PODS, meta["namespace"], meta["name"])
+        sim.store.remove(PODS, meta["namespace"], meta["name"])
         return
     if "deletionTimestamp" not in meta or seconds < meta.get("deletionGracePeriodSeconds", 0):
-        meta["deletionTimestamp"] = to_text(now + timedelta(seconds=seconds))
+        meta["deletionTimestamp"] = to_text(sim.clock() + timedelta(seconds=seconds))
         meta["deletionGracePeriodSeconds"] = seconds
-    store.put(PODS, pod)
+    sim.store.put(PODS, pod)
 
 
 def set_condition(pod: Object, kind: str, status: str, now: str, reason: str = "", message: str = "") -> None:

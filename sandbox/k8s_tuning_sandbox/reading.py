@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from k8s_tuning_sandbox.nodes import Nodes, pod_metrics
+from k8s_tuning_sandbox.nodes import Nodes
 from k8s_tuning_sandbox.resources import POD_METRICS, PODS, Resource
-from k8s_tuning_sandbox.routing import Query, Route, is_true, number, selection
+from k8s_tuning_sandbox.routing import Query, is_true, number, selection
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import Cause, Refusal, bad_request, invalid, not_found
 from k8s_tuning_sandbox.store import Change, Record, Selection
 from k8s_tuning_sandbox.tables import table
+from k8s_tuning_sandbox.target import Target
 
 _LONGEST_WATCH = 1800
 
@@ -33,10 +35,10 @@ class Reading:
             return orjson.dumps(table(resource, [record.load()], {}, self._sim.now(), "Metadata", self._sim.dialect))
         return whole(resource, record)
 
-    def list(self, route: Route, query: Query, accept: str) -> bytes:
+    def list(self, target: Target, query: Query, accept: str) -> bytes:
         """A list or a page of it."""
-        selected, limit = selection(route, query), number(query, "limit") or 0
-        if route.resource is POD_METRICS:
+        selected, limit = selection(target, query), number(query, "limit") or 0
+        if target.resource is POD_METRICS:
             return self._metrics(selected)
         version = self._version(query.get("resourceVersion", ""))
         if version > self._sim.store.revision:
@@ -55,7 +57,7 @@ class Reading:
             metadata["continue"] = page.continue_token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
-        resource = route.resource
+        resource = target.resource
         if as_table(accept):
             rows = (record.load() for record in page.records)
             include = query.get("includeObject", "Metadata")
@@ -64,37 +66,35 @@ class Reading:
         items = b",".join(record.raw for record in page.records)
         return head + orjson.dumps(metadata) + b',"items":[' + items + b"]}\n"
 
-    def pod_metrics(self, namespace: str, name: str) -> bytes:
+    def pod_metrics(self, target: Target) -> bytes:
         """One pod's usage; Refusal 404 where it does not run."""
-        selected = Selection(PODS, namespace)
-        for found in pod_metrics(self._sim.store, self._nodes, selected, self._sim.now()):
-            if found["metadata"]["name"] == name:
+        for found in self._nodes.metrics(Selection(PODS, target.namespace)):
+            if found["metadata"]["name"] == target.name:
                 return orjson.dumps({"kind": "PodMetrics", "apiVersion": POD_METRICS.api_version, **found})
-        raise not_found(POD_METRICS, name)
+        raise not_found(POD_METRICS, target.name)
 
     def _metrics(self, selected: Selection) -> bytes:
-        of_pods = Selection(PODS, selected.namespace, selected.labels, selected.fields)
-        items = pod_metrics(self._sim.store, self._nodes, of_pods, self._sim.now())
+        items = self._nodes.metrics(replace(selected, resource=PODS))
         head = {"kind": "PodMetricsList", "apiVersion": POD_METRICS.api_version, "metadata": {}}
         return orjson.dumps({**head, "items": items})
 
-    async def watch(self, route: Route, query: Query, accept: str) -> AsyncIterator[bytes]:
+    async def watch(self, target: Target, query: Query, accept: str) -> AsyncIterator[bytes]:
         """Changes as lines of JSON, until timeoutSeconds are over; a version that is too old is an ERROR line."""
-        selected = selection(route, query)
+        selected = selection(target, query)
         since, tables = self._version(query.get("resourceVersion", "")), as_table(accept)
         seconds = number(query, "timeoutSeconds") or _LONGEST_WATCH
         queue: asyncio.Queue[Change] = asyncio.Queue()
 
         def keep(change: Change) -> None:
-            if change.resource is route.resource:
+            if change.resource is target.resource:
                 queue.put_nowait(change)
 
         self._sim.store.listeners.append(keep)
         try:
             if since == 0:
-                past = [Change("ADDED", route.resource, record, None) for record in self._sim.store.records(selected)]
+                past = [Change("ADDED", target.resource, record, None) for record in self._sim.store.records(selected)]
             else:
-                past = [change for change in self._sim.store.changes(since) if change.resource is route.resource]
+                past = [change for change in self._sim.store.changes(since) if change.resource is target.resource]
             for change in past:
                 if (line := self._line(change, selected, tables=tables)) is not None:
                     yield line
@@ -105,7 +105,7 @@ class Reading:
                     if (line := self._line(change, selected, tables=tables)) is not None:
                         yield line
             if is_true(query.get("allowWatchBookmarks", "")) and not tables:
-                yield self._bookmark(route.resource)
+                yield self._bookmark(target.resource)
         except Refusal as refusal:
             yield orjson.dumps({"type": "ERROR", "object": refusal.body()}) + b"\n"
         finally:
@@ -155,7 +155,7 @@ class Reading:
             return int(text or "0")
         except ValueError:
             why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-            code, reason = self._sim.dialect.unparsable_version
+            code, reason = (400, "BadRequest") if self._sim.dialect.since(26) else (500, "")
             raise Refusal(code, reason, why) from None
 
 

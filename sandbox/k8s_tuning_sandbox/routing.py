@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from k8s_tuning.cluster.selectors import parse
 from k8s_tuning.errors import SelectorError
 from k8s_tuning_sandbox.field_selectors import parse_fields
-from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES, Resource
+from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES
 from k8s_tuning_sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource, unsupported
 from k8s_tuning_sandbox.store import Selection
+from k8s_tuning_sandbox.target import Target
 
 Query = Mapping[str, str]
 
@@ -19,18 +19,7 @@ _VALIDATIONS = ("Ignore", "Strict", "Warn")
 _ON_ALL = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 
 
-@dataclass(frozen=True)
-class Route:
-    """A request to a resource: an empty name is the whole collection, an empty namespace every one (or none)."""
-
-    resource: Resource
-    verb: str
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-
-
-def route(method: str, path: str, query: Query, *, metrics: bool) -> Route | None:
+def route(method: str, path: str, query: Query, *, metrics: bool) -> Target | None:
     """What the request is to; None where the path is no resource's (discovery); Refusal 404 or 405."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
@@ -45,16 +34,11 @@ def route(method: str, path: str, query: Query, *, metrics: bool) -> Route | Non
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
-    found = [
-        resource
-        for resource in served
-        if (resource.group, resource.version, resource.plural) == (group, version, rest[0])
-    ]
-    if not found or len(rest) > 3 or (namespace and not found[0].namespaced):
+    wanted = group, version, rest[0]
+    resource = next((one for one in served if (one.group, one.version, one.plural) == wanted), None)
+    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
         raise no_such_resource()
-    resource = found[0]
-    name = rest[1] if len(rest) > 1 else ""
-    subresource = rest[2] if len(rest) > 2 else ""
+    _, name, subresource = (*rest, "", "")[:3]
     if subresource and subresource not in SUBRESOURCES.get(resource.plural, ()):
         raise no_such_resource()
     if name and resource.namespaced and not namespace:
@@ -68,19 +52,19 @@ def route(method: str, path: str, query: Query, *, metrics: bool) -> Route | Non
         raise method_not_allowed()
     if resource is NAMESPACES and name:
         namespace = ""
-    return Route(resource, verb, namespace, name, subresource)
+    return Target(resource, namespace, name, subresource, verb)
 
 
-def selection(found: Route, query: Query) -> Selection:
+def selection(target: Target, query: Query) -> Selection:
     """What a list or a watch selects; Refusal 400 where a selector does not parse or asks for an unknown field."""
     try:
         labels, fields = parse(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
     except SelectorError as error:
         raise bad_request(f"unable to parse requirement: {error}") from error
     for field in fields.fields:
-        if field not in found.resource.selectable:
+        if field not in target.resource.selectable:
             raise bad_request(f"field label not supported: {field}")
-    return Selection(found.resource, found.namespace, labels, fields)
+    return Selection(target.resource, target.namespace, labels, fields)
 
 
 def number(query: Query, name: str) -> int | None:

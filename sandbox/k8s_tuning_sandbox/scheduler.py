@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from k8s_tuning.stages.quantities import parse_quantity
+from k8s_tuning_sandbox.occurrences import schedule
 from k8s_tuning_sandbox.plans import ENDED
 from k8s_tuning_sandbox.pods import set_condition
 from k8s_tuning_sandbox.resources import NODES, PODS
@@ -72,7 +73,7 @@ class Scheduler:
         if reasons := self._reasons(pod, cpu, memory):
             message = _NO_FIT.format(", ".join(reasons))
             if self._hold(pod, "Unschedulable", message):
-                self._sim.recorder.schedule(pod, "Warning", "FailedScheduling", message, "Scheduling")
+                schedule(self._sim, pod, "Warning", "FailedScheduling", message, "Scheduling")
             return
         self._requests[uid] = cpu, memory
         self._cpu += cpu
@@ -82,7 +83,7 @@ class Scheduler:
         set_condition(pod, "PodScheduled", "True", self._sim.now())
         self._sim.store.put(PODS, pod)
         text = f"Successfully assigned {meta['namespace']}/{meta['name']} to {NODE}"
-        self._sim.recorder.schedule(pod, "Normal", "Scheduled", text, "Binding")
+        schedule(self._sim, pod, "Normal", "Scheduled", text, "Binding")
 
     def _reasons(self, pod: Object, cpu: Decimal, memory: Decimal) -> list[str]:
         if any(_LABELS.get(name) != value for name, value in (pod["spec"].get("nodeSelector") or {}).items()):

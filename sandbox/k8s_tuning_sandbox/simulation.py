@@ -8,7 +8,6 @@ from datetime import datetime
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox.dialect import Dialect
-from k8s_tuning_sandbox.occurrences import Recorder
 from k8s_tuning_sandbox.scenario import Scenario
 from k8s_tuning_sandbox.store import Store
 
@@ -26,8 +25,3 @@ class Simulation:
     def now(self) -> str:
         """The present time as the API writes it."""
         return to_text(self.clock())
-
-    @property
-    def recorder(self) -> Recorder:
-        """Writes the control plane's Events."""
-        return Recorder(self.store, self.clock, names_reporter=self.dialect.events_name_reporter)

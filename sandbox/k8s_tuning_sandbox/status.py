@@ -6,8 +6,8 @@ Reasons: https://github.com/kubernetes/community/blob/master/contributors/devel/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from k8s_tuning_sandbox.resources import Resource
@@ -32,7 +32,6 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
     reason: str
     message: str
     details: Body | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
     continue_token: str = ""
 
     def body(self) -> Body:
@@ -90,22 +89,6 @@ def bad_request(message: str) -> Refusal:
 def expired(message: str, continue_token: str = "") -> Refusal:
     """410: a continue token or a resourceVersion that is too old."""
     return Refusal(410, "Expired", message, continue_token=continue_token)
-
-
-def unauthorized() -> Refusal:
-    """401: a token that nobody has."""
-    return Refusal(401, "Unauthorized", "Unauthorized")
-
-
-def forbidden(user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> Refusal:
-    """403: the user is known and may not."""
-    what = f"{resource.plural}/{subresource}" if subresource else resource.plural
-    named = f'{resource.qualified} "{name}"' if name else resource.qualified
-    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    message = (
-        f'{named} is forbidden: User "{user}" cannot {verb} resource "{what}" in API group "{resource.group}" {where}'
-    )
-    return Refusal(403, "Forbidden", message, of(resource, name))
 
 
 def terminating(resource: Resource, name: str, namespace: str) -> Refusal:

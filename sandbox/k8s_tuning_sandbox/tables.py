@@ -46,7 +46,7 @@ def table(
 
 def _names(kind: str, dialect: Dialect) -> list[str]:
     names = _COLUMNS[kind].split(", ")
-    if kind == "Job" and dialect.shows_job_status:
+    if kind == "Job" and dialect.since(31):
         names.insert(1, "Status")
     return names
 
@@ -55,7 +55,7 @@ def _column(marked: str, dialect: Dialect) -> dict[str, Any]:
     name = marked.removesuffix("*")
     return {
         "name": name,
-        "type": dialect.restarts_type if name == "Restarts" else "string",
+        "type": "integer" if name == "Restarts" and not dialect.since(22) else "string",
         "format": "name" if name == "Name" else "",
         "description": name,
         "priority": int(marked != name),
@@ -88,7 +88,7 @@ def _cells(kind: str, obj: Object, now: str, dialect: Dialect) -> list[Any]:
     match kind:
         case "Job":
             cells = _job_cells(obj, status, age, now)
-            return [cells[0], _job_status(obj, status), *cells[1:]] if dialect.shows_job_status else cells
+            return [cells[0], _job_status(obj, status), *cells[1:]] if dialect.since(31) else cells
         case "Pod":
             return _pod_cells(obj, status, age, dialect)
         case "Event":
@@ -145,7 +145,7 @@ def _pod_cells(pod: Object, status: Object, age: str, dialect: Dialect) -> list[
     if pod["metadata"].get("deletionTimestamp"):
         reason = "Terminating"
     total, node = len(pod["spec"]["containers"]), pod["spec"].get("nodeName", "<none>")
-    shown = str(restarts) if dialect.restarts_type == "string" else restarts
+    shown = str(restarts) if dialect.since(22) else restarts
     address = status.get("podIP", "<none>")
     return [pod["metadata"]["name"], f"{ready}/{total}", reason, shown, age, address, node, "<none>", "<none>"]
 

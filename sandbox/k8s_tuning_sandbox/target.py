@@ -1,4 +1,4 @@
-"""What a request that writes is about, and the object that it is about."""
+"""What a request is about, and the object that it is about."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from k8s_tuning_sandbox.store import Record, Store
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about: the resource, the namespace ('' where it has none), the name, and how it is written.
+    """What a request is about, what it does, and how it is written.
 
-    `validation`: what happens to fields that there are not: Strict refuses, Warn warns, Ignore drops them in silence.
-    `warnings` are collected on the way.
+    An empty name is the whole collection, an empty namespace every one (or none). `validation`: what happens to fields
+    that there are not: Strict refuses, Warn warns, Ignore drops them in silence. `warnings` are collected on the way.
     """
 
     resource: Resource
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    verb: str = ""
     manager: str = ""
     dry_run: bool = False
     validation: str = "Warn"

@@ -25,7 +25,7 @@ def _problems(dialect: Dialect, definition: Definition, value: Any, path: tuple[
     keys = list_keys(definition) if isinstance(value, list) else None
     quantity = definition.get("$ref", "").endswith(QUANTITY)
     definition = dialect.schema.resolve(definition)
-    if quantity and dialect.quantities_are_texts and isinstance(value, (int, float)):
+    if quantity and not dialect.since(26) and isinstance(value, (int, float)):
         yield f"{shown_path(path)}: expected string, got &value.valueUnstructured{{Value:{value}}}"
     elif isinstance(value, dict):
         for name, inner in value.items():

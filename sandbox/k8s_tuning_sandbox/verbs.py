@@ -29,7 +29,7 @@ from k8s_tuning_sandbox.target import live as live_of
 
 Object = dict[str, Any]
 
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
 _PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/json-patch+json")
 
 
@@ -59,7 +59,7 @@ class Verbs:
 
     def patch(self, target: Target, kind: str, body: bytes, *, force: bool) -> tuple[Object, bool]:
         """Any of the four patches; the object, and whether it was created (only an apply creates)."""
-        if kind == _APPLY:
+        if kind == APPLY:
             return self._apply(target, read_yaml(body, target.resource.kind), force=force)
         if kind not in _PATCHES:
             raise Refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
@@ -96,7 +96,7 @@ class Verbs:
             text = f'no kind "{given[0]}" is registered for version "{given[1]}"'
             raise bad_request(f'{given[0]} in version "{short}" cannot be handled as a {kind}: {text}')
         obj, unknown = self._schema.decode(kind, version, resource.definition, body)
-        if unknown and target.validation == "Warn" and self._sim.dialect.checks_fields:
+        if unknown and target.validation == "Warn" and self._sim.dialect.since(27):
             target.warnings.extend(f'unknown field "{path}"' for path in unknown)
         if unknown and target.validation == "Strict":
             listed = ", ".join(f'unknown field "{path}"' for path in unknown)
@@ -118,7 +118,7 @@ class Verbs:
         given = obj["metadata"]
         kept = {name: value for name, value in given.items() if name not in ("selfLink", "managedFields", "generation")}
         kept |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._sim.now()}
-        if target.resource is JOBS and self._sim.dialect.counts_generations:
+        if target.resource is JOBS and self._sim.dialect.since(26):
             kept["generation"] = 1
         # metadata first, as a server's types have it.
         fresh: Object = {"metadata": kept, **{name: value for name, value in obj.items() if name != "metadata"}}
@@ -195,7 +195,7 @@ class Verbs:
             raise bad_request("metadata.managedFields must be nil")
         if problem := typed.problem(self._sim.dialect, resource.definition, applied):
             of_object = f" ({target.namespace}/{target.name}; {resource.api_version}, Kind={resource.kind})"
-            named = of_object if self._sim.dialect.names_typed_object else ""
+            named = of_object if self._sim.dialect.since(26) else ""
             raise Refusal(500, "", f"failed to create typed patch object{named}: {problem}")
         wanted = self._decoded(target, applied)
         record = self._sim.store.get(resource, target.namespace, target.name)
@@ -222,11 +222,11 @@ class Verbs:
         return self._commit(target, merged, live), False
 
     def _warn(self, target: Target, obj: Object) -> None:
-        if target.resource is JOBS and self._sim.dialect.checks_fields:
+        if target.resource is JOBS and self._sim.dialect.since(26):
             target.warnings.extend(job_checks.warnings(obj))
 
     def _commit(self, target: Target, obj: Object, live: Object) -> Object:
-        if target.resource is JOBS and self._sim.dialect.counts_generations:
+        if target.resource is JOBS and self._sim.dialect.since(26):
             changed = obj["spec"] != live["spec"]
             obj["metadata"]["generation"] = live["metadata"].get("generation", 1) + changed
             self._warn(target, obj)

@@ -35,7 +35,7 @@ class World:
         self.store = Store()
         self.statuses: list[dict[str, Any]] = []
         self.scenario = scenario or Scenario(outcomes=list(rules))
-        simulation = Simulation(self.store, self.scenario, lambda: self.now, self.later, dialect)
+        self.simulation = simulation = Simulation(self.store, self.scenario, lambda: self.now, self.later, dialect)
         JobController(simulation)
         Scheduler(simulation)
         Nodes(simulation)
@@ -87,7 +87,7 @@ class World:
         return [record.load() for record in self.store.records(Selection(PODS))]
 
     def delete_pod(self, **how: Any) -> None:
-        delete_pod(self.store, self.all_pods()[0], self.now, self.dialect, **how)
+        delete_pod(self.simulation, self.all_pods()[0], **how)
 
     def reasons(self) -> list[str]:
         return [record.fields["reason"] for record in self.store.records(Selection(EVENTS))]

@@ -18,10 +18,8 @@ from k8s_tuning.kubernetes_names import (
 from k8s_tuning.stages.quantities import parse_quantity
 from k8s_tuning_sandbox import job_checks
 from k8s_tuning_sandbox.dialect import Dialect
-from k8s_tuning_sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS, Resource
-from k8s_tuning_sandbox.status import Cause, invalid_object, unsupported, wrong
-
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS, Object, Resource
+from k8s_tuning_sandbox.status import Cause, invalid, required, unsupported, wrong
 
 _DNS_LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with"
@@ -54,9 +52,7 @@ def fill_in(resource: Resource, obj: Object, dialect: Dialect) -> None:
     """Set the defaults, in place. A new object has its uid, namespace and name already."""
     if resource is PODS:
         _fill_in_pod(obj.setdefault("spec", {}))
-        obj["spec"].setdefault("serviceAccountName", "default")
-        obj["spec"].setdefault("enableServiceLinks", True)
-        obj["spec"].setdefault("priority", 0)
+        _default(obj["spec"], serviceAccountName="default", enableServiceLinks=True, priority=0)
         obj.setdefault("status", {}).setdefault("phase", "Pending")
         obj["status"].setdefault("qosClass", _quality(obj["spec"]))
     elif resource is NAMESPACES:
@@ -64,11 +60,8 @@ def fill_in(resource: Resource, obj: Object, dialect: Dialect) -> None:
         obj.setdefault("status", {}).setdefault("phase", "Active")
     elif resource is EVENTS:
         obj.setdefault("involvedObject", {}).setdefault("namespace", obj["metadata"]["namespace"])
-        obj.setdefault("source", {})
-        for field in ("firstTimestamp", "lastTimestamp", "eventTime"):
-            obj.setdefault(field, None)
-        for field in ("reportingComponent", "reportingInstance"):
-            obj.setdefault(field, "")
+        _default(obj, source={}, firstTimestamp=None, lastTimestamp=None, eventTime=None)
+        _default(obj, reportingComponent="", reportingInstance="")
     elif resource is JOBS:
         _fill_in_job(obj, dialect)
 
@@ -79,8 +72,7 @@ def _fill_in_job(job: Object, dialect: Dialect) -> None:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
     spec.setdefault("backoffLimit", 2**31 - 1 if "backoffLimitPerIndex" in spec else 6)
-    for field, value in dialect.job_defaults.items():
-        spec.setdefault(field, value)
+    _default(spec, **dialect.job_defaults)
     if dialect.job_defaults:
         spec.setdefault("podReplacementPolicy", "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed")
     for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
@@ -90,9 +82,7 @@ def _fill_in_job(job: Object, dialect: Dialect) -> None:
     labels = template.setdefault("metadata", {}).setdefault("labels", {})
     if not spec.get("manualSelector"):
         labels |= dialect.pod_labels(meta["uid"], meta.get("name", ""))
-        selector = spec.setdefault("selector", {}).setdefault("matchLabels", {})
-        for label, value in dialect.selector(meta["uid"]).items():
-            selector.setdefault(label, value)
+        _default(spec.setdefault("selector", {}).setdefault("matchLabels", {}), **dialect.selector(meta["uid"]))
     template["metadata"].setdefault("creationTimestamp", None)
     if not meta.get("labels"):
         meta["labels"] = dict(labels)
@@ -101,15 +91,11 @@ def _fill_in_job(job: Object, dialect: Dialect) -> None:
 
 
 def _fill_in_pod(spec: Object) -> None:
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("securityContext", {})
-    spec.setdefault("schedulerName", "default-scheduler")
+    _default(spec, restartPolicy="Always", terminationGracePeriodSeconds=30, dnsPolicy="ClusterFirst")
+    _default(spec, securityContext={}, schedulerName="default-scheduler")
     for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
-        container.setdefault("resources", {})
-        container.setdefault("terminationMessagePath", "/dev/termination-log")
-        container.setdefault("terminationMessagePolicy", "File")
+        _default(container, resources={}, terminationMessagePath="/dev/termination-log")
+        _default(container, terminationMessagePolicy="File")
         if "image" in container:
             tag = container["image"].rpartition("/")[2].partition(":")[2]
             container.setdefault("imagePullPolicy", "IfNotPresent" if tag not in ("", "latest") else "Always")
@@ -118,6 +104,11 @@ def _fill_in_pod(spec: Object) -> None:
         limits, requests = (container["resources"].get(side, {}) for side in ("limits", "requests"))
         if limits:
             container["resources"]["requests"] = {**limits, **requests}
+
+
+def _default(obj: Object, **fields: Any) -> None:
+    for name, value in fields.items():
+        obj.setdefault(name, value)
 
 
 def _quality(spec: Object) -> str:
@@ -148,13 +139,13 @@ def check(resource: Resource, obj: Object, dialect: Dialect, old: Object | None 
             wrong("involvedObject.namespace", obj["involvedObject"]["namespace"], "does not match event.namespace")
         )
     if causes:
-        raise invalid_object(resource, obj["metadata"].get("name", ""), causes)
+        raise invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
 
 
 def _metadata_causes(resource: Resource, meta: Mapping[str, Any], defaulted: object) -> Iterator[Cause]:
     name = meta.get("name", "")
     if not name:
-        yield Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
+        yield required("metadata.name", "name or generateName is required")
     elif resource is NAMESPACES:
         if dns_label_problem(name):
             yield wrong("metadata.name", name, _too_long(name, 63) or _DNS_LABEL)
@@ -187,8 +178,7 @@ def _job_causes(job: Object, dialect: Dialect, old: Object | None) -> Iterator[C
     yield from _pod_causes("spec.template.spec", template["spec"], dialect)
     policy = template["spec"]["restartPolicy"]
     if policy == "Always":
-        valid = 'Required value: valid values: "OnFailure", "Never"'
-        yield Cause("spec.template.spec.restartPolicy", "FieldValueRequired", valid)
+        yield required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
     elif policy not in _RESTARTS:
         yield unsupported("spec.template.spec.restartPolicy", policy, ("Always", *_RESTARTS))
         yield unsupported("spec.template.spec.restartPolicy", policy, _RESTARTS)
@@ -201,23 +191,23 @@ def _job_causes(job: Object, dialect: Dialect, old: Object | None) -> Iterator[C
 
 def _pod_causes(path: str, spec: Object, dialect: Dialect) -> Iterator[Cause]:
     if not spec.get("containers"):
-        yield Cause(f"{path}.containers", "FieldValueRequired", "Required value")
+        yield required(f"{path}.containers")
     seen = set()
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(kind, ())):
             place, name = f"{path}.{kind}[{index}]", container.get("name", "")
             if not name:
-                yield Cause(f"{place}.name", "FieldValueRequired", "Required value")
+                yield required(f"{place}.name")
             elif dns_label_problem(name):
                 yield wrong(f"{place}.name", name, _too_long(name, 63) or _DNS_LABEL)
             elif name in seen:
                 yield Cause(f"{place}.name", "FieldValueDuplicate", f'Duplicate value: "{name}"')
             seen.add(name)
             if not container.get("image"):
-                yield Cause(f"{place}.image", "FieldValueRequired", "Required value")
+                yield required(f"{place}.image")
             for number, env in enumerate(container.get("env", ())):
                 if not env.get("name"):
-                    yield Cause(f"{place}.env[{number}].name", "FieldValueRequired", "Required value")
+                    yield required(f"{place}.env[{number}].name")
                 elif not dialect.env_name.fullmatch(env["name"]):
                     yield wrong(f"{place}.env[{number}].name", env["name"], dialect.env_name_rule)
             yield from _resource_causes(f"{place}.resources", container.get("resources", {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import Object
 
 
 def fill_in(

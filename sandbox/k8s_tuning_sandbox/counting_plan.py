@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import copy
 from datetime import datetime
-from typing import Any
 
 from k8s_tuning.timestamps import seconds_between, to_text
-from k8s_tuning_sandbox.plans import ENDED, Attempts, NewPod, Plan, Situation, condition, past_restarts, phase
-
-Object = dict[str, Any]
+from k8s_tuning_sandbox.plans import (
+    ENDED,
+    Attempts,
+    NewPod,
+    Plan,
+    Situation,
+    condition,
+    past_restarts,
+    phase,
+    set_counts,
+)
+from k8s_tuning_sandbox.resources import Object
 
 _LIMIT = "BackoffLimitExceeded", "Job has reached the specified backoff limit"
 
@@ -43,10 +51,7 @@ def plan(situation: Situation) -> Plan:
             made.events.append(("Normal", "Completed", "Job completed"))
     if succeeded > status.get("succeeded", 0):
         made.attempts = Attempts()
-    for field, value in (("active", count), ("succeeded", succeeded), ("failed", failed)):
-        status.pop(field, None)
-        if value:
-            status[field] = value
+    set_counts(status, active=count, succeeded=succeeded, failed=failed)
     return made
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from k8s_tuning_sandbox.jobs import FOREGROUND
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
-from k8s_tuning_sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS
+from k8s_tuning_sandbox.resources import EVENTS, JOBS, NAMESPACES, PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
-from k8s_tuning_sandbox.status import Cause, Refusal, invalid, modified, of
+from k8s_tuning_sandbox.status import Refusal, invalid, modified, of, unsupported
 from k8s_tuning_sandbox.store import Record, Selection
 from k8s_tuning_sandbox.target import Target, live
-
-Object = dict[str, Any]
 
 _EMPTYING_SECONDS = 0.1
 _POLICIES = ("Foreground", "Background", "Orphan")
@@ -36,9 +34,7 @@ class Deletes:
         if options.get("orphanDependents") is not None:
             policy = "Orphan" if options["orphanDependents"] else "Background"
         if policy not in _POLICIES:
-            listed = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
-            text = f'Unsupported value: "{policy}": supported values: {listed}'
-            cause = Cause("propagationPolicy", "FieldValueNotSupported", text)
+            cause = unsupported("propagationPolicy", policy, (*_POLICIES, "nil"))
             raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
         record = live(self._sim.store, target)
         obj = record.load()

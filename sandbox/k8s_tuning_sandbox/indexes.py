@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import Object
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 _MOST = 100_000  # completions that Kubernetes allows an Indexed Job

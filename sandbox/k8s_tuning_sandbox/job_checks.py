@@ -12,7 +12,7 @@ from typing import Any
 from k8s_tuning.kubernetes_names import dns_label_problem
 from k8s_tuning.stages.quantities import parse_quantity
 from k8s_tuning_sandbox import indexes
-from k8s_tuning_sandbox.status import Cause, unsupported, wrong
+from k8s_tuning_sandbox.status import Cause, required, unsupported, wrong
 
 Object = Mapping[str, Any]
 
@@ -37,14 +37,11 @@ def causes(job: Object) -> Iterator[Cause]:
     """Everything that is wrong with the fields that came after v1.20."""
     spec = job["spec"]
     indexed = spec.get("completionMode") == "Indexed"
-    if (mode := spec.get("completionMode", "NonIndexed")) not in _MODES:
-        yield unsupported("spec.completionMode", mode, _MODES)
+    yield from _among("spec.completionMode", spec.get("completionMode", "NonIndexed"), _MODES)
     if indexed and "completions" not in spec:
-        text = "Required value: when completion mode is Indexed"
-        yield Cause("spec.completions", "FieldValueRequired", text)
-    elif indexed and dns_label_problem(f"{job['metadata'].get('name', '')}-{max(spec['completions'] - 1, 0)}"):
-        text = "will not able to create pod with invalid DNS label"
-        yield wrong("metadata.name", f"{job['metadata'].get('name', '')}-{max(spec['completions'] - 1, 0)}", text)
+        yield required("spec.completions", "when completion mode is Indexed")
+    elif indexed and dns_label_problem(last := f"{job['metadata'].get('name', '')}-{max(spec['completions'] - 1, 0)}"):
+        yield wrong("metadata.name", last, "will not able to create pod with invalid DNS label")
     for field in ("backoffLimitPerIndex", "maxFailedIndexes"):
         if spec.get(field, 0) < 0:
             yield wrong(f"spec.{field}", spec[field], "must be greater than or equal to 0")
@@ -52,14 +49,15 @@ def causes(job: Object) -> Iterator[Cause]:
             yield wrong(f"spec.{field}", spec[field], "requires indexed completion mode")
     if "maxFailedIndexes" in spec:
         if "backoffLimitPerIndex" not in spec:
-            text = "Required value: when maxFailedIndexes is specified"
-            yield Cause("spec.backoffLimitPerIndex", "FieldValueRequired", text)
+            yield required("spec.backoffLimitPerIndex", "when maxFailedIndexes is specified")
         if spec["maxFailedIndexes"] > spec.get("completions", spec["maxFailedIndexes"]):
             yield wrong("spec.maxFailedIndexes", spec["maxFailedIndexes"], "must be less than or equal to completions")
     if "managedBy" in spec and not re.fullmatch(r"[a-z0-9][-a-z0-9.]*/[^/ ]+", spec["managedBy"]):
         text = 'must be a domain-prefixed path (such as "acme.io/foo")'
         yield wrong("spec.managedBy", spec["managedBy"], text)
-    yield from _replacement_causes(spec)
+    if "podReplacementPolicy" in spec:
+        supported = _REPLACEMENTS[:1] if "podFailurePolicy" in spec else _REPLACEMENTS
+        yield from _among("spec.podReplacementPolicy", spec["podReplacementPolicy"], supported)
     yield from _failure_causes(spec)
     yield from _success_causes(spec, indexed=indexed)
 
@@ -81,11 +79,12 @@ def warnings(job: Object) -> Iterator[str]:
                     yield f'{place}: fractional byte value "{wanted["memory"]}" is invalid, must be an integer'
 
 
-def _replacement_causes(spec: Object) -> Iterator[Cause]:
-    policy = spec.get("podReplacementPolicy")
-    supported = _REPLACEMENTS[:1] if "podFailurePolicy" in spec else _REPLACEMENTS
-    if policy is not None and policy not in supported:
-        yield unsupported("spec.podReplacementPolicy", policy, supported)
+def _among(field: str, value: str, supported: tuple[str, ...], *, empty: bool = True) -> Iterator[Cause]:
+    """What is wrong where the value is none of these; without `empty`, an empty one counts as not given."""
+    if not value and not empty:
+        yield required(field, "valid values: [" + " ".join(f'"{one}"' for one in supported) + "]")
+    elif value not in supported:
+        yield unsupported(field, value, supported)
 
 
 def _failure_causes(spec: Object) -> Iterator[Cause]:
@@ -95,7 +94,8 @@ def _failure_causes(spec: Object) -> Iterator[Cause]:
     if (restart := spec["template"]["spec"]["restartPolicy"]) != "Never":
         text = 'only "Never" is supported when podFailurePolicy is specified'
         yield wrong("spec.template.spec.restartPolicy", restart, text)
-    names = {container.get("name") for container in _containers(spec)}
+    pod = spec["template"]["spec"]
+    names = {one.get("name") for one in (*pod.get("initContainers", ()), *pod.get("containers", ()))}
     rules = policy.get("rules") or []
     if len(rules) > 20:
         yield Cause("spec.podFailurePolicy.rules", "FieldValueTooMany", f"Too many: {len(rules)}: must have at most 20")
@@ -105,22 +105,16 @@ def _failure_causes(spec: Object) -> Iterator[Cause]:
 
 def _rule_causes(place: str, rule: Object, names: set[Any], spec: Object) -> Iterator[Cause]:
     action, codes, conditions = rule.get("action", ""), rule.get("onExitCodes"), rule.get("onPodConditions")
-    if not action:
-        yield _required(f"{place}.action", _ACTIONS)
-    elif action == "FailIndex" and "backoffLimitPerIndex" not in spec:
+    yield from _among(f"{place}.action", action, _ACTIONS, empty=False)
+    if action == "FailIndex" and "backoffLimitPerIndex" not in spec:
         yield wrong(f"{place}.action", action, "requires the backoffLimitPerIndex to be set")
-    elif action not in _ACTIONS:
-        yield unsupported(f"{place}.action", action, _ACTIONS)
     if (codes is None) == (not conditions):
         what = "specifying one of OnExitCodes and OnPodConditions is required"
         both = "specifying both OnExitCodes and OnPodConditions is not supported"
         yield wrong(place, "field", what if codes is None else both)
     if codes is not None:
         below = f"{place}.onExitCodes"
-        if not (operator := codes.get("operator", "")):
-            yield _required(f"{below}.operator", _OPERATORS)
-        elif operator not in _OPERATORS:
-            yield unsupported(f"{below}.operator", operator, _OPERATORS)
+        yield from _among(f"{below}.operator", codes.get("operator", ""), _OPERATORS, empty=False)
         if codes.get("containerName") is not None and codes["containerName"] not in names:
             text = "must be one of the container or initContainer names in the pod template"
             yield wrong(f"{below}.containerName", codes["containerName"], text)
@@ -134,15 +128,8 @@ def _rule_causes(place: str, rule: Object, names: set[Any], spec: Object) -> Ite
                 yield Cause(f"{below}.values[{number}]", "FieldValueDuplicate", f"Duplicate value: {value}")
         if 0 in values and codes.get("operator") == "In":
             yield wrong(f"{below}.values[{values.index(0)}]", 0, "must not be 0 for the In operator")
-
     for number, pattern in enumerate(conditions or ()):
-        if (status := pattern.get("status", "True")) not in _STATUSES:
-            yield unsupported(f"{place}.onPodConditions[{number}].status", status, _STATUSES)
-
-
-def _required(field: str, valid: tuple[str, ...]) -> Cause:
-    listed = " ".join(f'"{one}"' for one in valid)
-    return Cause(field, "FieldValueRequired", f"Required value: valid values: [{listed}]")
+        yield from _among(f"{place}.onPodConditions[{number}].status", pattern.get("status", "True"), _STATUSES)
 
 
 def _success_causes(spec: Object, *, indexed: bool) -> Iterator[Cause]:
@@ -154,13 +141,12 @@ def _success_causes(spec: Object, *, indexed: bool) -> Iterator[Cause]:
         return
     rules, completions = policy.get("rules") or [], spec.get("completions", 0)
     if not rules:
-        text = "Required value: at least one rules must be specified when the successPolicy is specified"
-        yield Cause("spec.successPolicy.rules", "FieldValueRequired", text)
+        text = "at least one rules must be specified when the successPolicy is specified"
+        yield required("spec.successPolicy.rules", text)
     for number, rule in enumerate(rules):
         place, wanted, count = f"spec.successPolicy.rules[{number}]", rule.get("succeededIndexes"), None
         if wanted is None and "succeededCount" not in rule:
-            text = "Required value: at least one of succeededCount or succeededIndexes must be specified"
-            yield Cause(place, "FieldValueRequired", text)
+            yield required(place, "at least one of succeededCount or succeededIndexes must be specified")
         if wanted is not None:
             try:
                 found = indexes.parse(wanted)
@@ -174,8 +160,3 @@ def _success_causes(spec: Object, *, indexed: bool) -> Iterator[Cause]:
         if rule.get("succeededCount", 0) > most:
             text = f"must be less than or equal to {most} (the number of indexes)"
             yield wrong(f"{place}.succeededCount", rule["succeededCount"], text)
-
-
-def _containers(spec: Object) -> list[Object]:
-    pod = spec["template"]["spec"]
-    return [*pod.get("initContainers", ()), *pod.get("containers", ())]

@@ -6,11 +6,9 @@ https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-polic
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from k8s_tuning_sandbox import indexes
-
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import Object
 
 
 def on_failure(job: Object, pod: Object) -> tuple[str, str]:

@@ -9,7 +9,6 @@ import copy
 import secrets
 import uuid
 from datetime import datetime
-from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import admission, indexes
@@ -17,11 +16,9 @@ from k8s_tuning_sandbox.occurrences import note
 from k8s_tuning_sandbox.plans import Attempts, NewPod, Plan, Situation, finished
 from k8s_tuning_sandbox.pod_counts import FINALIZER
 from k8s_tuning_sandbox.pods import delete_pod, remove_finalizer
-from k8s_tuning_sandbox.resources import JOBS, PODS
+from k8s_tuning_sandbox.resources import JOBS, PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Change, Key
-
-Object = dict[str, Any]
 
 # Kubernetes draws the five characters of a pod's name from letters that make no words.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

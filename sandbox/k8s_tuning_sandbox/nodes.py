@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from k8s_tuning.timestamps import to_text
@@ -12,11 +13,9 @@ from k8s_tuning_sandbox import containers
 from k8s_tuning_sandbox.occurrences import note, schedule
 from k8s_tuning_sandbox.plans import ENDED, phase
 from k8s_tuning_sandbox.pods import set_condition, set_ready
-from k8s_tuning_sandbox.resources import PODS
+from k8s_tuning_sandbox.resources import PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Change, Key, Record, Selection
-
-Object = dict[str, Any]
 
 _LONGEST_BACKOFF = 60.0
 _STOP_SECONDS = 0.2
@@ -137,7 +136,7 @@ class Nodes:
         running.lines += [f"{started} iteration {i}: {text}" for i in range(int(running.rule.get("log_lines", 5)))]
         if outcome != "hang":
             ends = {"node-lost": self._lose, "preempted": self._preempt}
-            self._after(seconds, running, ends.get(outcome, self._ending(started, seconds)))
+            self._after(seconds, running, ends.get(outcome, partial(self._end, started=started, seconds=seconds)))
 
     def _hinder(self, pod: Object, running: Running, started: str) -> None:
         reason, message, events = _HINDRANCES[running.rule["outcome"]]
@@ -189,9 +188,6 @@ class Nodes:
         pod["metadata"]["deletionGracePeriodSeconds"] = 0
         self._sim.store.put(PODS, pod)
 
-    def _ending(self, started: str, seconds: float) -> Callable[[Object, Running], None]:
-        return lambda pod, running: self._end(pod, running, started, seconds)
-
     def _end(self, pod: Object, running: Running, started: str, seconds: float) -> None:
         if running.stopping:
             return
@@ -210,7 +206,7 @@ class Nodes:
             set_ready(pod, "False", now, "ContainersNotReady")
             self._put(pod, running, waiting, {"terminated": ended}, phase="Running")
             wait = min(seconds * 2, _LONGEST_BACKOFF)
-            self._after(wait, running, self._ending(started, wait))
+            self._after(wait, running, partial(self._end, started=started, seconds=wait))
             return
         if rule["outcome"] == "sidecar-left" and len(pod["spec"]["containers"]) > 1:
             set_ready(pod, "False", now, "ContainersNotReady")

@@ -14,11 +14,10 @@ from typing import Any
 import orjson
 
 from k8s_tuning_sandbox.paths import item_key, shown, shown_path
-from k8s_tuning_sandbox.resources import Resource
+from k8s_tuning_sandbox.resources import Object, Resource
 from k8s_tuning_sandbox.schema import Definition, Schema, list_keys, member
-from k8s_tuning_sandbox.status import Refusal
+from k8s_tuning_sandbox.status import Cause, Refusal
 
-Object = dict[str, Any]
 Path = tuple[str, ...]
 Fields = frozenset[Path]
 
@@ -203,19 +202,16 @@ def _remove(obj: Object, path: Path) -> None:
 
 def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:
     causes = [
-        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": shown_path(path)}
+        Cause(shown_path(path), "FieldManagerConflict", f'conflict with "{manager}"').body()
         for manager, paths in conflicts
         for path in paths
     ]
-    parts = []
-    for manager, paths in conflicts:
-        fields = [shown_path(path) for path in paths]
-        one = len(causes) == 1
-        parts.append(
-            f'conflict with "{manager}": {fields[0]}'
-            if one
-            else f'conflicts with "{manager}":\n' + "\n".join(f"- {field}" for field in fields)
+    if len(causes) == 1:
+        message = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+    else:
+        lines = (
+            f'conflicts with "{manager}":\n' + "\n".join(f"- {shown_path(path)}" for path in paths)
+            for manager, paths in conflicts
         )
-    plural = "s" if len(causes) > 1 else ""
-    message = f"Apply failed with {len(causes)} conflict{plural}: " + "\n".join(parts)
+        message = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)
     return Refusal(409, "Conflict", message, {"causes": causes})

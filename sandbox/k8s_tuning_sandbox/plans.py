@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from k8s_tuning.timestamps import to_text
-
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import Object
 
 ENDED = ("Succeeded", "Failed")
 _LONGEST_BACKOFF = 600.0
@@ -23,7 +21,10 @@ class Attempts:
 
     def wait(self, now: datetime, first: float) -> float:
         """Seconds until the next try: `first` after one failure, twice as long after each more, at most 600."""
-        return remaining(self.failures, self.last, now, first)
+        if not self.failures or self.last is None:
+            return 0.0
+        wait = min(first * 2.0 ** min(self.failures - 1, 20), _LONGEST_BACKOFF)
+        return max(wait - (now - self.last).total_seconds(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -73,31 +74,19 @@ def phase(pod: Object) -> str:
     return found
 
 
-def restarts(pods: list[Object]) -> int:
-    """How often the containers of pods that have not ended were started again."""
-    return sum(
+def past_restarts(job: Object, pods: list[Object]) -> bool:
+    """Whether containers were started again more often than backoffLimit allows (restartPolicy OnFailure alone)."""
+    if job["spec"]["template"]["spec"]["restartPolicy"] != "OnFailure":
+        return False
+    restarts: int = sum(
         container.get("restartCount", 0)
         for pod in pods
         if phase(pod) not in ENDED
         for kind in ("initContainerStatuses", "containerStatuses")
         for container in pod["status"].get(kind) or ()
     )
-
-
-def past_restarts(job: Object, pods: list[Object]) -> bool:
-    """Whether containers were started again more often than backoffLimit allows (restartPolicy OnFailure alone)."""
-    if job["spec"]["template"]["spec"]["restartPolicy"] != "OnFailure":
-        return False
-    count, limit = restarts(pods), job["spec"]["backoffLimit"]
-    return count > 0 if limit == 0 else count >= limit
-
-
-def remaining(failures: int, last: datetime | None, now: datetime, first: float) -> float:
-    """Seconds left of the wait after `failures` failures, the last of them at `last`."""
-    if not failures or last is None:
-        return 0.0
-    wait = min(first * 2.0 ** min(failures - 1, 20), _LONGEST_BACKOFF)
-    return max(wait - (now - last).total_seconds(), 0.0)
+    limit: int = job["spec"]["backoffLimit"]
+    return restarts >= max(limit, 1)
 
 
 def condition(kind: str, reason: str, message: str, now: datetime, status: str = "True") -> Object:
@@ -114,8 +103,13 @@ def find_condition(status: Object, kind: str) -> Object | None:
 
 def finished(status: Object) -> Object | None:
     """The condition by which a Job is over: Complete or Failed."""
-    for kind in ("Complete", "Failed"):
-        found = find_condition(status, kind)
-        if found is not None and found["status"] == "True":
-            return found
-    return None
+    held = (find_condition(status, kind) for kind in ("Complete", "Failed"))
+    return next((found for found in held if found is not None and found["status"] == "True"), None)
+
+
+def set_counts(status: Object, **counts: object) -> None:
+    """Set fields of a status, in place; what is zero or empty is not there."""
+    for name, value in counts.items():
+        status.pop(name, None)
+        if value:
+            status[name] = value

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from k8s_tuning_sandbox import indexes
 from k8s_tuning_sandbox.job_policies import on_failure
 from k8s_tuning_sandbox.plans import ENDED, phase
-
-Object = dict[str, Any]
+from k8s_tuning_sandbox.resources import Object
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 

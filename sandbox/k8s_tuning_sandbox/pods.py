@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox.plans import ENDED, phase
 from k8s_tuning_sandbox.pod_counts import FINALIZER
-from k8s_tuning_sandbox.resources import PODS
+from k8s_tuning_sandbox.resources import PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
-
-Object = dict[str, Any]
 
 
 def remove_finalizer(pod: Object) -> None:

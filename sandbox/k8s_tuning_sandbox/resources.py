@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+Object = dict[str, Any]
+
 _META = ("metadata.name", "metadata.namespace")
 _READ = ("get", "list", "watch")
 _ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")

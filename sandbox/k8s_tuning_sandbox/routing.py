@@ -8,7 +8,7 @@ from k8s_tuning.cluster.selectors import parse
 from k8s_tuning.errors import SelectorError
 from k8s_tuning_sandbox.field_selectors import parse_fields
 from k8s_tuning_sandbox.resources import NAMESPACES, POD_METRICS, REVIEWS, STORED, SUBRESOURCES
-from k8s_tuning_sandbox.status import Cause, bad_request, invalid, method_not_allowed, no_such_resource, unsupported
+from k8s_tuning_sandbox.status import Cause, Refusal, bad_request, invalid, unsupported
 from k8s_tuning_sandbox.store import Selection
 from k8s_tuning_sandbox.target import Target
 
@@ -36,20 +36,22 @@ def route(method: str, path: str, query: Query, *, metrics: bool) -> Target | No
         namespace, rest = rest[1], rest[2:]
     wanted = group, version, rest[0]
     resource = next((one for one in served if (one.group, one.version, one.plural) == wanted), None)
-    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
-        raise no_such_resource()
     _, name, subresource = (*rest, "", "")[:3]
-    if subresource and subresource not in SUBRESOURCES.get(resource.plural, ()):
-        raise no_such_resource()
-    if name and resource.namespaced and not namespace:
-        raise no_such_resource()
+    if (
+        resource is None
+        or len(rest) > 3
+        or (namespace and not resource.namespaced)
+        or (subresource and subresource not in SUBRESOURCES.get(resource.plural, ()))
+        or (name and resource.namespaced and not namespace)
+    ):
+        raise Refusal(404, "NotFound", "the server could not find the requested resource", {})
     verb = (_ON_ONE if name else _ON_ALL).get(method, "")
-    if verb == "create" and resource.namespaced and not namespace:
-        raise method_not_allowed()
     if verb == "list" and is_true(query.get("watch", "")):
         verb = "watch"
-    if verb not in resource.verbs or (subresource == "log" and verb != "get"):
-        raise method_not_allowed()
+    homeless = verb == "create" and resource.namespaced and not namespace
+    if homeless or verb not in resource.verbs or (subresource == "log" and verb != "get"):
+        text = "the server does not allow this method on the requested resource"
+        raise Refusal(405, "MethodNotAllowed", text, {})
     if resource is NAMESPACES and name:
         namespace = ""
     return Target(resource, namespace, name, subresource, verb)

@@ -1,11 +1,4 @@
-"""The scenario file: how pods end, and which requests go wrong. Re-read whenever it changes.
-
-outcomes:                       # the first rule whose glob matches the Job's or the pod's name; else it succeeds
-  - {match: "*worker-2*", outcome: oom, seconds: 2, log: "loading ticks", log_lines: 20, last_log: "Killed"}
-faults:                         # the first rule that matches the request and is not used up
-  - {path: "/apis/batch/v1/*", times: 3, status: 429, retry_after: 1}
-metrics: true                   # serve metrics.k8s.io; a rule's `cpu` and `memory` say what its pods use
-"""
+"""The scenario file (docs/sandbox.md): how pods end, and which requests go wrong. Re-read whenever it changes."""
 
 from __future__ import annotations
 

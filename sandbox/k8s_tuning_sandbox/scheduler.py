@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from k8s_tuning.stages.quantities import parse_quantity
 from k8s_tuning_sandbox.occurrences import schedule
 from k8s_tuning_sandbox.plans import ENDED
 from k8s_tuning_sandbox.pods import set_condition
-from k8s_tuning_sandbox.resources import NODES, PODS
+from k8s_tuning_sandbox.resources import NODES, PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Change, Key
-
-Object = dict[str, Any]
 
 NODE = "node-0"
 CPU, MEMORY, PODS_LIMIT = 4000, "16000Gi", 20000

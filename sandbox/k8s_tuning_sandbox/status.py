@@ -23,6 +23,10 @@ class Cause:
     reason: str
     message: str
 
+    def body(self) -> Body:
+        """Its part of a Status's details."""
+        return {"reason": self.reason, "message": self.message, "field": self.field}
+
 
 @dataclass
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a fault
@@ -58,17 +62,6 @@ def not_found(resource: Resource, name: str) -> Refusal:
     return Refusal(404, "NotFound", f'{resource.qualified} "{name}" not found', of(resource, name))
 
 
-def no_such_resource() -> Refusal:
-    """404: the API group is there, the resource is not."""
-    return Refusal(404, "NotFound", "the server could not find the requested resource", {})
-
-
-def method_not_allowed() -> Refusal:
-    """405: not on this resource."""
-    text = "the server does not allow this method on the requested resource"
-    return Refusal(405, "MethodNotAllowed", text, {})
-
-
 def already_exists(resource: Resource, name: str) -> Refusal:
     """409 for a create."""
     return Refusal(409, "AlreadyExists", f'{resource.qualified} "{name}" already exists', of(resource, name))
@@ -94,12 +87,8 @@ def expired(message: str, continue_token: str = "") -> Refusal:
 def terminating(resource: Resource, name: str, namespace: str) -> Refusal:
     """403: nothing new in a namespace that is being deleted."""
     text = f"unable to create new content in namespace {namespace} because it is being terminated"
-    cause = {
-        "reason": "NamespaceTerminating",
-        "message": f"namespace {namespace} is being terminated",
-        "field": "metadata.namespace",
-    }
-    details = {**of(resource, name), "causes": [cause]}
+    cause = Cause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
+    details = {**of(resource, name), "causes": [cause.body()]}
     return Refusal(403, "Forbidden", f'{resource.qualified} "{name}" is forbidden: {text}', details)
 
 
@@ -107,22 +96,21 @@ def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusa
     """422 with every cause."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    details: Body = {"name": name, "group": group, "kind": kind}
-    details = {key: value for key, value in details.items() if value}
-    details["causes"] = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes]
+    details: Body = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
+    details["causes"] = [cause.body() for cause in causes]
     qualified = f"{kind}.{group}" if group else kind
     return Refusal(422, "Invalid", f'{qualified} "{name}" is invalid: {said}', details)
-
-
-def invalid_object(resource: Resource, name: str, causes: Sequence[Cause]) -> Refusal:
-    """422 for an object of a resource."""
-    return invalid(resource.kind, resource.group, name, causes)
 
 
 def wrong(field: str, value: Any, why: str) -> Cause:
     """A value that breaks a rule."""
     shown = f'"{value}"' if isinstance(value, str) else str(value)
     return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
+
+
+def required(field: str, why: str = "") -> Cause:
+    """A value that must be there and is not."""
+    return Cause(field, "FieldValueRequired", f"Required value: {why}" if why else "Required value")
 
 
 def unsupported(field: str, value: str, supported: Sequence[str]) -> Cause:

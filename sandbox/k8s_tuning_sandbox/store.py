@@ -12,16 +12,15 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import takewhile
 
 import orjson
 
 from k8s_tuning.cluster.selectors import Selector
 from k8s_tuning_sandbox.field_selectors import FieldSelector
-from k8s_tuning_sandbox.resources import STORED, Resource, selectable_fields
+from k8s_tuning_sandbox.resources import STORED, Object, Resource, selectable_fields
 from k8s_tuning_sandbox.status import bad_request, expired
 
-Object = dict[str, Any]
 Key = tuple[str, str]
 
 _LOG_LENGTH = 20_000
@@ -191,12 +190,7 @@ class Store:
         """Every change after revision `since`; Refusal 410 where the log no longer reaches back that far."""
         if since < self._oldest:
             raise expired(f"too old resource version: {since} ({self._oldest})")
-        found: list[Change] = []
-        for change in reversed(self._log):
-            if change.record.revision <= since:
-                break
-            found.append(change)
-        return found[::-1]
+        return list(takewhile(lambda change: change.record.revision > since, reversed(self._log)))[::-1]
 
     def compact(self) -> None:
         """Forget the past, as etcd does every five minutes: old watches and continue tokens answer 410."""

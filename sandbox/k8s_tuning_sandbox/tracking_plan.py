@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from datetime import datetime
-from typing import Any
 
 from k8s_tuning.timestamps import to_text
 from k8s_tuning_sandbox import indexes
@@ -23,11 +22,11 @@ from k8s_tuning_sandbox.plans import (
     find_condition,
     past_restarts,
     phase,
-    remaining,
+    set_counts,
 )
 from k8s_tuning_sandbox.pod_counts import PodCounts, finished_at, is_ready, uid_of
+from k8s_tuning_sandbox.resources import Object
 
-Object = dict[str, Any]
 Verdict = tuple[str, str, str]
 
 _BACKOFF_LIMIT = "FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
@@ -79,9 +78,7 @@ class _Planning:
                 verdict = _COMPLETE
             elif "deletionTimestamp" not in self.job["metadata"]:
                 self._note_suspension()
-        self.status.pop("active", None)
-        if count:
-            self.status["active"] = count
+        set_counts(self.status, active=count)
         self.status["ready"] = sum(is_ready(pod) for pod in active)
         self.status["terminating"] = self.terminating
         self._track(verdict)
@@ -175,7 +172,7 @@ class _Planning:
         for index in free:
             last = self.counts.last_failures.get(index)
             failures = 0 if last is None else indexes.failures_of(last) + (on_failure(self.job, last)[0] != "Ignore")
-            wait = 0.0 if last is None else remaining(max(failures, 1), finished_at(last), self.now, self.backoff)
+            wait = 0.0 if last is None else Attempts(max(failures, 1), finished_at(last)).wait(self.now, self.backoff)
             if wait <= 0:
                 new.append(NewPod(index, failures))
             else:
@@ -217,8 +214,8 @@ class _Planning:
             elif (failed or failing) and on_failure(self.job, pod)[0] != "Ignore":
                 self._note("failed", pod)
         if self.counts.succeeded_indexes is not None:
-            self._set("succeeded", len(self.counts.succeeded_indexes))
-            self._set("completedIndexes", indexes.text_of(self.counts.succeeded_indexes))
+            done = self.counts.succeeded_indexes
+            set_counts(self.status, succeeded=len(done), completedIndexes=indexes.text_of(done))
             if self.counts.per_index:
                 self.status["failedIndexes"] = indexes.text_of(self.counts.failed_indexes)
 
@@ -226,11 +223,6 @@ class _Planning:
         noted = self.counts.uncounted.setdefault(kind, [])
         if uid_of(pod) not in noted:
             noted.append(uid_of(pod))
-
-    def _set(self, name: str, value: object) -> None:
-        self.status.pop(name, None)
-        if value:
-            self.status[name] = value
 
     def _conclude(self, verdict: Verdict | None) -> None:
         if verdict is None:

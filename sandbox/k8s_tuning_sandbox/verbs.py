@@ -11,7 +11,7 @@ import orjson
 from k8s_tuning_sandbox import admission, job_checks, ownership, patches, typed
 from k8s_tuning_sandbox.bodies import read_yaml
 from k8s_tuning_sandbox.jobs import generated_name
-from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS
+from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import (
     Cause,
@@ -22,12 +22,11 @@ from k8s_tuning_sandbox.status import (
     modified,
     not_found,
     of,
+    required,
     terminating,
 )
 from k8s_tuning_sandbox.target import Target
 from k8s_tuning_sandbox.target import live as live_of
-
-Object = dict[str, Any]
 
 APPLY = "application/apply-patch+yaml"
 _PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/json-patch+json")
@@ -181,8 +180,7 @@ class Verbs:
 
     def _apply(self, target: Target, applied: Object, *, force: bool) -> tuple[Object, bool]:
         if not target.manager:
-            cause = Cause("fieldManager", "FieldValueRequired", "Required value: is required for apply patch")
-            raise invalid("PatchOptions", "meta.k8s.io", "", [cause])
+            raise invalid("PatchOptions", "meta.k8s.io", "", [required("fieldManager", "is required for apply patch")])
         resource = target.resource
         if not isinstance(applied, dict):
             raise bad_request("error decoding YAML: the patch must be an object")

@@ -94,14 +94,14 @@ def test_an_unquoted_value_of_a_configuration_is_what_the_core_schema_says(text)
     ],
 )
 def test_a_configurations_value_is_read(text, value):
-    assert yamlscalars.config(text) == (value, "")
+    assert yamlscalars.read_scalar(text, yamlscalars.Dialect.CONFIG) == (value, "")
 
 
 @pytest.mark.parametrize(
     "text", ["010", "08", "1_000", "0b11", "0X1F", "-0x1F", "0_8", "1_", "9" * 20, "9" * 5000, "-00"]
 )
 def test_a_number_that_older_readers_take_for_another_is_a_problem_and_not_repeated(text):
-    problem = yamlscalars.config(text).problem
+    problem = yamlscalars.read_scalar(text, yamlscalars.Dialect.CONFIG).problem
     assert "put it in quotes" in problem
     assert f" {text} " not in f" {problem} "
 
@@ -164,7 +164,7 @@ def test_kubectls_reading_is_known_for_whatever_resembles_a_number(texts, tmp_pa
 
 @pytest.mark.parametrize("text", ["no", "on", "y", "N", "yes", "Off", "010", "1_000", "0b11", "0X1F", "1e400", ".5_0"])
 def test_a_manifests_value_that_kubectl_reads_as_another_is_a_problem(text):
-    assert "put it in quotes" in yamlscalars.manifest(text).problem
+    assert "put it in quotes" in yamlscalars.read_scalar(text, yamlscalars.Dialect.MANIFEST).problem
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,6 @@ def test_a_manifests_value_that_kubectl_reads_as_another_is_a_problem(text):
     ],
 )
 def test_a_manifests_value_that_all_read_alike_is_what_kubectl_sends(text, value):
-    reading = yamlscalars.manifest(text)
+    reading = yamlscalars.read_scalar(text, yamlscalars.Dialect.MANIFEST)
     assert reading == (value, "")
     assert type(reading.value) is type(value)

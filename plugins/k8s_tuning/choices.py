@@ -7,6 +7,16 @@ from typing import Any, TypeVar
 
 from k8s_tuning.errors import InputError
 
+
+class RankedEnum(StrEnum):
+    """An enum whose members stand in their order, the least severe first."""
+
+    @property
+    def rank(self) -> int:
+        """0 for the first."""
+        return list(type(self)).index(self)
+
+
 E = TypeVar("E", bound=StrEnum)
 
 

@@ -1,26 +1,5 @@
 """Every error that this package raises on purpose.
 
-    TuningError
-    ├── InputError            what the user gave cannot be used: a file, a flag, a param; retrying cannot help
-    │   ├── ConfigError       a configuration file: missing, not YAML, an unknown key, a value out of range
-    │   ├── SelectorError     a label selector that does not parse
-    │   └── RefusedError      well-formed, but not allowed here: a namespace or context outside the allow-list
-    ├── ClusterError          the Kubernetes API did not do what was asked
-    │   ├── Unreachable       no answer: no route, refused, timed out, TLS failed; retrying may help
-    │   ├── Unauthorized      401: the credentials are missing, wrong or expired
-    │   ├── Forbidden         403: the account lacks a permission, or admission control (a quota, a policy) refuses
-    │   ├── NotFound          404
-    │   ├── Conflict          409: somebody else owns the field, or the object already exists
-    │   ├── Invalid           400 and 422: the server refuses the object
-    │   ├── Expired           410: a continue token or resourceVersion is too old; list again
-    │   ├── Throttled         429: still throttled after every retry
-    │   └── BadAnswer         5xx after every retry, or an answer that is not the Kubernetes API's
-    ├── StoreError            the history or the ledger could not be read or written: permission, full disk
-    ├── DeliveryError         a notice could not be handed to its receiver
-    └── UnforeseenError       any other exception, at the edge of a command or a task (`unforeseen`)
-
-    OutputError               standard output cannot be written: an OSError, as Python has it
-
 Each message names the thing, what was wrong and what to do. None ever holds a URL, a token or a password.
 """
 

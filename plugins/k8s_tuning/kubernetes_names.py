@@ -15,26 +15,21 @@ SUBDOMAIN_LENGTH = 253
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(rf"{_DNS_LABEL.pattern}(\.{_DNS_LABEL.pattern})*")
 _LABEL_TEXT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_LABEL_RULE = "may hold only A-Z, a-z, 0-9, '-', '_' and '.', and must start and end with a letter or digit"
 # Servers before 1.32 refuse the wider set (any printable ASCII but `=`) that newer ones accept.
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 def dns_label_problem(text: str) -> str | None:
     """DNS-1123 label: namespaces, containers, and Jobs (whose controller copies the name into a label of its pods)."""
-    if (length := _length_problem(text, LABEL_LENGTH)) is not None:
-        return length
-    if not _DNS_LABEL.fullmatch(text):
-        return "may hold only a-z, 0-9 and '-', and must start and end with a letter or digit"
-    return None
+    rule = "may hold only a-z, 0-9 and '-', and must start and end with a letter or digit"
+    return _length_problem(text, LABEL_LENGTH) or (None if _DNS_LABEL.fullmatch(text) else rule)
 
 
 def dns_subdomain_problem(text: str) -> str | None:
     """DNS-1123 subdomain: most other object names, and the prefix of a label key."""
-    if (length := _length_problem(text, SUBDOMAIN_LENGTH)) is not None:
-        return length
-    if not _DNS_SUBDOMAIN.fullmatch(text):
-        return "may hold only a-z, 0-9, '-' and '.', and each part must start and end with a letter or digit"
-    return None
+    rule = "may hold only a-z, 0-9, '-' and '.', and each part must start and end with a letter or digit"
+    return _length_problem(text, SUBDOMAIN_LENGTH) or (None if _DNS_SUBDOMAIN.fullmatch(text) else rule)
 
 
 def label_key_problem(text: str) -> str | None:
@@ -45,22 +40,16 @@ def label_key_problem(text: str) -> str | None:
             return "has more than one '/'"
         if (problem := dns_subdomain_problem(prefix)) is not None:
             return f"has a prefix ({prefix!r}) that {problem}"
-    if (length := _length_problem(name, LABEL_LENGTH)) is not None:
-        return f"has a name part that {length}" if slash else length
-    if not _LABEL_TEXT.fullmatch(name):
-        return "may hold only A-Z, a-z, 0-9, '-', '_' and '.', and must start and end with a letter or digit"
-    return None
+        if (length := _length_problem(name, LABEL_LENGTH)) is not None:
+            return f"has a name part that {length}"
+    return label_value_problem(name) if name else "is empty"
 
 
 def label_value_problem(text: str) -> str | None:
     """A label value; the empty text is a valid one."""
     if not text:
         return None
-    if (length := _length_problem(text, LABEL_LENGTH)) is not None:
-        return length
-    if not _LABEL_TEXT.fullmatch(text):
-        return "may hold only A-Z, a-z, 0-9, '-', '_' and '.', and must start and end with a letter or digit"
-    return None
+    return _length_problem(text, LABEL_LENGTH) or (None if _LABEL_TEXT.fullmatch(text) else _LABEL_RULE)
 
 
 def annotation_key_problem(text: str) -> str | None:

@@ -59,10 +59,23 @@ class Reading(NamedTuple):
 
 
 def read_scalar(text: str, dialect: Dialect) -> Reading:
-    """An unquoted value to whoever reads the file."""
+    """An unquoted value to whoever reads the file, and a problem where somebody else would read another one.
+
+    For CONFIG that is only a number that YAML 1.1 reads otherwise; for MANIFEST whatever kubectl does.
+    """
+    value, other = core(text), kubectl(text)
     if dialect is Dialect.KUBECTL:
-        return Reading(kubectl(text))
-    return config(text) if dialect is Dialect.CONFIG else manifest(text)
+        return Reading(other)
+    if dialect is Dialect.CONFIG:
+        has_number = _is_number(value) or _is_number(other)
+        differs = _LEADING_ZERO.fullmatch(text) or (has_number and not _same(value, other))
+        return Reading(value, _beyond(value) or (_NUMBER.format(other="older readers of YAML") if differs else ""))
+    if _same(value, other):
+        return Reading(other, _beyond(other))
+    if isinstance(other, bool):
+        said = str(other).lower()
+        return Reading(value, f"{text} is {said} to kubectl and a text to YAML 1.2; put it in quotes, or write {said}")
+    return Reading(value, _beyond(value) or _NUMBER.format(other="kubectl"))
 
 
 def core(text: str) -> Scalar:
@@ -96,29 +109,6 @@ def kubectl(text: str) -> Scalar:
     if _FLOAT.fullmatch(plain) and abs(number := float(plain)) != float("inf"):
         return _whole(number)
     return text
-
-
-def config(text: str) -> Reading:
-    """For files that only this package reads: the core schema; a number that YAML 1.1 reads otherwise is a problem."""
-    if text and text[0] not in _FIRST:
-        return Reading(text)
-    value, other = core(text), kubectl(text)
-    if _LEADING_ZERO.fullmatch(text) or ((_is_number(value) or _is_number(other)) and not _same(value, other)):
-        return Reading(value, _beyond(value) or _NUMBER.format(other="older readers of YAML"))
-    return Reading(value, _beyond(value))
-
-
-def manifest(text: str) -> Reading:
-    """For manifests, which kubectl may read too: the value, and a problem where kubectl would read another one."""
-    if text and text[0] not in _FIRST:
-        return Reading(text)
-    value, other = core(text), kubectl(text)
-    if _same(value, other):
-        return Reading(other, _beyond(other))
-    if isinstance(other, bool):
-        said = str(other).lower()
-        return Reading(value, f"{text} is {said} to kubectl and a text to YAML 1.2; put it in quotes, or write {said}")
-    return Reading(value, _beyond(value) or _NUMBER.format(other="kubectl"))
 
 
 # The value may be a password: it is not repeated.

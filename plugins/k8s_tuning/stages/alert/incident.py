@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from k8s_tuning import plain_values
-from k8s_tuning.choices import chosen, fill
+from k8s_tuning.choices import RankedEnum, chosen, fill
 from k8s_tuning.printable import one_line
 from k8s_tuning.stages.events.snapshot import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health.evaluate import HealthLevel
@@ -17,17 +16,12 @@ from k8s_tuning.stages.history.record import K8sHealthHistoryRecord
 from k8s_tuning.stages.target_identity import same_target
 
 
-class IncidentSeverity(StrEnum):
+class IncidentSeverity(RankedEnum):
     """How urgent an incident is: ERROR is CRITICAL, WARN is WARN; INFO is for tests and resolved notices."""
 
     INFO = "INFO"
     WARN = "WARN"
     CRITICAL = "CRITICAL"
-
-    @property
-    def rank(self) -> int:
-        """0 for INFO to 2 for CRITICAL."""
-        return list(IncidentSeverity).index(self)
 
 
 @dataclass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ class K8sGenerateResult:
     notes: list[str] = field(default_factory=list)
 
 
+# What a Job has as its session's configuration has it.
+_AS_CONFIGURED = {item.name for item in fields(K8sJobSpec)} & {item.name for item in fields(K8sOrchestratorConfig)}
+_AS_CONFIGURED -= {"env", "resources"}
+
+
 class K8sTuningJobFactory:
     """Makes the Jobs of one session; ConfigError where the configuration would make one that Kubernetes refuses.
 
@@ -101,7 +107,6 @@ class K8sTuningJobFactory:
         job = K8sJobSpec(
             name=job_name(config.session_id, worker_id, index),
             namespace=config.k8s_namespace,
-            image=config.image,
             command=["python"],
             args=self._args(worker_id, iterations),
             env={
@@ -124,17 +129,8 @@ class K8sTuningJobFactory:
                 "created_at": self.created_at,
                 SESSION_ANNOTATION: config.session_id,
             },
-            backoff_limit=config.backoff_limit,
             resources=with_text_quantities(config.resources) or None,
-            ttl_seconds_after_finished=config.ttl_seconds_after_finished,
-            active_deadline_seconds=config.active_deadline_seconds,
-            service_account=config.service_account,
-            node_selector=dict(config.node_selector),
-            tolerations=[dict(toleration) for toleration in config.tolerations],
-            priority_class=config.priority_class,
-            security_context=config.security_context,
-            run_as_user=config.run_as_user,
-            queue=config.queue,
+            **{name: deepcopy(getattr(config, name)) for name in _AS_CONFIGURED},
         )
         if self.run_id is not None:
             job.annotations[RUN_ANNOTATION] = self.run_id

@@ -149,19 +149,15 @@ def _rule_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:
             key, _, problem = str(error).partition(": ")
             yield key, problem
     yield from _env_problems(config)
-    for found in resource_findings(_amounts(config)):
+    for found in resource_findings(config.resources or {}):
         if found.error:
             yield f"resources.{found.path}", found.message
 
 
 def session_warnings(config: K8sOrchestratorConfig) -> list[str]:
     """What Kubernetes takes and nobody can have meant, each with its key and cure: `memory: 512m` is half a byte."""
-    found = resource_findings(_amounts(config))
+    found = resource_findings(config.resources or {})
     return [f"resources.{one.path}: {one.message}" for one in found if not one.error]
-
-
-def _amounts(config: K8sOrchestratorConfig) -> dict[str, dict[str, Any]]:
-    return {part: dict(amounts) for part, amounts in (config.resources or {}).items()}  # type: ignore[call-overload]
 
 
 def _env_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:

@@ -32,30 +32,25 @@ def is_stuck(container: K8sContainerStatus) -> bool:
 
 
 def _stuck(container: K8sContainerStatus, pod: K8sPodStatus, job: K8sJobStatus, at: str) -> Sign | None:
-    name, waiting, code = label(container, pod, job), container.waiting_reason, container.exit_code
-    sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
+    waiting, code, happened = container.waiting_reason, None, pod.created_at
     known = WAITING.get(waiting)
     if known is not None and waiting != _CRASH_LOOP:
         why = container.waiting_message
         if known.reason == "image_pull" and (waiting == "ImagePullBackOff" or not why):  # else it is the pull's own
             why = pull_failure(job, pod, why) or why
-        cause = known.sentence.format(who=name, why=said(waiting, why))
-        return Sign(
-            known.reason,
-            cause,
-            pod.created_at,
-            at=pod.created_at,
-            hopeless=known.hopeless,
-            mild=mild,
-            sidecar=sidecar,
-        )
-    if _is_crash_looping(container, pod, at):
-        known = WAITING[_CRASH_LOOP]
+        facts = {"why": said(waiting, why)}
+    elif _is_crash_looping(container, pod, at):
+        known, code, happened = WAITING[_CRASH_LOOP], container.exit_code, container.finished_at
         exits = f", last with {exit_words(code)}" if code is not None else ""
-        restarts = f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"
-        cause = known.sentence.format(who=name, restarts=restarts, exits=exits)
-        return Sign(known.reason, cause, pod.created_at, code, at=container.finished_at, mild=mild, sidecar=sidecar)
-    return None
+        facts = {"restarts": f"{container.restart_count} restart{'' if container.restart_count == 1 else 's'}"}
+        facts["exits"] = exits
+    else:
+        return None
+    cause = known.sentence.format(who=label(container, pod, job), **facts)
+    sidecar, mild = is_sidecar(container, pod, job), _is_mild(container, pod, job)
+    return Sign(
+        known.reason, cause, pod.created_at, code, at=happened, hopeless=known.hopeless, mild=mild, sidecar=sidecar
+    )
 
 
 def _is_crash_looping(container: K8sContainerStatus, pod: K8sPodStatus, at: str) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from k8s_tuning.choices import chosen, fill
 from k8s_tuning.printable import start_of
+from k8s_tuning.stages.health.job_signs import job_signs
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen, ttl_is_over
 from k8s_tuning.stages.health.level import HealthLevel, worst
+from k8s_tuning.stages.health.pod_signs import pod_signs
 from k8s_tuning.stages.health.policy import HealthPolicy
-from k8s_tuning.stages.health.reasons import CONSEQUENCES, sentence
+from k8s_tuning.stages.health.reasons import CONSEQUENCES, REASONS, sentence
 from k8s_tuning.stages.health.sign import Sign, age, lies_ahead
-from k8s_tuning.stages.health.signs import read_signs
 from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
 
@@ -98,7 +99,7 @@ class K8sHealthEvaluator:
     ) -> None:
         self.warn_on_pending = warn_on_pending
         self.treat_unknown_as_error = treat_unknown_as_error
-        self.policy = policy or HealthPolicy.default()
+        self.policy = policy or HealthPolicy()
 
     def evaluate(
         self,
@@ -214,6 +215,24 @@ class K8sHealthEvaluator:
             cause=cause or None,
             exit_code=last.exit_code if last else None,
         )
+
+
+def read_signs(job: K8sJobStatus, at: str) -> list[Sign]:
+    """The signs of one Job, the cause first; `at` is the clock's time at that reading, against which ages count.
+
+    The cause is what failed first in time: main containers before sidecars, the application's own failures before
+    disruptions, what still lasts before what is past. A deadline comes before the exit codes of the pods that it
+    ended; what follows from all that (the Job's condition, its phase) comes last.
+    """
+
+    def order(sign: Sign) -> tuple[bool, int, bool, bool, str, int]:
+        row = REASONS[sign.reason or "job_failed"]
+        rank = row.rank if sign.rank is None else sign.rank
+        return sign.past, rank, sign.excused, sign.sidecar, sign.at or "", row.tie
+
+    # What failed on the way to a success is over.
+    pods = [] if job.phase == "SUCCEEDED" else job.pods
+    return sorted([*(sign for pod in pods for sign in pod_signs(pod, job, at)), *job_signs(job)], key=order)
 
 
 def of_run(health: K8sHealthSnapshot, session_ids: Collection[str], job_names: Collection[str]) -> K8sHealthSnapshot:

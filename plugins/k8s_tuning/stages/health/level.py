@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
+
+from k8s_tuning.choices import RankedEnum
 
 
-class HealthLevel(StrEnum):
+class HealthLevel(RankedEnum):
     """How healthy a Job, or a whole selection, is; the best first."""
 
     OK = "OK"
     WARN = "WARN"
     ERROR = "ERROR"
-
-    @property
-    def rank(self) -> int:
-        """0 for OK to 2 for ERROR."""
-        return list(HealthLevel).index(self)
 
 
 def worst(levels: Iterable[HealthLevel]) -> HealthLevel:

@@ -23,11 +23,6 @@ class HealthPolicy:
     rules: Mapping[str, Reason] = field(default_factory=lambda: REASONS)
 
     @classmethod
-    def default(cls) -> HealthPolicy:
-        """The rules as they are without a file."""
-        return cls()
-
-    @classmethod
     def load(cls, path: Path) -> HealthPolicy:
         """health.yaml over the defaults: reasons that it does not name keep theirs. ConfigError names file and key."""
         return cls.from_mapping(yamlfile.read_mapping(path), str(path))

@@ -26,7 +26,7 @@ _MEANT_BYTES = {"b": "", "k": "Ki", "m": "Mi", "g": "Gi", "t": "Ti"}
 _MEANT_CORES = {"": "", "m": "m", "milli": "m", "millicore": "m", "cpu": "", "core": "", "vcpu": ""}
 
 
-def resource_findings(resources: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Finding]:
+def resource_findings(resources: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong with `{requests: {name: amount}, limits: …}`, amounts as texts or numbers; each with its cure."""
     parsed: dict[str, dict[str, Decimal]] = {part: {} for part in PARTS}
     for part in PARTS:
@@ -98,9 +98,7 @@ def _amount_findings(name: str, text: str, quantity: Decimal, place: str) -> Ite
         yield Finding(True, "extended-resource", place, f"{text} is no whole number; a device is not shared out")
 
 
-def _pair_findings(
-    resources: Mapping[str, Mapping[str, Any] | None], parsed: Mapping[str, Mapping[str, Decimal]]
-) -> Iterator[Finding]:
+def _pair_findings(resources: Mapping[str, Any], parsed: Mapping[str, Mapping[str, Decimal]]) -> Iterator[Finding]:
     """Requests against limits."""
     requests, limits = parsed["requests"], parsed["limits"]
     for name, asked in requests.items():
@@ -110,12 +108,12 @@ def _pair_findings(
                 problem = f"has no limit; {name} needs one of the same amount, under limits"
                 yield Finding(True, "extended-resource", place, problem)
             elif allowed is not None and allowed != asked:
-                problem = f"{_given(resources, 'requests', name)} differs from the limit of "
-                problem += f"{_given(resources, 'limits', name)}; {name} needs both to be the same"
+                given = f"{resources['requests'][name]} differs from the limit of {resources['limits'][name]}"
+                problem = f"{given}; {name} needs both to be the same"
                 yield Finding(True, "extended-resource", place, problem)
         elif allowed is not None and asked > allowed:
-            problem = f"{_given(resources, 'requests', name)} is above the limit of "
-            problem += f"{_given(resources, 'limits', name)}; raise the limit or lower the request"
+            given = f"{resources['requests'][name]} is above the limit of {resources['limits'][name]}"
+            problem = f"{given}; raise the limit or lower the request"
             yield Finding(True, "request-above-limit", place, problem)
     named = {**requests, **limits}
     huge = next((name for name in named if name.startswith(_HUGE)), None)
@@ -124,10 +122,6 @@ def _pair_findings(
         yield Finding(
             True, "extended-resource", f"{part}.{huge}", "needs a request or limit of cpu or memory beside it"
         )
-
-
-def _given(resources: Mapping[str, Mapping[str, Any] | None], part: str, name: str) -> Any:
-    return (resources.get(part) or {})[name]
 
 
 def _cure(name: str, text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from k8s_tuning import kubernetes_names as names
@@ -34,6 +35,7 @@ _PARTIAL = {
     "limits": "the pod may take whatever the node has left",
 }
 _POD = "spec.template.spec"
+_error, _warning = partial(Finding, True), partial(Finding, False)
 # From one check of the health monitor to the next: the schedule of dags/k8s_health_monitor.py.
 CHECK_SECONDS = 300
 
@@ -43,9 +45,10 @@ def check_job(job: dict[str, Any]) -> list[Finding]:
     findings = [*_type(job), *_metadata(job)]
     if job.get("kind") == "Job":
         findings += [*_spec(job), *_pod(job), *_containers(job), *_volumes(job), *_values(job)]
-        odd = [_error("schema", path, message) for path, message in odd_values(job, [])]
+        odd = list(odd_values(job))
+        findings += [_error("schema", *problem) for problem in odd or schema_problems(job)]
         # What JSON can't hold, neither the schema nor the hash can read.
-        findings += odd or [*_schema(job), *_hash(job)]
+        findings += [] if odd else _hash(job)
     return _one_a_field(findings)
 
 
@@ -53,14 +56,6 @@ def _one_a_field(findings: list[Finding]) -> list[Finding]:
     """The schema's finding on a field that a rule of ours has an error for adds nothing."""
     explained = {finding.path for finding in findings if finding.error and finding.rule != "schema"}
     return [finding for finding in findings if finding.rule != "schema" or finding.path not in explained]
-
-
-def _error(rule: str, path: str, message: str) -> Finding:
-    return Finding(True, rule, path, message)
-
-
-def _warning(rule: str, path: str, message: str) -> Finding:
-    return Finding(False, rule, path, message)
 
 
 def _type(job: dict[str, Any]) -> Iterator[Finding]:
@@ -111,7 +106,7 @@ def _keys_and_values(place: str, metadata: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _values(job: dict[str, Any]) -> Iterator[Finding]:
-    yield from (_error("null", path, message) for path, message in nulls(job, []))
+    yield from (_error("null", path, message) for path, message in nulls(job))
     if filled := filled_in(job):
         listed = ", ".join(filled)
         yield _error("exported", filled[0], f"the cluster fills this in, as in an exported Job; remove {listed}")
@@ -207,10 +202,6 @@ def _volumes(job: dict[str, Any]) -> Iterator[Finding]:
     for index, volume in enumerate(volumes if isinstance(volumes, list) else []):
         if "hostPath" in as_mapping(volume):
             yield _error("host-path", f"{_POD}.volumes[{index}].hostPath", "opens the node's files; use another volume")
-
-
-def _schema(job: dict[str, Any]) -> Iterator[Finding]:
-    return (_error("schema", path, message) for path, message in schema_problems(job))
 
 
 def _hash(job: dict[str, Any]) -> Iterator[Finding]:

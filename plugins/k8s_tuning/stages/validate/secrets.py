@@ -9,6 +9,7 @@ import copy
 import re
 from typing import Any
 
+from k8s_tuning.stages.api_values import mapping
 from k8s_tuning.stages.validate.rules import pod_spec
 
 MASK = "***"
@@ -60,11 +61,9 @@ def shown_words(words: list[Any]) -> list[Any]:
 def masked(job: dict[str, Any]) -> dict[str, Any]:
     """A copy of a Job's manifest fit to be shown."""
     shown = copy.deepcopy(job)
-    metadata = shown.get("metadata")
-    annotations = (metadata.get("annotations") if isinstance(metadata, dict) else None) or {}
-    if isinstance(annotations, dict):
-        annotations.pop(LAST_APPLIED, None)
-        annotations.update({name: shown_text(value) for name, value in annotations.items() if isinstance(value, str)})
+    annotations = mapping(mapping(shown, "metadata"), "annotations")
+    annotations.pop(LAST_APPLIED, None)
+    annotations.update({name: shown_text(value) for name, value in annotations.items() if isinstance(value, str)})
     pod = pod_spec(shown)
     for kind in ("initContainers", "containers"):
         for container in pod.get(kind) or []:

@@ -28,33 +28,32 @@ _FILLED_IN_LABELS = tuple(
 )
 
 
-def odd_values(value: Any, path: list[Any]) -> Iterator[tuple[str, str]]:
+def odd_values(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(field path, problem) of what YAML can say and the API's JSON can't."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from odd_values(item, [*path, key])
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from odd_values(item, [*path, index])
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield field_path(path), "is no number that JSON can hold; put it in quotes if it is a text"
+    for path, value in _leaves(job, []):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield field_path(path), "is no number that JSON can hold; put it in quotes if it is a text"
 
 
-def nulls(value: Any, path: list[Any]) -> Iterator[tuple[str, str]]:
+def nulls(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(field path, problem) of nulls that stand for no absent field: the API server makes empty values of them."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        here = [*path, key]
-        if item is not None:
-            yield from nulls(item, here)
-        elif isinstance(value, list):
-            yield field_path(here), "is null; remove the item, or write '' for an empty text"
-        elif (path and path[-1] in _MAPS) or _is_variables_value(here):
-            yield field_path(here), "is null; write a value in quotes ('' for an empty text), or remove the line"
+    for path, value in _leaves(job, []):
+        if value is not None:
+            continue
+        *above, last = path
+        if isinstance(last, int):
+            yield field_path(path), "is null; remove the item, or write '' for an empty text"
+        elif (above and above[-1] in _MAPS) or (last == "value" and above[-2:-1] == ["env"]):
+            yield field_path(path), "is null; write a value in quotes ('' for an empty text), or remove the line"
 
 
-def _is_variables_value(path: list[Any]) -> bool:
-    return path[-1] == "value" and len(path) > 2 and path[-3] == "env"
+def _leaves(value: Any, path: list[Any]) -> Iterator[tuple[list[Any], Any]]:
+    """(path, value) of everything in a manifest that is neither a mapping nor a list."""
+    if isinstance(value, dict | list):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(item, [*path, step])
+    else:
+        yield path, value
 
 
 def filled_in(job: dict[str, Any]) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
-from k8s_tuning.alerts.channels.kind import OptionType
 from k8s_tuning.alerts.matchers import Matcher, parse_matchers
 from k8s_tuning.alerts.reading import Node, read_file, read_text
 from k8s_tuning.alerts.route import GROUP_BY_ALL, Route, never_matches
@@ -104,17 +103,15 @@ def _read(top: Node) -> AlertingConfig:
         dead, why = found
         raise ConfigError(f"{top.name}, line {dead.line}: {dead.place} can never match: {why}")
     hold = top.child("hold")
-    allowed = frozenset(entry.as_text() for entry in top.child("allowed_connections").items())
+    allowed = frozenset(top.texts("allowed_connections"))
     return AlertingConfig(root, receivers, windows, _seconds(hold, DEFAULT_HOLD_SECONDS), top.name, allowed)
 
 
 def _seconds(node: Node, default: float) -> float:
     if not node.there:
         return default
-    try:
+    with node.blamed():
         return parse_duration(node.value)
-    except InputError as error:
-        raise node.error(str(error)) from None
 
 
 def _receivers(node: Node) -> dict[str, Receiver]:
@@ -150,15 +147,14 @@ def _channel(node: Node) -> ChannelConfig:
                 raise node.error(f"a channel of type {kind.type} needs `{key}`")
             continue
         if not isinstance(option.value, expected) or (isinstance(option.value, str) and not option.value.strip()):
-            wanted = " or a ".join("list" if one is list else "text" for one in _types(expected))
+            types = expected if isinstance(expected, tuple) else (expected,)
+            wanted = " or a ".join("list" if one is list else "text" for one in types)
             raise option.error(f"`{key}`: {option.value!r} is not a {wanted}")
         options[key] = option.value
     severity = node.child("min_severity")
     if severity.there and severity.value not in list(IncidentSeverity):
         raise severity.error(f"min_severity: {severity.value!r} is none of {', '.join(IncidentSeverity)}")
-    resolved = node.child("send_resolved")
-    if resolved.there and not isinstance(resolved.value, bool):
-        raise resolved.error(f"send_resolved: {resolved.value!r} is neither true nor false")
+    send_resolved = node.flag("send_resolved", default=True)
     timeout = node.child("timeout_seconds")
     seconds = timeout.value if timeout.there else 5
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_TIMEOUT_SECONDS:
@@ -168,20 +164,14 @@ def _channel(node: Node) -> ChannelConfig:
         type=kind.type,
         connection=node.text("connection") if kind.needs_connection else None,
         min_severity=IncidentSeverity(severity.value) if severity.there else IncidentSeverity.INFO,
-        send_resolved=resolved.value if resolved.there else True,
+        send_resolved=send_resolved,
         timeout_seconds=float(seconds),
         options=options,
     )
-    try:
-        if kind.check:
+    if kind.check:
+        with node.blamed():
             kind.check(channel)
-    except ConfigError as error:
-        raise node.error(str(error)) from None
     return channel
-
-
-def _types(expected: OptionType) -> tuple[type[Any], ...]:
-    return expected if isinstance(expected, tuple) else (expected,)
 
 
 def _windows(top: Node) -> dict[str, tuple[Interval, ...]]:
@@ -194,12 +184,9 @@ def _windows(top: Node) -> dict[str, tuple[Interval, ...]]:
             raise entry.error(f"the time interval {name!r} is there twice")
         intervals = []
         for interval in entry.child("time_intervals").items():
-            try:
-                intervals.append(parse_interval(interval.mapping()))
-            except ConfigError:
-                raise
-            except InputError as error:
-                raise interval.error(str(error)) from None
+            fields = interval.mapping()
+            with interval.blamed():
+                intervals.append(parse_interval(fields))
         found[name] = tuple(intervals)
     return found
 
@@ -212,34 +199,27 @@ def _route(node: Node, parent: Route | None, receivers: Mapping[str, Receiver], 
         raise receiver.error(f"unknown receiver {name!r}; known are {', '.join(receivers)}")
     matchers: list[Matcher] = []
     for entry in node.child("matchers").items():
-        try:
-            matchers += parse_matchers(entry.as_text())
-        except ConfigError:
-            raise
-        except InputError as error:
-            raise entry.error(str(error)) from None
-    mute = tuple(entry.as_text() for entry in node.child("mute_time_intervals").items())
+        text = entry.as_text()
+        with entry.blamed():
+            matchers += parse_matchers(text)
+    mute = node.texts("mute_time_intervals")
     for window in mute:
         if window not in windows:
             raise node.child("mute_time_intervals").error(f"unknown time interval {window!r}")
-    continues = node.child("continue")
-    if continues.there and not isinstance(continues.value, bool):
-        raise continues.error(f"continue: {continues.value!r} is neither true nor false")
-    group_by = node.child("group_by")
+    continues = node.flag("continue", default=False)
+    inherited = parent.group_by if parent else (GROUP_BY_ALL,)
     repeat = _seconds(node.child("repeat_interval"), parent.repeat_seconds if parent else DEFAULT_REPEAT_SECONDS)
     if repeat <= 0:
         raise node.child("repeat_interval").error("repeat_interval must be above 0")
     route = Route(
         receiver=name,
         matchers=tuple(matchers),
-        continues=bool(continues.value),
-        group_by=tuple(entry.as_text() for entry in group_by.items())
-        if group_by.there
-        else (parent.group_by if parent else (GROUP_BY_ALL,)),
+        continues=continues,
+        group_by=node.texts("group_by") if node.child("group_by").there else inherited,
         repeat_seconds=repeat,
         mute=mute,
         place=node.place,
         line=node.line,
     )
     children = tuple(_route(child, route, receivers, windows) for child in node.child("routes").items())
-    return Route(**{**route.__dict__, "routes": children})
+    return replace(route, routes=children)

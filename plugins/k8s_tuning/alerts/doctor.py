@@ -73,13 +73,30 @@ class _UnansweredError(Exception):
 def diagnose(chain: Chain, trial: Trial | None = None) -> Iterator[Link]:
     """The links in the order an alert takes them, each as soon as it is known."""
     if chain.metrics:
-        yield _metrics(chain.metrics, chain.metrics_token)
-    yield from _prometheus(chain)
-    yield from _alertmanager(chain)
+        cure = "401 and 403 want the token in K8S_TUNING_METRICS_TOKEN; else see that Airflow's API server is up"
+        yield from _unless_silent(_metrics(chain.metrics, chain.metrics_token), "metrics", cure)
+    for name, links in (
+        ("prometheus", _prometheus(chain.prometheus.rstrip("/"))),
+        ("alertmanager", _alertmanager(chain.alertmanager.rstrip("/"))),
+    ):
+        yield from _unless_silent(links, name, f"see that it runs, and that --{name} is its address")
     if trial is None:
         yield Link("delivery", "unknown", "no test alert was sent", "add --send to post one and see it delivered")
     else:
-        yield from _deliver(chain.alertmanager, trial)
+        links = _deliver(chain.alertmanager.rstrip("/"), trial)
+        yield from _unless_silent(links, "route", "see Alertmanager's log")
+
+
+def _unless_silent(links: Iterator[Link], name: str, cure: str) -> Iterator[Link]:
+    """These links; the one called `name`, broken, where what they ask does not answer."""
+    try:
+        yield from links
+    except _UnansweredError as error:
+        yield Link(name, "broken", str(error), cure)
+
+
+def _judged(name: str, ok: bool, found: str, otherwise: str, cure: str) -> Link:
+    return Link(name, "ok", found) if ok else Link(name, "broken", otherwise, cure)
 
 
 def broken(links: list[Link]) -> Link | None:
@@ -87,137 +104,101 @@ def broken(links: list[Link]) -> Link | None:
     return next((link for link in links if link.state == "broken"), None)
 
 
-def _metrics(url: str, token: str | None) -> Link:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        text = _ask(url, headers)
-    except _UnansweredError as error:
-        cure = "401 and 403 want the token in K8S_TUNING_METRICS_TOKEN; else see that Airflow's API server is up"
-        return Link("metrics", "broken", str(error), cure)
+def _metrics(url: str, token: str | None) -> Iterator[Link]:
+    text = _ask(url, {"Authorization": f"Bearer {token}"} if token else {})
     if METRIC not in text:
-        return Link(
-            "metrics", "broken", f"{place_of(url)} answers, without {METRIC}", "name the metrics endpoint itself"
-        )
-    if "k8s_tuning_last_record_timestamp_seconds{" not in text:
-        return Link("metrics", "broken", "no target was recorded in the last week", "see that k8s_health_monitor runs")
-    return Link("metrics", "ok", f"{place_of(url)} tells the health")
-
-
-def _prometheus(chain: Chain) -> Iterator[Link]:
-    base = chain.prometheus.rstrip("/")
-    try:
-        up = _json(f"{base}/api/v1/query?query=max({METRIC})")["data"]["result"]
-        groups = _json(f"{base}/api/v1/rules?type=alert")["data"]["groups"]
-        found = _json(f"{base}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
-    except _UnansweredError as error:
-        yield Link("prometheus", "broken", str(error), "see that it runs, and that --prometheus is its address")
+        cure = "name the metrics endpoint itself"
+        yield Link("metrics", "broken", f"{place_of(url)} answers, without {METRIC}", cure)
         return
+    recorded = "k8s_tuning_last_record_timestamp_seconds{" in text
+    found, otherwise = f"{place_of(url)} tells the health", "no target was recorded in the last week"
+    yield _judged("metrics", recorded, found, otherwise, "see that k8s_health_monitor runs")
+
+
+def _prometheus(base: str) -> Iterator[Link]:
+    up = _json(f"{base}/api/v1/query?query=max({METRIC})")["data"]["result"]
+    groups = _json(f"{base}/api/v1/rules?type=alert")["data"]["groups"]
+    found = _json(f"{base}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     yield Link("prometheus", "ok", f"{place_of(base)} answers")
-    if up:
-        yield Link("scrape", "ok", "it scrapes the pipeline's metrics")
-    else:
-        cure = "look at its page /targets: address, token, and the ServiceMonitor's labels and namespace"
-        yield Link("scrape", "broken", f"it has no {METRIC}", cure)
+    cure = "look at its page /targets: address, token, and the ServiceMonitor's labels and namespace"
+    yield _judged("scrape", bool(up), "it scrapes the pipeline's metrics", f"it has no {METRIC}", cure)
     rules = [rule for group in groups for rule in group["rules"]]
-    ours = [rule for rule in rules if rule["name"].startswith("K8sTuning")]
+    ours = [rule["name"] for rule in rules if rule["name"].startswith("K8sTuning")]
     failing = [f"{rule['name']}: {rule.get('lastError')}" for rule in rules if rule.get("health") == "err"]
-    if not any(rule["name"] == ALERT for rule in ours):
+    if ALERT not in ours:
         yield Link("rules", "broken", f"the rule {ALERT} is not loaded", "apply the PrometheusRule; see its labels")
-    elif failing:
-        yield Link("rules", "broken", "; ".join(failing), "fix the rule: promtool check rules")
     else:
-        yield Link("rules", "ok", f"{len(ours)} rules of this project are loaded")
-    if found:
-        yield Link("discovery", "ok", f"it sends alerts to {len(found)} Alertmanager(s)")
-    else:
-        yield Link("discovery", "broken", "it knows no Alertmanager", "set `alerting` in its configuration")
+        loaded = f"{len(ours)} rules of this project are loaded"
+        yield _judged("rules", not failing, loaded, "; ".join(failing), "fix the rule: promtool check rules")
+    sends, cure = f"it sends alerts to {len(found)} Alertmanager(s)", "set `alerting` in its configuration"
+    yield _judged("discovery", bool(found), sends, "it knows no Alertmanager", cure)
 
 
-def _alertmanager(chain: Chain) -> Iterator[Link]:
-    base = chain.alertmanager.rstrip("/")
-    try:
-        config = _json(f"{base}/api/v2/status")["config"]["original"]
-        alerts = _json(f"{base}/api/v2/alerts?active=true")
-        metrics = _samples(base)
-    except _UnansweredError as error:
-        yield Link("alertmanager", "broken", str(error), "see that it runs, and that --alertmanager is its address")
-        return
+def _alertmanager(base: str) -> Iterator[Link]:
+    config = _json(f"{base}/api/v2/status")["config"]["original"]
+    alerts = _json(f"{base}/api/v2/alerts?active=true")
+    metrics = _samples(base)
     if metrics.get(("alertmanager_config_last_reload_successful", "")) == 0:
         cure = "its log names the line; amtool check-config FILE"
         yield Link("alertmanager", "broken", "it refused its newest configuration and runs on an older one", cure)
-    elif "k8s_tuning" not in config:
+    else:
+        found = f"{place_of(base)} runs on this project's configuration"
+        otherwise = "it runs on another configuration than this project's"
         cure = "alertmanagerSpec.configSecret must name the Secret alertmanager-k8s-tuning"
-        yield Link("alertmanager", "broken", "it runs on another configuration than this project's", cure)
-    else:
-        yield Link("alertmanager", "ok", f"{place_of(base)} runs on this project's configuration")
-    if any(alert["labels"].get("alertname") == "Watchdog" for alert in alerts):
-        yield Link("watchdog", "ok", "Prometheus' Watchdog arrives there")
-    else:
-        cure = "wait a minute after a restart; then see Prometheus' page /status and its log for notify errors"
-        yield Link("watchdog", "broken", "Watchdog, which always fires, has not arrived", cure)
-    failed = {name: n for (metric, name), n in metrics.items() if metric == _FAILED and n}
-    if failed:
-        words = ", ".join(f"{name} {int(count)}" for name, count in sorted(failed.items()))
-        cure = "the runbook of K8sTuningAlertmanagerFailing; the count starts anew with a restart"
-        yield Link("notifications", "broken", f"failed since its start: {words}", cure)
-    else:
-        yield Link("notifications", "ok", "none has failed since its start")
+        yield _judged("alertmanager", "k8s_tuning" in config, found, otherwise, cure)
+    arrives = any(alert["labels"].get("alertname") == "Watchdog" for alert in alerts)
+    found, otherwise = "Prometheus' Watchdog arrives there", "Watchdog, which always fires, has not arrived"
+    cure = "wait a minute after a restart; then see Prometheus' page /status and its log for notify errors"
+    yield _judged("watchdog", arrives, found, otherwise, cure)
+    failed = sorted(f"{name} {int(count)}" for (metric, name), count in metrics.items() if metric == _FAILED and count)
+    found, otherwise = "none has failed since its start", f"failed since its start: {', '.join(failed)}"
+    cure = "the runbook of K8sTuningAlertmanagerFailing; the count starts anew with a restart"
+    yield _judged("notifications", not failed, found, otherwise, cure)
 
 
 _SENT, _FAILED = "alertmanager_notifications_total", "alertmanager_notifications_failed_total"
 
 
-def _deliver(alertmanager: str, trial: Trial) -> Iterator[Link]:
-    base = alertmanager.rstrip("/")
-    try:
-        before = _samples(base)
-        now = trial.now()
-        alert = {
-            "labels": dict(trial.labels),
-            "annotations": {"summary": "A test by `k8s-tuning alert doctor`", "description": "Nothing is wrong."},
-            "startsAt": timestamps.to_text(now),
-            "endsAt": timestamps.to_text(now + _TEST_ALERT_LASTS),
-        }
-        _ask(f"{base}/api/v2/alerts", json=[alert])
-        query = f"{base}/api/v2/alerts?filter=alertname%3D{trial.labels['alertname']}"
-        known = [found for found in _json(query) if found["labels"] == dict(trial.labels)]
-        receivers = sorted({receiver["name"] for found in known for receiver in found["receivers"]})
-        waited = 0.0
-        sent: dict[str, float] = {}
-        while set(receivers) - {"null"} and not sent and waited < trial.wait_seconds:
-            trial.sleep(1)
-            waited += 1
-            sent = _grown(before, _samples(base), _SENT)
-        failed = _grown(before, _samples(base), _FAILED)
-    except _UnansweredError as error:
-        yield Link("route", "broken", str(error), "see Alertmanager's log")
-        return
-    if not set(receivers) - {"null"}:
-        where = (
-            f"the test alert of namespace {trial.labels.get('namespace')} takes {', '.join(receivers) or 'no route'}"
-        )
-        yield Link("route", "broken", where, "the namespace must match the environment's route (environments.yaml)")
-        return
-    yield Link("route", "ok", f"the test alert takes {', '.join(receivers)}")
-    if failed:
-        words = f"the notification by {', '.join(sorted(failed))} failed"
-        yield Link("delivery", "broken", words, "Alertmanager's log says why: `Notify for alerts failed`")
-    elif sent:
-        yield Link(
-            "delivery", "ok", f"delivered by {', '.join(sorted(sent))}; see that it is there, it resolves in 5 min"
-        )
-    else:
-        words = f"nothing was sent within {trial.wait_seconds:.0f} s"
-        yield Link("delivery", "broken", words, "a silence, a mute window or group_wait holds it: amtool alert query")
-
-
-def _grown(before: dict[tuple[str, str], float], after: dict[tuple[str, str], float], name: str) -> dict[str, float]:
-    """By how much each integration's counter grew."""
-    return {
-        integration: count - before.get((metric, integration), 0)
-        for (metric, integration), count in after.items()
-        if metric == name and count > before.get((metric, integration), 0)
+def _deliver(base: str, trial: Trial) -> Iterator[Link]:
+    before = _samples(base)
+    now = trial.now()
+    alert = {
+        "labels": dict(trial.labels),
+        "annotations": {"summary": "A test by `k8s-tuning alert doctor`", "description": "Nothing is wrong."},
+        "startsAt": timestamps.to_text(now),
+        "endsAt": timestamps.to_text(now + _TEST_ALERT_LASTS),
     }
+    _ask(f"{base}/api/v2/alerts", json=[alert])
+    query = f"{base}/api/v2/alerts?filter=alertname%3D{trial.labels['alertname']}"
+    known = [found for found in _json(query) if found["labels"] == dict(trial.labels)]
+    receivers = sorted({receiver["name"] for found in known for receiver in found["receivers"]})
+    is_routed = bool(set(receivers) - {"null"})
+    waited = 0.0
+    sent: list[str] = []
+    while is_routed and not sent and waited < trial.wait_seconds:
+        trial.sleep(1)
+        waited += 1
+        sent = _grown(before, _samples(base), _SENT)
+    failed = _grown(before, _samples(base), _FAILED)
+    takes = f"takes {', '.join(receivers) or 'no route'}"
+    elsewhere = f"the test alert of namespace {trial.labels.get('namespace')} {takes}"
+    cure = "the namespace must match the environment's route (environments.yaml)"
+    yield _judged("route", is_routed, f"the test alert {takes}", elsewhere, cure)
+    if not is_routed:
+        return
+    if failed:
+        words = f"the notification by {', '.join(failed)} failed"
+        yield Link("delivery", "broken", words, "Alertmanager's log says why: `Notify for alerts failed`")
+        return
+    found = f"delivered by {', '.join(sent)}; see that it is there, it resolves in 5 min"
+    otherwise = f"nothing was sent within {trial.wait_seconds:.0f} s"
+    cure = "a silence, a mute window or group_wait holds it: amtool alert query"
+    yield _judged("delivery", bool(sent), found, otherwise, cure)
+
+
+def _grown(before: dict[tuple[str, str], float], after: dict[tuple[str, str], float], name: str) -> list[str]:
+    """The integrations whose counter grew."""
+    return sorted(key[1] for key, count in after.items() if key[0] == name and count > before.get(key, 0))
 
 
 def _samples(base: str) -> dict[tuple[str, str], float]:

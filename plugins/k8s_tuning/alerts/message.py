@@ -10,7 +10,7 @@ from typing import Any
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, Draft
 from k8s_tuning.alerts.credentials import ChannelSecret, mask
-from k8s_tuning.alerts.notice import Notice, NoticeItem
+from k8s_tuning.alerts.notice import Notice
 
 
 def show(notice: Notice, drafts: Sequence[Draft]) -> str:
@@ -47,27 +47,13 @@ def _text(drafts: Sequence[Draft]) -> str:
 
 
 def _masked(notice: Notice, secret: ChannelSecret) -> Notice:
-    items = [_masked_item(item, secret) for item in notice.items]
-    return replace(notice, title=mask(notice.title, secret), text=mask(notice.text, secret), items=items)
+    def masked(one: Any, *names: str, **others: Any) -> Any:
+        return replace(one, **{name: _masked_json(getattr(one, name), secret) for name in names}, **others)
 
-
-def _masked_item(item: NoticeItem, secret: ChannelSecret) -> NoticeItem:
-    payload = item.payload
-    return replace(
-        item,
-        payload=replace(
-            payload,
-            title=mask(payload.title, secret),
-            text=mask(payload.text, secret),
-            namespace=mask(payload.namespace, secret),
-            selector=mask(payload.selector, secret),
-            metadata=_masked_json(payload.metadata, secret),
-            raw_incident=_masked_json(payload.raw_incident, secret),
-        ),
-        why=mask(item.why, secret),
-        target=mask(item.target, secret) if item.target else item.target,
-        reasons=_masked_json(item.reasons, secret),
-    )
+    shown = ("title", "text", "namespace", "selector", "metadata", "raw_incident")
+    items = [masked(item, "why", "target", "reasons", payload=masked(item.payload, *shown)) for item in notice.items]
+    whole: Notice = masked(notice, "title", "text", items=items)
+    return whole
 
 
 def _masked_json(value: Any, secret: ChannelSecret) -> Any:

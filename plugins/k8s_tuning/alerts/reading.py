@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import yaml
 
 from k8s_tuning import yamlfile
-from k8s_tuning.errors import ConfigError
+from k8s_tuning.errors import ConfigError, InputError
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,25 @@ class Node:
         if not node.there:
             raise self.error(f"`{key}` is missing (a bare null is none: write 'null' in quotes)")
         return node.as_text()
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A mapping's list of texts by its key; empty where it is not there."""
+        return tuple(entry.as_text() for entry in self.child(key).items())
+
+    def flag(self, key: str, default: bool) -> bool:
+        """A mapping's true or false by its key."""
+        node = self.child(key)
+        if node.there and not isinstance(node.value, bool):
+            raise node.error(f"{key}: {node.value!r} is neither true nor false")
+        return bool(node.value) if node.there else default
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What is wrong within is said of this value, with its line."""
+        try:
+            yield
+        except InputError as error:
+            raise self.error(str(error)) from None
 
     def only(self, *keys: str) -> None:
         """Refuse every key but these."""

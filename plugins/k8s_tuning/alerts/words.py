@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from k8s_tuning.alerts.notice import NoticeItem, Status
 from k8s_tuning.printable import one_line, printable
@@ -150,24 +151,16 @@ def _own_text(incident: K8sIncident) -> str:
 
 def _clean(incident: K8sIncident) -> K8sIncident:
     """Without what a terminal must not have and UTF-8 cannot hold: a history of other hands may carry anything."""
-    events = [
-        replace(
-            event,
-            type=printable(event.type),
-            reason=printable(event.reason),
-            message=printable(event.message),
-            involved_name=printable(event.involved_name),
-            raw={},
-        )
-        for event in incident.recent_events
-    ]
-    return replace(
+
+    def clean(one: Any, *names: str, **others: Any) -> Any:
+        return replace(one, **{name: printable(getattr(one, name) or "") for name in names}, **others)
+
+    seen = ("type", "reason", "message", "involved_name")
+    named = [name for name in ("target", "cluster") if getattr(incident, name) is not None]
+    whole: K8sIncident = clean(
         incident,
-        namespace=printable(incident.namespace),
-        selector=printable(incident.selector),
-        summary=printable(incident.summary),
-        target=None if incident.target is None else printable(incident.target),
-        cluster=None if incident.cluster is None else printable(incident.cluster),
-        recent_events=events,
+        *("namespace", "selector", "summary", *named),
+        recent_events=[clean(event, *seen, raw={}) for event in incident.recent_events],
         failing_jobs={printable(name): printable(cause) for name, cause in incident.failing_jobs.items()},
     )
+    return whole

@@ -14,14 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.channels.kind import (
-    ChannelConfig,
-    ChannelKind,
-    Draft,
-    json_body,
-    prometheus_severity,
-    required_url,
-)
+from k8s_tuning.alerts.channels.kind import SEVERITY, ChannelConfig, ChannelKind, Draft, json_body, required_url
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
@@ -58,7 +51,7 @@ def _alert(item: NoticeItem, severity: IncidentSeverity, ends_at: str) -> dict[s
     labels |= {
         "alertname": ALERT_NAME,
         "service": "k8s-tuning",
-        "severity": prometheus_severity(severity),
+        "severity": SEVERITY[severity],
         "namespace": payload.namespace,
         "selector": payload.selector,
         "incident_id": item.incident_id,

@@ -20,8 +20,8 @@ OptionType = type[Any] | tuple[type[Any], ...]
 
 # Stands in a rendered body where `send` puts a secret.
 MASK = "***"
-_COLORS = {IncidentSeverity.CRITICAL: "danger", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "good"}
-_PROMETHEUS = {IncidentSeverity.CRITICAL: "critical", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "info"}
+# Prometheus' and PagerDuty's word for a severity.
+SEVERITY = {IncidentSeverity.CRITICAL: "critical", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "info"}
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,6 @@ def json_body(value: Any) -> bytes:
         return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:  # half a character, or a number of more than 64 bits
         return json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def color(severity: IncidentSeverity) -> str:
-    """Slack's word for a severity."""
-    return _COLORS[severity]
-
-
-def prometheus_severity(severity: IncidentSeverity) -> str:
-    """Prometheus' and PagerDuty's word for a severity."""
-    return _PROMETHEUS[severity]
 
 
 def required_url(secret: ChannelSecret, config: ChannelConfig) -> str:

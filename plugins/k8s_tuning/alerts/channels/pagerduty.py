@@ -11,15 +11,7 @@ from typing import Any
 
 import orjson
 
-from k8s_tuning.alerts.channels.kind import (
-    MASK,
-    ChannelConfig,
-    ChannelKind,
-    Draft,
-    json_body,
-    prometheus_severity,
-    required_token,
-)
+from k8s_tuning.alerts.channels.kind import MASK, SEVERITY, ChannelConfig, ChannelKind, Draft, json_body, required_token
 from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.markup import cut, to_plain, utf8
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent, Status
@@ -48,7 +40,7 @@ def _draft(notice: Notice, item: NoticeItem) -> Draft:
         event["payload"] = {
             "summary": cut(summary, MOST_SUMMARY),
             "source": cut(f"{payload.namespace}/{item.target or payload.selector}", MOST_SUMMARY),
-            "severity": prometheus_severity(payload.severity),
+            "severity": SEVERITY[payload.severity],
             "timestamp": item.started_at,
             "component": cut(item.target or payload.selector, MOST_SUMMARY),
             "group": payload.namespace,

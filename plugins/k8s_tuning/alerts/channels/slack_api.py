@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from k8s_tuning import timestamps
-from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_token
+from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, json_body, required_token
+from k8s_tuning.alerts.channels.slack_webhook import COLORS, fields_of
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
 from k8s_tuning.alerts.markup import cut, mrkdwn_text, to_mrkdwn
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
@@ -56,8 +57,7 @@ def render(notice: Notice, config: ChannelConfig) -> list[Draft]:
 
 def _message(notice: Notice, item: NoticeItem) -> dict[str, Any]:
     payload = item.payload
-    values = {"Namespace": payload.namespace, "Selector": payload.selector, "Severity": payload.severity.value}
-    values["Health"] = payload.current_health.value
+    values = fields_of(payload)
     fields = [f"*{name}*\n{mrkdwn_text(value, MOST_FIELD - 40)}" for name, value in values.items()]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": cut(notice.title, MOST_HEADER), "emoji": True}},
@@ -67,7 +67,7 @@ def _message(notice: Notice, item: NoticeItem) -> dict[str, Any]:
     ]
     return {
         "text": mrkdwn_text(notice.title, MOST_SECTION),
-        "attachments": [{"color": color(payload.severity), "blocks": blocks[:MOST_BLOCKS]}],
+        "attachments": [{"color": COLORS[payload.severity], "blocks": blocks[:MOST_BLOCKS]}],
         "unfurl_links": False,
     }
 
@@ -82,19 +82,23 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
     base = (secret.url or BASE_URL).strip().rstrip("/")
     ref: dict[str, str] = {}
     for draft in drafts:
-        body = draft.body
+        message = orjson.loads(draft.body)
         try:
-            said = _call(base, draft.what, body, token, secret, config.timeout_seconds)
+            said = _call(base, draft.what, draft.body, token, secret, config.timeout_seconds)
         except _NotEditableError as error:
             if error.code != "message_not_found":
                 continue
             # The first message was deleted: begin a new thread.
-            start = {key: value for key, value in orjson.loads(body).items() if key != "ts"}
+            start = {key: value for key, value in message.items() if key != "ts"}
             said = _call(base, "chat.postMessage", json_body(start), token, secret, config.timeout_seconds)
-            return Sent("ok", {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")})
-        if draft.what == "chat.postMessage" and "thread_ts" not in orjson.loads(body):
-            ref = {"channel": str(said.get("channel") or ""), "ts": str(said.get("ts") or "")}
+            return Sent("ok", _ref(said))
+        if draft.what == "chat.postMessage" and "thread_ts" not in message:
+            ref = _ref(said)
     return Sent("ok", ref)
+
+
+def _ref(said: dict[str, Any]) -> dict[str, str]:
+    return {key: str(said.get(key) or "") for key in ("channel", "ts")}
 
 
 class _NotEditableError(Exception):

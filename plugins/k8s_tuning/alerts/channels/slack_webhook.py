@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, color, json_body, required_url
+from k8s_tuning.alerts.channels.kind import ChannelConfig, ChannelKind, Draft, json_body, required_url
 from k8s_tuning.alerts.credentials import ChannelSecret, place_of
 from k8s_tuning.alerts.markup import mrkdwn_text, to_mrkdwn
 from k8s_tuning.alerts.notice import Notice, NoticeItem, Sent
 from k8s_tuning.alerts.posting import post, quote
 from k8s_tuning.errors import DeliveryError
+from k8s_tuning.stages.alert.incident import IncidentSeverity, K8sAlertPayload
 
 # What a section of Block Kit may hold; attachments have no stated limit, and hide what is longer than a screen.
 MOST_TEXT = 3000
 MOST_TITLE = 150
 # Slack shows at most 100 attachments and asks for no more than 20 (docs.slack.dev/messaging/formatting-message-text).
 MOST_ATTACHMENTS = 20
+# Slack's word for a severity.
+COLORS = {IncidentSeverity.CRITICAL: "danger", IncidentSeverity.WARN: "warning", IncidentSeverity.INFO: "good"}
 
 
 def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
@@ -28,7 +31,7 @@ def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
     else:
         shown = notice.items[: MOST_ATTACHMENTS - 1]
         attachments = [
-            {"color": color(notice.severity), "text": to_mrkdwn(notice.text, MOST_TEXT), "mrkdwn_in": ["text"]}
+            {"color": COLORS[notice.severity], "text": to_mrkdwn(notice.text, MOST_TEXT), "mrkdwn_in": ["text"]}
         ]
         attachments += [_attachment(item, item.payload.title, item.payload.text) for item in shown]
         if len(shown) < len(notice.items):
@@ -43,19 +46,24 @@ def render(notice: Notice, _config: ChannelConfig) -> list[Draft]:
 
 def _attachment(item: NoticeItem, title: str, text: str) -> dict[str, Any]:
     payload = item.payload
-    values = {
-        "Namespace": payload.namespace,
-        "Selector": payload.selector,
-        "Severity": payload.severity.value,
-        "Health": payload.current_health.value,
-    }
+    values = fields_of(payload)
     return {
-        "color": color(payload.severity),
+        "color": COLORS[payload.severity],
         "title": mrkdwn_text(title, MOST_TITLE),
         "text": to_mrkdwn(text, MOST_TEXT),
         "fallback": mrkdwn_text(title, MOST_TITLE),
         "mrkdwn_in": ["text"],
         "fields": [{"title": name, "value": mrkdwn_text(value, 2000), "short": True} for name, value in values.items()],
+    }
+
+
+def fields_of(payload: K8sAlertPayload) -> dict[str, str]:
+    """What stands in fields of its own in a message to Slack."""
+    return {
+        "Namespace": payload.namespace,
+        "Selector": payload.selector,
+        "Severity": payload.severity.value,
+        "Health": payload.current_health.value,
     }
 
 

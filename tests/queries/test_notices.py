@@ -22,7 +22,10 @@ from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.timestamps import to_datetime
+
+WHERE = TargetIdentity(NAMESPACE, SELECTOR)
 
 WEBHOOK = """
 hold: 10m
@@ -54,7 +57,7 @@ def test_a_message_that_fails_at_first_is_pending_until_it_goes_out(tmp_path: Pa
         assert (row.outcome, row.decided_at, row.done_at, row.attempts) == ("failed", at(2), at(3), 4)
         assert row.run == RunRef(dag_id="k8s_health", run_id="scheduled__1")
         assert "answered 500" in row.answer
-        assert asked.last_notice(NAMESPACE, SELECTOR) == asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)[0].notices[0]
+        assert asked.last_notice(WHERE) == asked.incidents(WHERE, 0, math.inf)[0].notices[0]
 
         run(10, "k8s_health/scheduled__2", "O", "E", "E")
         run(15, "k8s_health/scheduled__3", "O", "E", "E", "E")
@@ -70,7 +73,7 @@ def test_a_message_that_fails_at_first_is_pending_until_it_goes_out(tmp_path: Pa
         assert whole.incident is not None
         assert whole.incident["id"] == newest.incident_ids[0]
         assert [one.outcome for one in asked.of_run("k8s_health/scheduled__1")] == ["superseded"]
-        (listed,) = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
+        (listed,) = asked.incidents(WHERE, -math.inf, math.inf)
         assert [one.outcome for one in listed.notices] == ["sent", "superseded"]
         assert (listed.is_open, listed.over_at, listed.severity, listed.reasons) == (
             True,
@@ -87,7 +90,7 @@ def test_a_test_alert_that_failed_is_pending_for_nobody_and_is_no_incident(tmp_p
     asked = LedgerIndex(ledger.path)
     (row,) = asked.alerts().items
     assert (row.status, row.outcome, row.decided_at, row.run) == ("test", "failed", at(1), None)
-    assert asked.incidents(row.namespace, row.selector, -math.inf, math.inf) == []
+    assert asked.incidents(TargetIdentity(row.namespace, row.selector), -math.inf, math.inf) == []
 
 
 def test_what_the_page_calls_pending_is_what_the_next_run_will_send(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_what_the_page_calls_pending_is_what_the_next_run_will_send(tmp_path: Pa
         }
         rows = asked.alerts(**EVERYTHING).items
         assert {row.notice_id for row in rows if row.outcome in ("owed", "failed")} == pending
-    listed = asked.incidents(NAMESPACE, SELECTOR, -math.inf, math.inf)
+    listed = asked.incidents(WHERE, -math.inf, math.inf)
     assert len(listed) == 2
     assert [one.is_open for one in listed] == [False] * 2
     assert all(one.over_at and one.over_at > one.started_at for one in listed)
@@ -127,7 +130,7 @@ def test_one_message_about_several_incidents_is_one_entry(tmp_path: Path) -> Non
     assert asked.alerts(selector="app=a1", namespace=NAMESPACE).total == 1
     assert asked.alerts().targets == ["bots", f"{NAMESPACE}/app=a1"]
     for selector in ("app=a0", "app=a1"):
-        brief = asked.last_notice(NAMESPACE, selector)
+        brief = asked.last_notice(TargetIdentity(NAMESPACE, selector))
         assert brief is not None
         assert brief.outcome == "sent"
     whole = asked.alert("notice-1")
@@ -146,7 +149,7 @@ def test_a_notice_shown_first_and_sent_later_is_a_real_one(tmp_path: Path) -> No
     )
     row = asked.alerts().items[0]
     assert (row.dry_run, row.outcome) == (True, "dry_run")
-    assert [one.dry_run for one in asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)] == [True]
+    assert [one.dry_run for one in asked.incidents(WHERE, 0, math.inf)] == [True]
     ledger.append([line(2)])
     row = asked.alerts().items[0]
     assert (row.dry_run, row.outcome, row.decided_at, row.done_at) == (False, "owed", at(2), None)
@@ -154,7 +157,7 @@ def test_a_notice_shown_first_and_sent_later_is_a_real_one(tmp_path: Path) -> No
     whole = asked.alert("notice-1")
     assert whole is not None
     assert (whole.row.outcome, whole.message, len(whole.history)) == ("sent", "as sent", 5)
-    assert [one.dry_run for one in asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)] == [False]
+    assert [one.dry_run for one in asked.incidents(WHERE, 0, math.inf)] == [False]
 
 
 def test_lines_of_an_older_version_have_no_message(tmp_path: Path) -> None:
@@ -213,7 +216,7 @@ def test_a_person_who_takes_an_incident_is_seen_and_it_lasts(tmp_path: Path) -> 
     acknowledge(world.config, incident_id, "Ada", ledger, at(5), "ack")
     asked = LedgerIndex(ledger.path)
     assert said(asked.alerts()) == [("acknowledged", "not_sent"), ("first", "sent")]
-    assert asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)[0].is_open
+    assert asked.incidents(WHERE, 0, math.inf)[0].is_open
     whole = asked.alert(asked.alerts().items[0].ref)
     assert whole is not None
     assert whole.incident is not None
@@ -228,10 +231,10 @@ def test_a_target_shows_the_last_message_however_many_decisions_follow(tmp_path:
         line(6, notice_id="notice-1", outcome="failed"),
         quiet_line(7, is_open=False, over_at=at(5), decision="holding"),
     )
-    brief = asked.last_notice(NAMESPACE, SELECTOR)
+    brief = asked.last_notice(WHERE)
     assert brief is not None
     assert (brief.notice_id, brief.status, brief.outcome) == ("notice-2", "resolved", "owed")
-    assert asked.last_notice(NAMESPACE, "app=other") is None
+    assert asked.last_notice(TargetIdentity(NAMESPACE, "app=other")) is None
     assert asked.alerts().items[-1].outcome == "sent"
 
 
@@ -250,7 +253,7 @@ def test_incidents_are_those_that_touch_the_range_and_are_of_jobs(tmp_path: Path
 
     def names(since: float, until: float) -> list[str]:
         minute = to_datetime(at(0)).timestamp()
-        found = asked.incidents(NAMESPACE, SELECTOR, minute + since * 60, minute + until * 60)
+        found = asked.incidents(WHERE, minute + since * 60, minute + until * 60)
         return [one.id for one in found]
 
     assert names(0, 60) == ["three", "two", "one"]
@@ -259,7 +262,7 @@ def test_incidents_are_those_that_touch_the_range_and_are_of_jobs(tmp_path: Path
     assert names(31, 39) == []
     assert names(1000, math.inf) == ["three"]
     assert names(-math.inf, -1) == []
-    one = asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)[-1]
+    one = asked.incidents(WHERE, 0, math.inf)[-1]
     assert (one.severity, one.over_at, one.reasons, one.cause) == ("CRITICAL", at(10), {"oom_killed": 1}, None)
 
 
@@ -267,5 +270,5 @@ def test_the_newest_warning_that_was_reported_is_the_cause(tmp_path: Path) -> No
     events = [{"type": "Warning", "reason": "BackOff", "message": "이미지\n없음", "involved_name": "arb-1"}]
     events += [{"type": "Normal", "reason": "Pulled", "message": "x", "involved_name": "arb-1"}]
     asked = index(tmp_path / "l.jsonl", line(0, incident={"id": "incident-1", "recent_events": events}))
-    (listed,) = asked.incidents(NAMESPACE, SELECTOR, 0, math.inf)
+    (listed,) = asked.incidents(WHERE, 0, math.inf)
     assert listed.cause == "BackOff: 이미지 없음 (arb-1)"

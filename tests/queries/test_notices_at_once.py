@@ -20,6 +20,7 @@ from k8s_tuning.alerts.notice import Status
 from k8s_tuning.queries.notices import LedgerIndex
 from k8s_tuning.queries.view_models import Alerts, RunRef
 from k8s_tuning.stages.alert.incident import IncidentSeverity
+from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.timestamps import to_datetime
 
 SELECTORS = {"incident-0": "app=a", "incident-1": "app=a", "incident-2": "app=b"}
@@ -148,11 +149,11 @@ def _compare(asked: LedgerIndex, every: list[tuple[plain.PlainEntry, str]], line
     for selector in ("app=a", "app=b"):
         mine = [pair for pair in every if any(line.selector == selector for _, line in pair[0].lines)]
         notices = [pair for pair in mine if pair[0].first.notice_id]
-        brief = asked.last_notice(NAMESPACE, selector)
+        brief = asked.last_notice(TargetIdentity(NAMESPACE, selector))
         assert (brief and (brief.notice_id, brief.outcome)) == (
             (notices[-1][0].first.notice_id, notices[-1][1]) if notices else None
         )
-        said = asked.incidents(NAMESPACE, selector, -math.inf, math.inf)
+        said = asked.incidents(TargetIdentity(NAMESPACE, selector), -math.inf, math.inf)
         own = [one for one in lines if one.selector == selector and one.status is not Status.TEST]
         assert {one.id: one.dry_run for one in said} == {
             name: all(one.dry_run for one in own if one.incident_id == name)

@@ -13,6 +13,7 @@ from tests.queries.ledger_lines import EVERYTHING, index, line, quiet_line
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.errors import StoreError
 from k8s_tuning.queries.notices import LedgerIndex
+from k8s_tuning.stages.target_identity import TargetIdentity
 
 
 def test_a_reference_survives_appends_and_names_no_other_line_after_retention(tmp_path: Path) -> None:
@@ -77,8 +78,8 @@ def test_no_ledger_is_an_empty_one_and_what_is_no_file_is_an_error(tmp_path: Pat
     asked = LedgerIndex(tmp_path / "l.jsonl")
     empty = asked.alerts()
     assert (empty.total, empty.targets, empty.notes) == (0, [], [])
-    assert asked.alert("x") is asked.last_notice("a", "b") is None
-    assert asked.of_run("a/b") == asked.incidents("a", "b", 0, 1) == []
+    assert asked.alert("x") is asked.last_notice(TargetIdentity("a", "b")) is None
+    assert asked.of_run("a/b") == asked.incidents(TargetIdentity("a", "b"), 0, 1) == []
     Ledger(tmp_path / "l.jsonl").append([line(0)])
     assert asked.alerts().total == 1
     asked.path.unlink()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from k8s_tuning import timestamps
-from k8s_tuning.errors import StoreError
-from k8s_tuning.metrics.states import Runs, add_run, unix_seconds
+from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.stages.alert.incident import incident_id_of, severity_of
 from k8s_tuning.stages.health.evaluate import HealthLevel
 from k8s_tuning.stages.history.store import K8sHealthHistoryRecord, K8sHealthHistoryStore, TargetHistory
@@ -34,6 +35,30 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 State = TypeVar("State")
 
 
+@dataclass
+class Runs:
+    """Finished pipeline runs by exit code, and the newest one."""
+
+    by_exit_code: Counter[int] = field(default_factory=Counter)
+    last_at: str | None = None
+    last_exit_code: int | None = None
+    last_stage_seconds: dict[str, float] = field(default_factory=dict)
+
+
+def _add_run(runs: Runs, record: dict[str, Any]) -> None:
+    """Take in one line of the runs' journal; a line that is no run changes nothing."""
+    at, code, stages = record.get("timestamp"), record.get("exit_code"), record.get("stage_seconds")
+    if not (isinstance(at, str) and isinstance(code, int) and not isinstance(code, bool)):
+        return
+    runs.by_exit_code[code] += 1
+    runs.last_at, runs.last_exit_code = at, code
+    runs.last_stage_seconds = {
+        stage: float(seconds)
+        for stage, seconds in (stages.items() if isinstance(stages, dict) else ())
+        if isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    }
+
+
 class Metrics:
     """The metrics of one set of files; keep one a process, for it remembers how far it has read.
 
@@ -50,7 +75,7 @@ class Metrics:
         self._now = now
         self._lock = threading.Lock()
         self._history = K8sHealthHistoryStore(history_file)
-        self._runs = TailReader(Path(runs_file), Runs, by_line(decode, add_run)) if runs_file else None
+        self._runs = TailReader(Path(runs_file), Runs, by_line(decode, _add_run)) if runs_file else None
         self._ledger = _ledger(Path(ledger_file)) if ledger_file else None
 
     def render(self) -> bytes:
@@ -106,7 +131,7 @@ class Metrics:
         oldest = timestamps.to_datetime(self._now()).timestamp() - FORGET_AFTER_SECONDS
         found = []
         for target in targets:
-            at = unix_seconds(target.last.timestamp) if target.last else None
+            at = _unix_seconds(target.last.timestamp) if target.last else None
             if target.last and at is not None and at >= oldest:
                 found.append((target, target.last, at))
         return found
@@ -132,10 +157,11 @@ def render(
     return _metrics(str(history_file), *(str(file) if file else None for file in (ledger_file, runs_file))).render()
 
 
-def _gauge(name: str, help_text: str, labels: Iterable[str] = ()) -> GaugeMetricFamily:
+def _gauge(name: str, help_text: str, labels: tuple[str, ...] = (), value: float | None = None) -> GaugeMetricFamily:
+    """With a `value` it is whole; else samples are to be added to it."""
     from prometheus_client.core import GaugeMetricFamily
 
-    return GaugeMetricFamily(f"k8s_tuning_{name}", help_text, labels=tuple(labels))
+    return GaugeMetricFamily(f"k8s_tuning_{name}", help_text, value, labels if value is None else None)
 
 
 def _add(family: GaugeMetricFamily, labels: dict[str, str], value: float) -> None:
@@ -190,7 +216,7 @@ def _incidents(
             found.append((labels, known.id if known else incident_id_of(target.open_since), severity, began))
     for labels, incident, severity, began in found:
         _add(incidents, labels | {"incident": incident, "severity": severity.value}, 1)
-        if (since := unix_seconds(began)) is not None:
+        if (since := _unix_seconds(began)) is not None:
             _add(started, labels | {"incident": incident}, since)
     yield from (incidents, started)
 
@@ -203,9 +229,7 @@ def _notices(totals: LedgerTotals) -> Iterator[Metric]:
     for key, number in sorted(totals.notices.items()):
         count.add_metric(key, number)
     yield count
-    pending = _gauge("notices_owed", "Notices that were decided and not delivered yet.")
-    pending.add_metric([], totals.pending)
-    yield pending
+    yield _gauge("notices_owed", "Notices that were decided and not delivered yet.", value=totals.pending)
 
 
 def _pipeline(runs: Runs) -> Iterator[Metric]:
@@ -215,17 +239,20 @@ def _pipeline(runs: Runs) -> Iterator[Metric]:
     for code, number in sorted(runs.by_exit_code.items()):
         count.add_metric([str(code)], number)
     yield count
-    at = unix_seconds(runs.last_at) if runs.last_at else None
+    at = _unix_seconds(runs.last_at) if runs.last_at else None
     if at is None or runs.last_exit_code is None:
         return
-    for name, help_text, value in (
-        ("pipeline_last_run_timestamp_seconds", "When the newest pipeline run ended.", at),
-        ("pipeline_last_run_exit_code", "Exit code of the newest pipeline run.", runs.last_exit_code),
-    ):
-        family = _gauge(name, help_text)
-        family.add_metric([], value)
-        yield family
+    yield _gauge("pipeline_last_run_timestamp_seconds", "When the newest pipeline run ended.", value=at)
+    yield _gauge("pipeline_last_run_exit_code", "Exit code of the newest pipeline run.", value=runs.last_exit_code)
     stages = _gauge("stage_duration_seconds", "How long each stage of the newest pipeline run took.", ("stage",))
     for stage, seconds in runs.last_stage_seconds.items():
         stages.add_metric([stage], seconds)
     yield stages
+
+
+def _unix_seconds(timestamp: str) -> float | None:
+    """A record's timestamp as seconds since 1970; None where it is not one."""
+    try:
+        return timestamps.to_datetime(timestamp).timestamp()
+    except InputError:
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -28,7 +27,7 @@ class NotifiedTarget(TargetIdentity):
 class LedgerRows:
     """Every entry in the order of its first line.
 
-    `loud`: those that are not quiet. `by_target`: each target's.
+    `loud`: those that are not quiet. `by_target`: each target's. `subjects`: the targets, as lines name them.
     """
 
     def __init__(self) -> None:
@@ -44,11 +43,7 @@ class LedgerRows:
         self._pending: dict[tuple[str, str, str, bool], Entry] = {}
         self._texts: dict[str, str] = {}
         self._time = cache(lambda text: to_text(to_datetime(text)))
-        self._subjects: dict[tuple[str, str, str | None, str | None], Subject] = {}
-
-    def subjects(self) -> Collection[Subject]:
-        """Every target that a line names."""
-        return self._subjects.values()
+        self.subjects: dict[tuple[str, str, str | None, str | None], Subject] = {}
 
     def outcomes(self) -> list[str]:
         """Every outcome that an entry has now, sorted."""
@@ -142,9 +137,9 @@ class LedgerRows:
 
     def _subject(self, line: LedgerLine) -> Subject:
         key = line.namespace, line.selector, line.target, line.cluster
-        known = self._subjects.get(key)
+        known = self.subjects.get(key)
         if known is None:
-            known = self._subjects[key] = Subject(*key)
+            known = self.subjects[key] = Subject(*key)
             self.targets.add(known.label)
         return known
 

@@ -7,16 +7,17 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from k8s_tuning.alerts.ledger_line import LedgerLine, read_line
 from k8s_tuning.alerts.reason import DELIVERED, Result
 from k8s_tuning.queries import times
 from k8s_tuning.queries.ledger_entries import Entry
-from k8s_tuning.queries.ledger_rows import LedgerRows, add_block
+from k8s_tuning.queries.ledger_rows import LedgerRows, NotifiedTarget, add_block
 from k8s_tuning.queries.paging import search
 from k8s_tuning.queries.view_models import Alert, AlertRow, Alerts, Attempt, NoticeBrief, ViewModel
-from k8s_tuning.storage.jsonl import decode
+from k8s_tuning.stages.target_identity import TargetIdentity
 from k8s_tuning.storage.tail import TailReader
 
 
@@ -86,7 +87,7 @@ class LedgerIndex:
             found = rows.entries if quiet or decision or outcome == Result.NOT_SENT else rows.loud
             subjects = {
                 one
-                for one in rows.subjects()
+                for one in rows.subjects.values()
                 if (not target or one.label == target)
                 and (not namespace or one.namespace == namespace)
                 and (selector is None or one.selector == selector)
@@ -130,9 +131,9 @@ class LedgerIndex:
             incident = rows.incidents.get(found.incident_ids[0])
             return [*found.places, *([incident.place] if incident and incident.place else [])]
 
-        def read(raw: list[bytes]) -> list[dict[str, Any]] | None:
-            records = [decode(line) for line in raw]
-            lines = [one for one in records if one and found and one.get("incident_id") in found.incident_ids]
+        def read(raw: list[bytes]) -> list[LedgerLine] | None:
+            records = [read_line(line) for line in raw]
+            lines = [one for one in records if one and found and one.incident_id in found.incident_ids]
             return lines if len(lines) == len(raw) else None
 
         with self._lock:
@@ -144,27 +145,17 @@ class LedgerIndex:
         with self._lock:
             return [one.row() for one in reversed(self._reader.state().entries) if one.run_id == run_id]
 
-    def last_notice(
-        self, namespace: str, selector: str, name: str | None = None, cluster: str | None = None
-    ) -> NoticeBrief | None:
+    def last_notice(self, where: TargetIdentity) -> NoticeBrief | None:
         """The message about a target that was decided on last, a dry run's included; None where there was none."""
         with self._lock:
-            found = self._reader.state().by_target.find(namespace, selector, name, cluster)
+            found = self._known(where)
             return found.last_notice.brief() if found and found.last_notice else None
 
-    def incidents(
-        self,
-        namespace: str,
-        selector: str,
-        since: float,
-        until: float,
-        name: str | None = None,
-        cluster: str | None = None,
-    ) -> list[LedgerIncident]:
+    def incidents(self, where: TargetIdentity, since: float, until: float) -> list[LedgerIncident]:
         """A target's incidents that touch the range, newest first; of Jobs' health alone, dry runs' included."""
         first, last = _timestamp(since, math.ceil), _timestamp(until, math.floor)
         with self._lock:
-            known = self._reader.state().by_target.find(namespace, selector, name, cluster)
+            known = self._known(where)
             found = [
                 LedgerIncident.of(
                     one,
@@ -177,6 +168,9 @@ class LedgerIndex:
                 and (one.is_open or (one.over_at or one.started_at) >= first)
             ]
         return sorted(found, key=lambda one: one.started_at, reverse=True)
+
+    def _known(self, where: TargetIdentity) -> NotifiedTarget | None:
+        return self._reader.state().by_target.find(where.namespace, where.selector, where.name, where.cluster)
 
     def _notes(self) -> list[str]:
         count = self._reader.broken.count
@@ -204,25 +198,14 @@ def _find(rows: LedgerRows, ref: str) -> Entry | None:
     return found if found is not None and found.ref == ref else None
 
 
-def _whole(row: AlertRow, own: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> Alert:
+def _whole(row: AlertRow, own: Sequence[LedgerLine], lines: Sequence[LedgerLine]) -> Alert:
     """`own`: the entry's lines; `lines`: those, and one that holds its incident."""
-    history = [
-        Attempt(
-            at=one["at"],
-            outcome=one["outcome"],
-            attempts=one.get("attempts", 0),
-            answer=one.get("answer", ""),
-            dry_run=one.get("dry_run", False),
-        )
-        for one in own
-    ]
-    said = [one for one in own if isinstance(one.get("message"), str) and one["message"]]
-    said.sort(key=lambda one: (not one.get("dry_run"), one["outcome"] in DELIVERED))
-    # A notice of several incidents has as many lines that say the same.
-    history = [one for position, one in enumerate(history) if position == 0 or one != history[position - 1]]
+    said = [one for one in own if isinstance(one.message, str) and one.message]
+    said.sort(key=lambda one: (not one.dry_run, one.outcome in DELIVERED))
     return Alert(
         row=row,
-        history=history,
-        message=said[-1]["message"] if said else None,
-        incident=next((one["incident"] for one in lines if isinstance(one.get("incident"), dict)), None),
+        # A notice of several incidents has as many lines that say the same.
+        history=[one for one, _ in groupby(map(Attempt.of, own))],
+        message=said[-1].message if said else None,
+        incident=next((one.incident for one in lines if isinstance(one.incident, dict)), None),
     )

@@ -87,7 +87,7 @@ class TargetQueries:
             age_seconds=age,
             run=last.run if last else None,
             open_incident=self._open_incident(last, snapshot),
-            last_notice=self.files.ledger.last_notice(where.namespace, where.selector, where.name, where.cluster),
+            last_notice=self.files.ledger.last_notice(where),
             strip=history.strip(where, until - range_seconds, until, STRIP_CELLS),
         )
 
@@ -132,7 +132,7 @@ class TargetQueries:
         where = self.where
         return join(
             self.files.history.episodes(where, since, until, newest=INCIDENTS_AT_MOST),
-            self.files.ledger.incidents(where.namespace, where.selector, since, until, where.name, where.cluster),
+            self.files.ledger.incidents(where, since, until),
         )
 
     def _incident(self, one: JoinedIncident, snapshot: LatestSnapshot | None) -> Incident:

@@ -17,7 +17,6 @@ from starlette.responses import HTMLResponse
 
 from k8s_tuning import timestamps
 from k8s_tuning.printable import log_line
-from k8s_tuning.queries.job_models import LogTail
 from k8s_tuning.queries.view_models import RunRef
 from k8s_tuning.web import assets, drawing, language, wording
 
@@ -102,7 +101,7 @@ def _environment(spoken: str) -> jinja2.Environment:
         "strip": drawing.strip,
         "strip_counts": drawing.strip_counts,
         "progress": drawing.progress,
-        "sum_lines": _lines,
+        "sum_lines": lambda logs: sum(len(log.lines) for log in logs),
     }
     return environment
 
@@ -137,10 +136,6 @@ def _words(_: Callable[[str], str]) -> dict[str, dict[str, str]]:
         },
         "phase_words": {"GONE": _("GONE, its end unseen"), "UNSEEN": _("not seen yet")},
     }
-
-
-def _lines(logs: list[LogTail]) -> int:
-    return sum(len(log.lines) for log in logs)
 
 
 def _question(params: Mapping[str, Any]) -> str:

@@ -107,7 +107,7 @@ class DeliveryError(TuningError):
 
 
 class UnforeseenError(TuningError):
-    """A fault that nobody foresaw: its kind, where it happened, and which file keeps its traceback."""
+    """Any other exception, caught at the edge of a command or a task: its kind, its place, where its traceback is."""
 
 
 class OutputError(OSError):

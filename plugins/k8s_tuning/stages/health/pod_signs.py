@@ -137,7 +137,8 @@ def _disruption(pod: K8sPodStatus, past: bool) -> Sign | None:
     if rejected:
         cause = f"{_node(pod)} rejected pod {pod.pod_name}: {words}"
     else:
-        cause = f"pod {pod.pod_name} {'was' if failed else 'is being'} evicted: {words}"
+        is_or_was = "was" if failed else "is being"
+        cause = POD["Evicted"].sentence.format(pod=pod.pod_name, is_or_was=is_or_was, why=words)
     return Sign(
         "evicted",
         cause,

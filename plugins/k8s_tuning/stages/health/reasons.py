@@ -102,10 +102,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         ),
         # A new node's network takes a while.
         "sandbox_not_created": Reason(
-            _ERROR,
-            120,
-            counted_from=_POD_CREATION,
-            event=Words(_NOT_STARTED, "FailedCreatePodSandBox NetworkNotReady"),
+            _ERROR, 120, counted_from=_POD_CREATION, event=Words(_NOT_STARTED, "FailedCreatePodSandBox NetworkNotReady")
         ),
         # What its pods say.
         "oom_killed": Reason(_ERROR, tie=0, ended=Words("{who} was OOM-killed{exits}", "OOMKilled")),
@@ -137,7 +134,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         ),
         # Pressure, a critical pod, the node's shutdown (its older and newer word).
         "evicted": Reason(
-            _ERROR, tie=3, pod=Words("pod {pod} was evicted: {why}", "Evicted Preempting Shutdown Terminated")
+            _ERROR, tie=3, pod=Words("pod {pod} {is_or_was} evicted: {why}", "Evicted Preempting Shutdown Terminated")
         ),
         # A cluster autoscaler takes minutes to add a node.
         "unschedulable": Reason(

@@ -1,7 +1,8 @@
-"""Enums that people give as plain strings, and fields that they leave None."""
+"""Dataclasses' fields: enums that people give as plain strings, what they leave None, what two classes share."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ class RankedEnum(StrEnum):
 
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
 def chosen(cls: type[E], value: Any) -> E:
@@ -33,3 +35,9 @@ def fill(instance: Any, **absent: Any) -> None:
     for name, value in absent.items():
         if getattr(instance, name) is None:
             setattr(instance, name, value)
+
+
+def made_of(cls: type[T], source: Any, **others: Any) -> T:
+    """An instance of a dataclass with `others`, and in its other fields what `source`, of another class, has there."""
+    shared = {one.name for one in fields(cls)} & vars(source).keys()  # type: ignore[arg-type]
+    return cls(**{name: getattr(source, name) for name in shared} | others)

@@ -5,7 +5,7 @@ Every timestamp in this package is such a string; two of them compare as text in
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from k8s_tuning.errors import InputError
@@ -43,6 +43,11 @@ def to_datetime(text: str) -> datetime:
 def seconds_between(earlier: str, later: str) -> float:
     """Seconds from one timestamp to another; negative where `later` is the earlier one."""
     return (to_datetime(later) - to_datetime(earlier)).total_seconds()
+
+
+def later(text: str, **by: float) -> str:
+    """The timestamp that is later by so many `days` or `seconds` (timedelta's arguments); earlier by negative ones."""
+    return to_text(to_datetime(text) + timedelta(**by))
 
 
 def seconds_known(earlier: str | None, later: str | None) -> float | None:

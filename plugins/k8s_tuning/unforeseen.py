@@ -16,7 +16,8 @@ from pathlib import Path
 
 from k8s_tuning.errors import OutputError, TuningError, UnforeseenError
 from k8s_tuning.printable import printable
-from k8s_tuning.storage import places, private
+from k8s_tuning.storage import private
+from k8s_tuning.storage.state_dir import tracebacks_dir
 
 PREFIX = "k8s-tuning-traceback-"
 MOST_KEPT = 20
@@ -83,7 +84,7 @@ def _place(error: BaseException) -> str:
 
 
 def _keep(text: str) -> Path:
-    folder = places.tracebacks_dir()
+    folder = tracebacks_dir()
     try:
         private.make_folder(folder)
         handle, name = tempfile.mkstemp(".txt", PREFIX, folder)

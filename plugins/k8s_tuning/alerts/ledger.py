@@ -6,7 +6,6 @@ import contextlib
 import copy
 import os
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from k8s_tuning import timestamps
@@ -84,7 +83,7 @@ class Ledger:
         """
         if not max_age_days > 0:
             raise InputError(f"max_age_days: {max_age_days!r} is not a number of days above 0")
-        oldest = timestamps.to_text(timestamps.to_datetime(now) - timedelta(days=max_age_days))
+        oldest = timestamps.later(now, days=-max_age_days)
         states = LedgerStates()
 
         def past(end: int) -> Iterator[tuple[int, int]]:

@@ -13,9 +13,10 @@ import platform
 import time
 from pathlib import Path
 
+from k8s_tuning import timestamps
 from k8s_tuning.cli import flags
 from k8s_tuning.storage.state_dir import StateDir
-from k8s_tuning.storage.volume import check_volume, generate_volume_report_text, hold, now_and_in
+from k8s_tuning.storage.volume import check_volume, generate_volume_report_text, hold
 
 MOST_HOLD_SECONDS = 86_400
 
@@ -42,11 +43,11 @@ def register(commands: flags.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     folder = Path(args.history_dir) if args.history_dir else StateDir.default().root
-    now, until = now_and_in(args.hold)
+    now = timestamps.now()
     report = check_volume(folder, args.host, now)
     flags.show(args, report, generate_volume_report_text(report))
     if args.hold > 0:
-        lock = hold(folder, args.host, now, until)
+        lock = hold(folder, args.host, now, timestamps.later(now, seconds=args.hold))
         try:
             time.sleep(args.hold)
         finally:

@@ -45,7 +45,7 @@ class ApplyJobsOperator(ClusterStageOperator):
 
     def run_stage(self, context: Context) -> Any:
         from k8s_tuning.cluster.apply import K8sApplyExecutor
-        from k8s_tuning.usecases.apply_session import apply_session, check_applied, created_earlier
+        from k8s_tuning.usecases.apply_session import apply_session, check_applied
 
         sessions, run_id = SessionStore(StateDir.default().sessions), run_of(context)
         dry_run = not is_true(self.apply_enabled, "apply_enabled")
@@ -55,7 +55,7 @@ class ApplyJobsOperator(ClusterStageOperator):
             again = is_true(self.apply_again, "apply_again")
             applied = apply_session(executor, self.jobs_dir, sessions, run_id, again=again)
         except TuningError:
-            if not dry_run and (earlier := created_earlier(sessions, run_id)):
+            if not dry_run and (earlier := sessions.created_by(run_id)):
                 done = {"job_names": earlier, "applied_jobs": len(earlier), "dry_run": False}
                 context["ti"].xcom_push(key="return_value", value=done)
             raise

@@ -63,13 +63,20 @@ class JsonFolder(Generic[T]):
         self._known[name] = (signature, value)
         return value
 
-    def read_or_warn(self, name: str) -> T | None:
-        """The same, but a file that cannot be read is logged and as good as none."""
+    def read_or_warn(self, name: str, damaged: Callable[[str], object] = log.warning) -> T | None:
+        """The same, but a file that cannot be read is as good as none; `damaged` gets why."""
         try:
             return self.read(name)
         except StoreError as error:
-            log.warning("%s", error)
+            damaged(str(error))
             return None
+
+    def items(self, prefix: str = "", damaged: Callable[[str], object] = log.warning) -> Iterator[tuple[str, T]]:
+        """The name and the content of each file whose name begins so, by name; as `read_or_warn` has them."""
+        for name in self.names():
+            value = self.read_or_warn(name, damaged) if name.startswith(prefix) else None
+            if value is not None:
+                yield name, value
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""
@@ -86,7 +93,12 @@ class JsonFolder(Generic[T]):
             new = merge(old)
             if new is None or new == old:
                 return old
-            self._write(self._file(name), new)
+            path = self._file(name)
+            # "replace": a lone surrogate (from a file name or a log) has no UTF-8 form.
+            data = json.dumps(asdict(new), ensure_ascii=False).encode("utf-8", "replace")  # type: ignore[call-overload]
+            with self._naming_faults(path, "written"):
+                private.make_folder(path.parent)
+                private.replace(path, data)
             return new
 
     def prune(self, newest_at: Callable[[T], str], max_age_days: float, now: str) -> int:
@@ -115,13 +127,6 @@ class JsonFolder(Generic[T]):
 
     def _file(self, name: str) -> Path:
         return self.path / f"{name}.json"
-
-    def _write(self, path: Path, value: T) -> None:
-        # "replace": a lone surrogate (from a file name or a log) has no UTF-8 form.
-        data = json.dumps(asdict(value), ensure_ascii=False).encode("utf-8", "replace")  # type: ignore[call-overload]
-        with self._naming_faults(path, "written"):
-            private.make_folder(path.parent)
-            private.replace(path, data)
 
     def _locked(self) -> AbstractContextManager[None]:
         faults = self._naming_faults(self.path, "locked")

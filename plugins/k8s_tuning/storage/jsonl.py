@@ -108,6 +108,10 @@ class BrokenLines:
         if self.count <= _LOGGED_BROKEN_LINES:
             log.warning("%s: skipped the line at byte %d: %s", self.path, offset, why)
 
+    def note_too_long(self, offset: int) -> None:
+        """The same, of a line that was skipped for its length."""
+        self.note(offset, f"longer than {MAX_LINE_BYTES:,} bytes")
+
     def read(self, lines: Iterable[tuple[int, bytes]], decode: Callable[[bytes], T | None], kind: str) -> Iterator[T]:
         """What `decode` makes of each (byte offset, line); what is not this `kind` (`a health record`) is noted."""
         for offset, line in lines:

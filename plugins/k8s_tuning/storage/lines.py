@@ -41,37 +41,27 @@ class LineFile:
             if descriptor is None:
                 return
             broken = broken or BrokenLines(self.path)
-            position = os.fstat(descriptor).st_size
-            parts: list[bytes] = []  # of the line whose start is not reached yet, last part first
-            held = 0
+            position = end = os.fstat(descriptor).st_size
+            held = b""  # of the line whose start is not reached yet and that ends at `end`; nothing of one too long
             length = jsonl.FIRST_BLOCK_BYTES
             while position > 0:
-                length = min(length, position)
-                position -= length
-                block = os.pread(descriptor, length, position)
-                first, *rest = block.split(b"\n")
-                if rest:
-                    end = position + length
-                    last = rest.pop()
-                    line_at = end - len(last)
-                    if held + len(last) > jsonl.MAX_LINE_BYTES:
-                        broken.note(line_at, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                begin = max(0, position - length)
+                first, *lines = os.pread(descriptor, position - begin, begin).split(b"\n")
+                for line in reversed(lines):
+                    position -= len(line)
+                    if end - position > jsonl.MAX_LINE_BYTES:
+                        broken.note_too_long(position)
                     else:
-                        yield line_at, last + b"".join(reversed(parts))
-                    parts, held = [], 0
-                    for line in reversed(rest):
-                        line_at -= len(line) + 1
-                        yield line_at, line
-                held += len(first)
-                if held <= jsonl.MAX_LINE_BYTES:
-                    parts.append(first)
-                else:
-                    parts = []  # the line is skipped; only its length still matters
+                        yield position, line + held
+                    position -= 1
+                    held, end = b"", position
+                position = begin
+                held = first + held if end - position <= jsonl.MAX_LINE_BYTES else b""
                 length = jsonl.BLOCK_BYTES
-            if held > jsonl.MAX_LINE_BYTES:
-                broken.note(0, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-            elif held:
-                yield 0, b"".join(reversed(parts))
+            if end > jsonl.MAX_LINE_BYTES:
+                broken.note_too_long(0)
+            elif end:
+                yield 0, held
 
     def blocks(
         self, start: int = 0, broken: BrokenLines | None = None, end: int | None = None
@@ -86,30 +76,24 @@ class LineFile:
             if descriptor is None:
                 return
             broken = broken or BrokenLines(self.path)
-            begun, held = start, b""  # where the unfinished line begins, and its bytes
-            skipping = False
-            position = start
+            position = begun = start
+            held = b""  # of the unfinished line, which begins at `begun`; nothing of one too long
             length = jsonl.BLOCK_BYTES
             while data := os.pread(descriptor, length if end is None else min(length, end - position), position):
-                position += len(data)
-                cut = data.rfind(b"\n") + 1
-                if not cut:
-                    held = b"" if skipping else held + data
-                    if len(held) > jsonl.MAX_LINE_BYTES:
-                        held, skipping = b"", True
-                    continue
-                first_end = data.index(b"\n") + 1
-                if skipping or len(held) + first_end - 1 > jsonl.MAX_LINE_BYTES:
-                    broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
-                    yield position - len(data) + first_end, b""
-                    whole = data[first_end:cut]
-                else:
+                first, cut = data.find(b"\n") + 1, data.rfind(b"\n") + 1
+                if cut:
                     whole = held + data[:cut]
-                if whole:
-                    yield position - len(data) + cut, whole
-                begun, held, skipping = position - len(data) + cut, data[cut:], False
-            if skipping:
-                broken.note(begun, f"longer than {jsonl.MAX_LINE_BYTES:,} bytes")
+                    if position + first - 1 - begun > jsonl.MAX_LINE_BYTES:
+                        broken.note_too_long(begun)
+                        yield position + first, b""
+                        whole = data[first:cut]
+                    if whole:
+                        yield position + cut, whole
+                    begun, held = position + cut, b""
+                position += len(data)
+                held = held + data[cut:] if position - begun <= jsonl.MAX_LINE_BYTES else b""
+            if position - begun > jsonl.MAX_LINE_BYTES:
+                broken.note_too_long(begun)
             elif held:
                 yield position, held
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from k8s_tuning.storage.places import history_dir
+from k8s_tuning.installation import project_dir
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,11 @@ class StateDir:
 
     @classmethod
     def default(cls) -> StateDir:
-        """$K8S_TUNING_HISTORY_DIR, else `history/` beside plugins/."""
-        return cls(history_dir())
+        """$K8S_TUNING_HISTORY_DIR, else the project's `history/`.
+
+        With several workers it must be a volume that all of them, the triggerer and the API server share.
+        """
+        return cls(Path(os.environ.get("K8S_TUNING_HISTORY_DIR") or project_dir() / "history"))
 
     @classmethod
     def of_history(cls, file: str | Path) -> StateDir:
@@ -59,3 +64,14 @@ class StateDir:
     def jobs(self) -> Path:
         """Manifests, a folder a run."""
         return self.root / "jobs"
+
+
+def targets_file() -> Path:
+    """What is watched: $K8S_TUNING_TARGETS_FILE, else the project's `include/configs/targets.yaml`."""
+    return Path(os.environ.get("K8S_TUNING_TARGETS_FILE") or project_dir() / "include" / "configs" / "targets.yaml")
+
+
+def tracebacks_dir() -> Path:
+    """What the last net keeps: `tracebacks/` in $K8S_TUNING_HISTORY_DIR where that is set, else the temp folder."""
+    named = os.environ.get("K8S_TUNING_HISTORY_DIR")
+    return Path(named) / "tracebacks" if named else Path(tempfile.gettempdir())

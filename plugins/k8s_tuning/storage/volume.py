@@ -13,16 +13,14 @@ import secrets
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import filelock
 
-from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import locks
 from k8s_tuning.storage.json_dir import JsonFolder
-from k8s_tuning.storage.private import create, make_folder
+from k8s_tuning.storage.private import make_folder, replace
 
 FOLDER = ".volume"
 _IDENTITY = "identity"
@@ -67,10 +65,7 @@ def identity(folder: Path) -> str:
         make_folder(path.parent)
         if not path.exists():
             draft = path.with_name(f".{_IDENTITY}.{secrets.token_hex(8)}.part")
-            with create(draft) as handle:
-                handle.write(secrets.token_hex(16).encode() + b"\n")
-                handle.flush()
-                os.fsync(handle.fileno())
+            replace(draft, secrets.token_hex(16).encode() + b"\n")
             try:
                 os.link(draft, path)  # unlike a rename, it takes nobody's place who was quicker
             except FileExistsError:
@@ -99,7 +94,7 @@ def check_volume(folder: Path, host: str, now: str) -> VolumeReport:
         raise InputError(f"host {host!r} can be no file's name; give another with --host")
     report = VolumeReport(str(folder), host, identity(folder))
     checks = JsonFolder(folder / FOLDER / "hosts", HostCheck)
-    others = [one for name in checks.names() if name != host and (one := checks.read_or_warn(name)) is not None]
+    others = [one for name, one in checks.items() if name != host]
     held = next((one for one in others if (one.holds_until or "") > now), None)
     if held is not None and _gets(folder):
         report.problems.append(
@@ -170,9 +165,3 @@ def generate_volume_report_text(report: VolumeReport) -> str:
     lines += [f"  ! {problem}" for problem in report.problems]
     lines += [f"  Note: {note}" for note in report.notes]
     return "\n".join([*lines, "Problems found." if report.problems else "Nothing wrong was found."]) + "\n"
-
-
-def now_and_in(seconds: float) -> tuple[str, str]:
-    """The present instant, and the one so many seconds later."""
-    now = timestamps.now()
-    return now, timestamps.to_text(timestamps.to_datetime(now) + timedelta(seconds=seconds))

@@ -23,12 +23,13 @@ class Channel:
         """The configuration that this stands for; ConfigError where it cannot work."""
         if self.type == ROUTES:
             return load_config(self.config_file)
-        if self.type not in CHANNELS:
+        kind = CHANNELS.get(self.type)
+        if kind is None:
             raise ConfigError(f"unknown channel {self.type!r}; known are {', '.join((*CHANNELS, ROUTES))}")
-        if CHANNELS[self.type].needs_connection and not self.conn_id:
+        if kind.needs_connection and not self.conn_id:
             raise ConfigError(f"channel {self.type!r} needs channel_conn_id, the Airflow connection with its secret")
-        if CHANNELS[self.type].required:
-            settings = ", ".join(CHANNELS[self.type].required)
+        if kind.required:
+            settings = ", ".join(kind.required)
             raise ConfigError(
                 f"channel {self.type!r} needs settings ({settings}): give it a receiver in {self.config_file}"
             )

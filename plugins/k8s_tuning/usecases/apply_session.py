@@ -58,7 +58,7 @@ def apply_session(
         for session in found:
             sessions.applied(session)
     # Those of an earlier try of this run too; a Job of no session is of this one.
-    earlier = created_earlier(sessions, run_id)
+    earlier = sessions.created_by(run_id) if sessions is not None and run_id is not None else []
     is_real = not result.dry_run
     return AppliedSession(
         result,
@@ -67,11 +67,6 @@ def apply_session(
         max(result.successful_jobs, len(earlier)) if is_real else 0,
         [job for job in result.job_results if job.status is ApplyStatus.FAILED],
     )
-
-
-def created_earlier(sessions: SessionStore | None, run_id: str | None) -> list[str]:
-    """The names of the Jobs that this run's tries have created so far."""
-    return sessions.created_by(run_id) if sessions is not None and run_id is not None else []
 
 
 def check_applied(

@@ -31,7 +31,7 @@ def _metrics() -> Asgi:
 
 @cache
 def _page() -> Asgi:
-    from k8s_tuning.storage import places
+    from k8s_tuning.storage.state_dir import StateDir, targets_file
     from k8s_tuning.web.app import create_app
 
-    return create_app(places.history_dir(), places.targets_file())
+    return create_app(StateDir.default().root, targets_file())

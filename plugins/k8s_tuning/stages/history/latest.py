@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from k8s_tuning.choices import made_of
 from k8s_tuning.printable import end_of, start_of
 from k8s_tuning.stages.events.snapshot import K8sEvent, K8sEventSnapshot
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, K8sJobHealth
@@ -120,10 +121,10 @@ class LatestStore:
 
         Without a `cluster`, the newest of all that have this namespace and selector.
         """
-        found = self._files.read(_name(namespace, selector, cluster))
+        found = self._files.read(_name(namespace, selector, cluster))  # a damaged one is an error
         if cluster is None:
-            stored = [found, *(self._files.read_or_warn(name) for name in self._files.names())]
-            alike = [one for one in stored if one and (one.namespace, one.selector) == (namespace, selector)]
+            stored = (one for _, one in self._files.items())
+            alike = [one for one in stored if (one.namespace, one.selector) == (namespace, selector)]
             return max(alike, key=lambda one: one.timestamp, default=None)
         if found is None:
             older = self._files.read(_name(namespace, selector, None))
@@ -153,32 +154,11 @@ def latest_snapshot(
     errors = list(dict.fromkeys([*health.errors, *(events.errors if events else [])]))
     errors += _put_logs(jobs, logs)
     errors += _put_events(jobs, facts, events.events if events else [])
-    return LatestSnapshot(
-        health.namespace,
-        health.selector,
-        health.timestamp,
-        run_id,
-        target,
-        jobs,
-        errors,
-        health.jobs_listed,
-        health.cluster,
-    )
+    return made_of(LatestSnapshot, health, run_id=run_id, target=target, jobs=jobs, errors=errors)
 
 
 def _latest_job(job: K8sJobHealth, facts: K8sJobStatus | None) -> LatestJob:
-    latest = LatestJob(
-        job_name=job.job_name,
-        health=job.health,
-        phase=job.phase,
-        succeeded=job.succeeded,
-        failed=job.failed,
-        active=job.active,
-        reasons=list(job.reasons),
-        cause=job.cause,
-        exit_code=job.exit_code,
-        labels=dict(job.labels),
-    )
+    latest = made_of(LatestJob, job)
     if facts is not None:
         latest.start_time, latest.completion_time = job_times(facts)
         latest.restarts = sum(container.restart_count for pod in facts.pods for container in pod.containers)
@@ -211,11 +191,10 @@ def _put_logs(jobs: list[LatestJob], logs: dict[str, list[K8sPodLog]]) -> list[s
 
 def _tail(log: K8sPodLog) -> PodLogTail:
     last = log.lines[-LINES_A_CONTAINER:]
-    return PodLogTail(
-        pod_name=log.pod_name,
-        container_name=log.container_name,
+    return made_of(
+        PodLogTail,
+        log,
         lines=[end_of(line, LONGEST_LINE) for line in last],
-        previous=log.previous,
         truncated=log.truncated or len(log.lines) > len(last) or any(len(line) > LONGEST_LINE for line in last),
     )
 
@@ -226,17 +205,9 @@ def _put_events(jobs: list[LatestJob], facts: dict[str, K8sJobStatus], events: l
     owners = {pod.pod_name: name for name, job in facts.items() for pod in job.pods}
     belonging = [(event, job) for event in events if (job := by_name.get(_job_of(event, owners))) is not None]
     for event, job in belonging[-MOST_EVENTS:]:
-        job.events.append(
-            JobEvent(
-                type=event.type,
-                reason=event.reason,
-                message=start_of(event.message, LONGEST_MESSAGE),
-                kind=event.involved_kind,
-                name=event.involved_name,
-                count=event.count,
-                last_timestamp=event.last_timestamp,
-            )
-        )
+        message = start_of(event.message, LONGEST_MESSAGE)
+        kind, name = event.involved_kind, event.involved_name
+        job.events.append(made_of(JobEvent, event, message=message, kind=kind, name=name))
     over = len(belonging) - MOST_EVENTS
     return [f"{over} older event(s) are left out: one look keeps {MOST_EVENTS:,}"] if over > 0 else []
 

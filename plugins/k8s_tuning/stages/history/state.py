@@ -6,7 +6,6 @@ from collections import Counter
 from copy import copy
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from k8s_tuning.stages.health.level import HealthLevel
@@ -40,6 +39,9 @@ class TargetHistory(TargetIdentity):
         return summary_of(self.ok, self.warn, self.error, self.last)
 
 
+_SUMMARIZED = ("overall_health", "timestamp", "jobs_ok", "jobs_warn", "jobs_error")  # of the newest record
+
+
 def summary_of(ok: int, warn: int, error: int, last: K8sHealthHistoryRecord | None) -> dict[str, Any]:
     """Counts by health and the newest record; what is not known is None."""
     return {
@@ -47,11 +49,7 @@ def summary_of(ok: int, warn: int, error: int, last: K8sHealthHistoryRecord | No
         "ok_count": ok,
         "warn_count": warn,
         "error_count": error,
-        "last_overall_health": last.overall_health if last else None,
-        "last_timestamp": last.timestamp if last else None,
-        "last_jobs_ok": last.jobs_ok if last else None,
-        "last_jobs_warn": last.jobs_warn if last else None,
-        "last_jobs_error": last.jobs_error if last else None,
+        **{f"last_{name}": getattr(last, name, None) for name in _SUMMARIZED},
     }
 
 
@@ -137,12 +135,13 @@ def _targets_of(index: TargetIndex[TargetHistory], lines: list[Line]) -> list[Ta
     return [index.of(*line.identity()) for line in lines]
 
 
-def _add_block(state: HistoryState, block: bytes, begin: int, broken: BrokenLines) -> None:
+def add_block(state: HistoryState, block: bytes, begin: int, broken: BrokenLines) -> None:
+    """Add the records of a block of lines that begins at byte `begin`."""
     state.add(read_block(block, begin, broken))
 
 
 # Raised where a state of the version before would be read wrongly.
-_CHECKPOINT = Checkpoint(HistoryState, version=1)
+CHECKPOINT = Checkpoint(HistoryState, version=1)
 
 
 def read_state(reader: TailReader[HistoryState]) -> HistoryState:
@@ -155,8 +154,3 @@ def read_state(reader: TailReader[HistoryState]) -> HistoryState:
     if line is not None:
         state.add([line])
     return state
-
-
-def state_reader(path: Path) -> TailReader[HistoryState]:
-    """What keeps up with one history file."""
-    return TailReader(path, HistoryState, _add_block, checkpoint=_CHECKPOINT)

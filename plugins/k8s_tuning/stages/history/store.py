@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from k8s_tuning import plain_values, timestamps
+from k8s_tuning.choices import made_of
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthSnapshot, count_levels, count_reasons, failing_jobs
@@ -18,10 +19,11 @@ from k8s_tuning.stages.history import retention
 from k8s_tuning.stages.history.record import RECORD, K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history.repeats import finding, recorded_already
 from k8s_tuning.stages.history.retention import RetentionPolicy, RetentionResult
-from k8s_tuning.stages.history.state import HistoryState, TargetHistory, read_state, state_reader, summary_of
+from k8s_tuning.stages.history.state import CHECKPOINT, HistoryState, TargetHistory, add_block, read_state, summary_of
 from k8s_tuning.stages.target_identity import TargetIndex
 from k8s_tuning.storage.append_log import AppendLog, Kind
 from k8s_tuning.storage.jsonl import BrokenLines, encode
+from k8s_tuning.storage.tail import TailReader
 
 __all__ = [
     "K8sHealthHistoryRecord",
@@ -52,7 +54,7 @@ class K8sHealthHistoryStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._log = AppendLog(self.path, Kind("history", frozenset({"timestamp", "overall_health"})))
-        self._reader = state_reader(self.path)
+        self._reader = TailReader(self.path, HistoryState, add_block, checkpoint=CHECKPOINT)
         self._lock = threading.Lock()
 
     def append(
@@ -73,11 +75,10 @@ class K8sHealthHistoryStore:
         if at is None:
             raise InputError(f"{snapshot.timestamp!r} is not a timestamp; write one as 2025-11-16T10:00:00Z")
         counts = count_levels(snapshot.jobs_health) if snapshot.jobs_listed else {}
-        record = K8sHealthHistoryRecord(
+        record = made_of(
+            K8sHealthHistoryRecord,
+            snapshot,
             timestamp=at,
-            namespace=snapshot.namespace,
-            selector=snapshot.selector,
-            overall_health=HealthLevel(snapshot.overall_health),
             jobs_ok=counts.get("OK"),
             jobs_warn=counts.get("WARN"),
             jobs_error=counts.get("ERROR"),
@@ -87,7 +88,6 @@ class K8sHealthHistoryStore:
             monitor_errors=list(snapshot.errors),
             look=finding(snapshot),
             failing_jobs=failing_jobs(snapshot.jobs_health),
-            cluster=snapshot.cluster,
         )
         values = asdict(record)
         if keep_snapshot:

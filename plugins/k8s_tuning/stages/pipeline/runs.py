@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ class K8sPipelineRunStore:
 
     def prune(self, max_age_days: float, now: str) -> int:
         """Drop runs that ended longer ago at `now`; how many. Lines that are no run stay. Others append meanwhile."""
-        oldest = timestamps.to_text(timestamps.to_datetime(now) - timedelta(days=max_age_days))
+        oldest = timestamps.later(now, days=-max_age_days)
 
         def past(end: int) -> Iterator[tuple[int, int]]:
             for begin, line in self._log.lines(end=end):

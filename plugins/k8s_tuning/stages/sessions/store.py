@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from k8s_tuning import kubernetes_names as names
-from k8s_tuning.errors import StoreError
+from k8s_tuning.choices import made_of
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen
 from k8s_tuning.stages.job_identity import PARAMETERS_ANNOTATION, SESSION_LABEL, spec_hash
 from k8s_tuning.stages.monitor.job_reading import job_times
@@ -31,10 +31,6 @@ log = logging.getLogger(__name__)
 WORKER_LABEL = "worker_id"
 UNSEEN = "UNSEEN"
 
-# What snapshots say of a Job; the rest is as it was applied.
-_SEEN = (
-    "phase", "started_at", "ended_at", "seen_at", "alive_at", "reasons", "cause", "exit_code", "succeeded", "failed",
-)  # fmt: skip
 # Of two snapshots within one second the one that saw more of the Job's life is the later one.
 _LIFE = (UNSEEN, "PENDING", "UNKNOWN", "RUNNING", GONE, *ENDED)
 
@@ -145,8 +141,7 @@ class SessionStore:
 
     def created_by(self, run_id: str) -> list[str]:
         """The names of the Jobs that this run created, over all its tries."""
-        sessions = (self._files.read_or_warn(name) for name in self._files.names())
-        return [job.name for session in sessions if session is not None for job in session.jobs if job.run_id == run_id]
+        return [job.name for _, session in self._files.items() for job in session.jobs if job.run_id == run_id]
 
     def seen(
         self,
@@ -177,10 +172,7 @@ class SessionStore:
         judged = {job.job_name: job for job in health.jobs_health} if health else {}
         jobs = {job.job_name: seen_job(job, judged.get(job.job_name)) for job in snapshot.jobs}
         found = 0
-        for name in self._files.names():
-            known = self._files.read_or_warn(name) if name.startswith(f"{snapshot.namespace}/") else None
-            if known is None:
-                continue
+        for name, known in self._files.items(f"{snapshot.namespace}/"):
             if any(job.name in jobs for job in known.jobs) or (run_id is not None and known.run_id == run_id):
                 found += 1
                 self._take(name, jobs, snapshot.timestamp, selects if snapshot.jobs_listed else lambda _: False)
@@ -188,13 +180,14 @@ class SessionStore:
 
     def last_seen(self, namespace: str, job_names: Iterable[str]) -> dict[str, LastSeen]:
         """What is known of these Jobs, by name; those that no session has are left out."""
-        wanted, found = frozenset(job_names), dict[str, tuple[str, LastSeen]]()
-        for name in self._files.names() if wanted else ():
-            known = self._files.read_or_warn(name) if name.startswith(f"{namespace}/") else None
-            for job in known.jobs if known else ():
-                if known and job.name in wanted and found.get(job.name, ("",))[0] <= known.applied_at:
-                    found[job.name] = known.applied_at, _last_seen(job, known.applied_at)
-        return {name: last for name, (_, last) in found.items()}
+        wanted = frozenset(job_names)
+        known = [session for _, session in self._files.items(f"{namespace}/")] if wanted else []
+        return {
+            job.name: made_of(LastSeen, job, alive_at=max(job.alive_at or "", session.applied_at))
+            for session in sorted(known, key=lambda session: session.applied_at)  # of two the one applied last
+            for job in session.jobs
+            if job.name in wanted
+        }
 
     def read(self, namespace: str, session_id: str) -> TuningSession | None:
         """One session, None where none of that name was applied."""
@@ -203,14 +196,8 @@ class SessionStore:
 
     def list(self, damaged: Callable[[str], object] = log.warning) -> list[TuningSession]:
         """All sessions, the newest first; `damaged` is called for each file that cannot be read."""
-        found = []
-        for name in self._files.names():
-            try:
-                found.append(self._files.read(name))
-            except StoreError as error:
-                damaged(str(error))
-        kept = [one for one in found if one is not None]
-        return sorted(kept, key=lambda one: (one.applied_at, one.namespace, one.session_id), reverse=True)
+        found = (session for _, session in self._files.items(damaged=damaged))
+        return sorted(found, key=lambda one: (one.applied_at, one.namespace, one.session_id), reverse=True)
 
     def prune(self, max_age_days: float, now: str) -> int:
         """Remove sessions that were neither applied nor seen for so long at `now`; how many."""
@@ -258,15 +245,15 @@ def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
     seen = {job.name: job for job in kept.jobs}
     jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
     merged = [
-        job if name not in seen or _is_made_anew(job, seen[name]) else replace(job, **_what_was_seen(job, seen[name]))
+        job if name not in seen or _is_made_anew(job, seen[name]) else _with_what_was_seen(job, seen[name])
         for name, job in jobs.items()
     ]
     return replace(newer, seen_at=kept.seen_at, jobs=merged)
 
 
-def _what_was_seen(job: SessionJob, was: SessionJob) -> dict[str, Any]:
-    """What was seen of a Job so far, and which run created it."""
-    return {name: getattr(was, name) for name in _SEEN} | {"run_id": job.run_id or was.run_id}
+def _with_what_was_seen(job: SessionJob, was: SessionJob) -> SessionJob:
+    seen = vars(made_of(SeenJob, was))
+    return replace(job, **seen, seen_at=was.seen_at, alive_at=was.alive_at, run_id=job.run_id or was.run_id)
 
 
 def _is_made_anew(job: SessionJob, was: SessionJob) -> bool:
@@ -299,20 +286,6 @@ def merge_seen(
         else:
             jobs.append(job)
     return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if says_something else session
-
-
-def _last_seen(job: SessionJob, applied_at: str) -> LastSeen:
-    return LastSeen(
-        phase=job.phase,
-        reasons=list(job.reasons),
-        cause=job.cause,
-        exit_code=job.exit_code,
-        succeeded=job.succeeded,
-        failed=job.failed,
-        labels=dict(job.labels),
-        ttl_seconds=job.ttl_seconds,
-        alive_at=max(job.alive_at or "", applied_at),
-    )
 
 
 def _present(job: SessionJob, now: SeenJob, at: str) -> SessionJob:

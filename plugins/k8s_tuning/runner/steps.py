@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,18 @@ from k8s_tuning.usecases.generate_session import generate_session
 from k8s_tuning.usecases.wait_for_jobs import wait_for_jobs
 
 
+@dataclass
 class Steps:
     """One run's stages and what they hand on. Made before the first stage, so that bad settings change nothing."""
 
-    def __init__(
-        self,
-        config: K8sTuningPipelineConfig,
-        result: K8sTuningPipelineResult,
-        run_id: str,
-        now: Callable[[], str],
-        show: Callable[[str], object],
-    ) -> None:
-        self.config, self.result, self.run_id, self.now, self.show = config, result, run_id, now, show
+    config: K8sTuningPipelineConfig
+    result: K8sTuningPipelineResult
+    run_id: str
+    now: Callable[[], str]
+    show: Callable[[str], object]
+
+    def __post_init__(self) -> None:
+        config, now = self.config, self.now
         if config.history_limit < 1:
             raise InputError(f"history_limit is {config.history_limit}; give 1 or more")
         if not 0 <= config.wait_seconds < float("inf"):

@@ -149,11 +149,12 @@ def latest_snapshot(
     likewise the newest MOST_EVENTS events. `errors` says what was left out.
     """
     facts = {job.job_name: job for job in snapshot.jobs} if snapshot else {}
-    logs = _by_job(facts, snapshot.pods_logs if snapshot else [])
+    owners = {pod.pod_name: name for name, job in facts.items() for pod in job.pods}
+    logs = _by_job(owners, snapshot.pods_logs if snapshot else [])
     jobs = [_latest_job(job, facts.get(job.job_name)) for job in health.jobs_health]
     errors = list(dict.fromkeys([*health.errors, *(events.errors if events else [])]))
     errors += _put_logs(jobs, logs)
-    errors += _put_events(jobs, facts, events.events if events else [])
+    errors += _put_events(jobs, owners, events.events if events else [])
     return made_of(LatestSnapshot, health, run_id=run_id, target=target, jobs=jobs, errors=errors)
 
 
@@ -166,8 +167,7 @@ def _latest_job(job: K8sJobHealth, facts: K8sJobStatus | None) -> LatestJob:
     return latest
 
 
-def _by_job(facts: dict[str, K8sJobStatus], logs: Iterable[K8sPodLog]) -> dict[str, list[K8sPodLog]]:
-    owners = {pod.pod_name: job.job_name for job in facts.values() for pod in job.pods}
+def _by_job(owners: dict[str, str], logs: Iterable[K8sPodLog]) -> dict[str, list[K8sPodLog]]:
     found: dict[str, list[K8sPodLog]] = {}
     for log in logs:
         if log.lines and log.pod_name in owners:
@@ -199,10 +199,9 @@ def _tail(log: K8sPodLog) -> PodLogTail:
     )
 
 
-def _put_events(jobs: list[LatestJob], facts: dict[str, K8sJobStatus], events: list[K8sEvent]) -> list[str]:
+def _put_events(jobs: list[LatestJob], owners: dict[str, str], events: list[K8sEvent]) -> list[str]:
     """The events of these Jobs and their pods into the Jobs; what was left out, in a sentence."""
     by_name = {job.job_name: job for job in jobs}
-    owners = {pod.pod_name: name for name, job in facts.items() for pod in job.pods}
     belonging = [(event, job) for event in events if (job := by_name.get(_job_of(event, owners))) is not None]
     for event, job in belonging[-MOST_EVENTS:]:
         message = start_of(event.message, LONGEST_MESSAGE)

@@ -10,7 +10,7 @@ from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.append_log import AppendLog
-from k8s_tuning.timestamps import seconds_between
+from k8s_tuning.timestamps import seconds_known
 
 _DAY_SECONDS = 86_400
 
@@ -119,9 +119,5 @@ def _survey(log: AppendLog, end: int) -> TargetIndex[_KeptTarget]:
 
 
 def _is_old(timestamp: str, max_age_days: float | None, now: str) -> bool:
-    if max_age_days is None:
-        return False
-    try:
-        return seconds_between(timestamp, now) > max_age_days * _DAY_SECONDS
-    except InputError:
-        return False
+    age = seconds_known(timestamp, now)
+    return max_age_days is not None and age is not None and age > max_age_days * _DAY_SECONDS

@@ -158,7 +158,6 @@ class K8sHealthHistoryStore:
             for target in state.targets
             if namespace in (None, target.namespace) and selector in (None, target.selector)
         ]
-        last: K8sHealthHistoryRecord | None
         if namespace is None and selector is None:
             last = state.last
         elif len(chosen) == 1:

@@ -244,21 +244,16 @@ def merge_applied(kept: TuningSession, again: TuningSession) -> TuningSession:
     older, newer = (again, kept) if again.applied_at < kept.applied_at else (kept, again)
     seen = {job.name: job for job in kept.jobs}
     jobs = {job.name: job for job in [*older.jobs, *newer.jobs]}
-    merged = [
-        job if name not in seen or _is_made_anew(job, seen[name]) else _with_what_was_seen(job, seen[name])
-        for name, job in jobs.items()
-    ]
+    merged = [_with_what_was_seen(job, seen.get(name)) for name, job in jobs.items()]
     return replace(newer, seen_at=kept.seen_at, jobs=merged)
 
 
-def _with_what_was_seen(job: SessionJob, was: SessionJob) -> SessionJob:
+def _with_what_was_seen(job: SessionJob, was: SessionJob | None) -> SessionJob:
+    """A Job as it was applied, with what was seen of it; not where another of that name was created now."""
+    if was is None or (job.run_id is not None and was.phase in (*ENDED, GONE)):
+        return job
     seen = vars(made_of(SeenJob, was))
     return replace(job, **seen, seen_at=was.seen_at, alive_at=was.alive_at, run_id=job.run_id or was.run_id)
-
-
-def _is_made_anew(job: SessionJob, was: SessionJob) -> bool:
-    """Whether another Job of that name was created now, so that what was seen is not of it."""
-    return job.run_id is not None and was.phase in (*ENDED, GONE)
 
 
 def merge_seen(
@@ -274,18 +269,12 @@ def merge_seen(
     Job's labels whether the snapshot would have shown it at all: one of another selector, or one that could not read
     the list of Jobs, proves nothing.
     """
-    jobs, says_something = [], False
-    for job in session.jobs:
-        now = seen.get(job.name)
-        if now is not None:
-            says_something = True
-            jobs.append(_present(job, now, at))
-        elif shows(job.labels) and at > session.applied_at:
-            says_something = True
-            jobs.append(_absent(job, at))
-        else:
-            jobs.append(job)
-    return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at)) if says_something else session
+    told = [job for job in session.jobs if job.name in seen or (at > session.applied_at and shows(job.labels))]
+    if not told:
+        return session
+    now = {job.name: _present(job, seen[job.name], at) if job.name in seen else _absent(job, at) for job in told}
+    jobs = [now.get(job.name, job) for job in session.jobs]
+    return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at))
 
 
 def _present(job: SessionJob, now: SeenJob, at: str) -> SessionJob:

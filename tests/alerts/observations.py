@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -119,7 +120,15 @@ class World:
         self.lines += [replace(line, outcome=outcome, at=at(minute)) for line in lines if line.notice_id == notice.id]
 
     def state(self) -> LedgerState:
-        return LedgerState.of(self.lines)
+        return state_of(self.lines)
+
+
+def state_of(lines: Iterable[LedgerLine], *, dry_run: bool = False) -> LedgerState:
+    """The state after all these lines."""
+    state = LedgerState(dry_run)
+    for line in lines:
+        state.add(line)
+    return state
 
 
 def incident(**more: Any) -> K8sIncident:

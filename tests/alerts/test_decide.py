@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record
+from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record, state_of
 
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.judge import CLAIM_SECONDS
@@ -298,8 +298,8 @@ def test_what_was_only_shown_was_announced_to_nobody() -> None:
     world.check("E", 0)
     dry = [replace(line, dry_run=True) for line in world.lines]
     dry = [replace(line, outcome="dry_run") if line.outcome == "sent" else line for line in dry]
-    assert LedgerState.of(dry).incidents == {}
-    (facts,) = LedgerState.of(dry, dry_run=True).incidents.values()
+    assert state_of(dry).incidents == {}
+    (facts,) = state_of(dry, dry_run=True).incidents.values()
     assert facts.channels["team", "console"].notified_at == at(0)
 
 

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record
+from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record, state_of
 from tests.profiles import examples
 
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.config import parse_config
 from k8s_tuning.alerts.ledger import Ledger
-from k8s_tuning.alerts.ledger_state import LedgerState
 from k8s_tuning.alerts.plan import acknowledge, plan_notices, smoke_notices
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.storage import tail
@@ -126,7 +125,7 @@ def test_the_state_is_that_of_all_lines_however_it_is_reached(
             if event == "torn" and path.exists():
                 path.write_bytes(path.read_bytes()[:-1])  # all but the newline of the last line
             for dry_run in (False, True):
-                plain = LedgerState.of(lasting.lines(), dry_run=dry_run)
+                plain = state_of(lasting.lines(), dry_run=dry_run)
                 assert lasting.state(dry_run=dry_run) == Ledger(path).state(dry_run=dry_run) == plain
             if event == "prune":
                 before = known(lasting)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record
+from tests.alerts.observations import ONE_CHANNEL, World, at, observation, record, state_of
 
 from k8s_tuning import plain_values
 from k8s_tuning.alerts.config import parse_config
@@ -88,7 +88,7 @@ def test_another_versions_words_are_read_and_what_decisions_count_from_must_be_r
     assert broken.count == (0 if is_read else 2)
     assert (read_line(data) is not None) == is_read
     if is_read:
-        LedgerState.of([one for one, _, _ in found])
+        state_of([one for one, _, _ in found])
 
 
 def test_a_notices_plain_values_keep_the_names_that_xcoms_and_json_have() -> None:

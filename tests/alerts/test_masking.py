@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from k8s_tuning.alerts.credentials import ChannelSecret, mask, mask_answer
+from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.escapes import unescaped, without_breaks
 from k8s_tuning.alerts.posting import quote as quote_of
 
@@ -22,6 +22,14 @@ WEBHOOK = ChannelSecret(
     password="pa55word",
     extra={"headers": {"X-Key": "extrakey"}, "disable_ssl": "true", "list": ["listed-secret"]},
 )
+
+
+def mask(text: str, secret: ChannelSecret) -> str:
+    return secret.masker.own(text)
+
+
+def mask_answer(text: str, secret: ChannelSecret) -> str:
+    return secret.masker.answer(text)
 
 
 @pytest.mark.parametrize(

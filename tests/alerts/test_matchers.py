@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_tuning.alerts.matchers import Matcher, contradiction, implies, parse_matcher, parse_matchers
+from k8s_tuning.alerts.matchers import Matcher, contradiction, implies, parse_matchers
 from k8s_tuning.errors import InputError
+
+
+def parse_matcher(text: str) -> Matcher:
+    (found,) = parse_matchers(text)
+    return found
+
 
 GRAMMAR = [
     ('severity="CRITICAL"', ("severity", "=", "CRITICAL")),

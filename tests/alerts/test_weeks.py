@@ -32,7 +32,7 @@ from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.deliver import deliver_notice
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.ledger_line import LedgerLine
-from k8s_tuning.alerts.matchers import parse_matcher
+from k8s_tuning.alerts.matchers import Matcher
 from k8s_tuning.alerts.notice import Notice, Sent, Status
 from k8s_tuning.alerts.observation import observe_target
 from k8s_tuning.alerts.plan import plan_notices
@@ -49,7 +49,9 @@ CONFIG = AlertingConfig(
     Route(
         "everyone",
         routes=(
-            Route("pager", (parse_matcher("severity=CRITICAL"),), continues=True, repeat_seconds=REPEAT, place="r[0]"),
+            Route(
+                "pager", (Matcher("severity", "=", "CRITICAL"),), continues=True, repeat_seconds=REPEAT, place="r[0]"
+            ),
             Route("everyone", group_by=("namespace",), repeat_seconds=REPEAT, place="r[1]"),
         ),
         repeat_seconds=REPEAT,

@@ -15,11 +15,10 @@ The surface is two functions: `plan_notices` returns the notices that are to go 
 and `deliver_notice` hands one of them to its channel. `observe_target`, `own_failure` and `smoke_notices` make their
 input.
 
-What a retry, a crash or a second run at the same time may do:
+What a retry, a crash or a second run at the same time may do (docs/alert.md: a crash, a ledger that fails, dry runs):
 
 - Planning writes a line for every decision. One that is to be sent is *pending* from then on, until an attempt's line
-  says `sent`. An attempt's line is written after sending: a crash between the two leads to a second message, never to
-  none. A ledger that cannot be written is found out before sending; one that fails after it is waited for.
+  says `sent`.
 - A notice's id derives from run, incidents and the records behind them, receiver, channel and what it says. Before
   sending, `deliver_notice` asks the ledger: what was sent is not sent again, so that a task's retry is harmless. Nor is
   a notice sent that a later one has overtaken.
@@ -28,7 +27,6 @@ What a retry, a crash or a second run at the same time may do:
 - An incident is remembered here from its first decision on (its id, its start), so that neither the history's retention
   nor a limit on reading it can make its id another. It is over once the target has been OK, and has not failed a check,
   for the configured hold time; a resolve goes to the channels whose firing was delivered, once.
-- Dry runs write lines of their own, which real runs do not see: what was only shown has been announced to nobody.
 """
 
 from k8s_tuning.alerts.config import AlertingConfig, load_config

@@ -51,20 +51,10 @@ class ChannelSecret:
     @cached_property
     def masker(self) -> Masker:
         """What replaces all of it by `***`."""
-        return Masker(self.url, self.host, self.port, self.login, self.password, self.extra, self.proxy)
+        return Masker(self)
 
 
 Resolve = Callable[[str], ChannelSecret]
-
-
-def mask(text: str, secret: ChannelSecret) -> str:
-    """A message of ours with every secret of `secret` as `***`."""
-    return secret.masker.own(text)
-
-
-def mask_answer(text: str, secret: ChannelSecret) -> str:
-    """The same of what a receiver answered, which may quote the request: its short tokens, too."""
-    return secret.masker.answer(text)
 
 
 def from_environment(connection: str, environment: Mapping[str, str] | None = None) -> ChannelSecret:

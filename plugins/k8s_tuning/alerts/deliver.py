@@ -6,13 +6,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 import tenacity
 
 from k8s_tuning import timestamps, unforeseen
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
 from k8s_tuning.alerts.config import AlertingConfig
-from k8s_tuning.alerts.credentials import ChannelSecret, Resolve, mask_answer
+from k8s_tuning.alerts.credentials import ChannelSecret, Resolve
 from k8s_tuning.alerts.ledger import Ledger
 from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.message import fitting, kept_message, show
@@ -52,20 +53,27 @@ def deliver_notice(
     `resolve` returns a connection's secrets by its name (else InputError). A failure is an outcome, not an
     exception, so that one channel's never holds up another's; what failed stays pending. So is a fault that nobody
     foresaw; and of a process that is interrupted while it sends, the ledger has an attempt of which nobody knows
-    whether it arrived. `ledger` may be None for a
-    message that nothing needs to remember. StoreError where the ledger cannot be read or written, before anything is
-    sent. Should it fail after that, writing is tried again for _RECORD_SECONDS, and the error is then not retryable: a
-    task that is repeated would send the message once more.
+    whether it arrived. `ledger` may be None for a message that nothing needs to remember. StoreError where the ledger
+    cannot be read or written, before anything is sent. Should it fail after that, writing is tried again for
+    _RECORD_SECONDS, and the error is then not retryable: a task that is repeated would send the message once more.
     """
     if ledger is not None and (done := _no_longer_needed(notice, ledger, dry_run)):
         return _outcome(notice, done, 0, "", now())
-    message = ""
-    shown = ""
+    message = shown = ""
     if ledger is not None and not dry_run:
         ledger.check()
+
+    def written(outcome: Outcome) -> Outcome:
+        if ledger is not None:
+            ledger.append(_lines(notice, outcome, {}, message, dry_run=dry_run))
+        return outcome
+
     try:
         with unforeseen.net():
-            channel = _channel(config, notice)
+            channel = config.channel(notice.receiver, notice.channel)
+            if channel is None:
+                gone = f"no channel {notice.channel!r} of receiver {notice.receiver!r} any more"
+                raise InputError(f"{config.name}: {gone}")
             kind = CHANNELS[channel.type]
             drafts = kind.render(notice, channel)
             message = kept_message(notice, channel, ChannelSecret())
@@ -76,14 +84,9 @@ def deliver_notice(
                 _check_type(channel, secret)
                 message = kept_message(notice, channel, secret)
     except (InputError, DeliveryError, UnforeseenError) as error:
-        outcome = _outcome(notice, Result.FAILED, 0, str(error), now())
-        _write(ledger, notice, outcome, message, dry_run=dry_run)
-        return outcome
+        return written(_outcome(notice, Result.FAILED, 0, str(error), now()))
     if dry_run:
-        outcome = _outcome(notice, Result.DRY_RUN, 0, "nothing was sent", now())
-        outcome.shown = shown
-        _write(ledger, notice, outcome, message, dry_run=True)
-        return outcome
+        return written(_outcome(notice, Result.DRY_RUN, 0, "nothing was sent", now(), shown=shown))
     ended: tuple[Outcome, Sent] | None = None
     try:
         ended = _send(notice, channel, kind, drafts, secret, now, sleep)
@@ -91,8 +94,9 @@ def deliver_notice(
         if ended is None:  # Ctrl-C, or Airflow's time-out of the task
             words = "interrupted while it was sent; it may have arrived"
             with contextlib.suppress(StoreError):
-                _write(ledger, notice, _outcome(notice, Result.FAILED, 1, words, now()), message, dry_run=False)
-    _write_sent(ledger, notice, *ended, message, sleep)
+                written(_outcome(notice, Result.FAILED, 1, words, now()))
+    if ledger is not None:
+        _write_sent(ledger, notice, *ended, message, sleep)
     return ended[0]
 
 
@@ -119,12 +123,10 @@ def _send(
                 attempts += 1
                 sent = kind.send(drafts, channel, secret)
     except (DeliveryError, InputError, UnforeseenError) as error:
-        answer = mask_answer(str(error), secret)
+        answer = secret.masker.answer(str(error))
         log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)
-        outcome = _outcome(notice, Result.FAILED, attempts, answer, now())
-        outcome.retryable = error.retryable
-        return outcome, Sent("")
-    return _outcome(notice, Result.SENT, attempts, mask_answer(sent.answer, secret), now()), sent
+        return _outcome(notice, Result.FAILED, attempts, answer, now(), retryable=error.retryable), Sent("")
+    return _outcome(notice, Result.SENT, attempts, secret.masker.answer(sent.answer), now()), sent
 
 
 def _worth_a_retry(error: BaseException) -> bool:
@@ -137,13 +139,6 @@ def _pause(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, DeliveryError) else None
     return asked if asked is not None else float(_BACKOFF(state))
-
-
-def _channel(config: AlertingConfig, notice: Notice) -> ChannelConfig:
-    channel = config.channel(notice.receiver, notice.channel)
-    if channel is None:
-        raise InputError(f"{config.name}: no channel {notice.channel!r} of receiver {notice.receiver!r} any more")
-    return channel
 
 
 def _check_type(channel: ChannelConfig, secret: ChannelSecret) -> None:
@@ -183,12 +178,12 @@ def _no_longer_needed(notice: Notice, ledger: Ledger, dry_run: bool) -> Result |
     return Result.SUPERSEDED if was_planned else None
 
 
-def _outcome(notice: Notice, outcome: Result, attempts: int, answer: str, at: str) -> Outcome:
-    return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at)
+def _outcome(notice: Notice, outcome: Result, attempts: int, answer: str, at: str, **more: Any) -> Outcome:
+    return Outcome(notice.id, notice.receiver, notice.channel, outcome, attempts, answer, at, **more)
 
 
 def _write_sent(
-    ledger: Ledger | None, notice: Notice, outcome: Outcome, sent: Sent, message: str, sleep: Callable[[float], None]
+    ledger: Ledger, notice: Notice, outcome: Outcome, sent: Sent, message: str, sleep: Callable[[float], None]
 ) -> None:
     """Write down what was sent, however long the ledger is held by others or its volume is away."""
     retrying = tenacity.Retrying(
@@ -198,26 +193,18 @@ def _write_sent(
         sleep=sleep,
         reraise=True,
     )
-    waiting = _lines(notice, outcome, sent.ref, message, dry_run=False) if ledger else []
     try:
-        while ledger and waiting:
-            retrying(ledger.append, waiting[:1])
-            del waiting[0]
+        for line in _lines(notice, outcome, sent.ref, message, dry_run=False):
+            retrying(ledger.append, [line])
     except StoreError as error:
-        if outcome.outcome is Result.SENT:
-            unwritten = StoreError(
-                f"notice {notice.id} was sent to {notice.receiver}/{notice.channel}, but that cannot be written down: "
-                f"{error}; until it can, the next run may send it again"
-            )
-            unwritten.retryable = False
-            raise unwritten from error
-        raise
-
-
-def _write(ledger: Ledger | None, notice: Notice, outcome: Outcome, message: str, *, dry_run: bool) -> None:
-    """Write down what was not sent."""
-    if ledger is not None:
-        ledger.append(_lines(notice, outcome, {}, message, dry_run=dry_run))
+        if outcome.outcome is not Result.SENT:
+            raise
+        unwritten = StoreError(
+            f"notice {notice.id} was sent to {notice.receiver}/{notice.channel}, but that cannot be written down: "
+            f"{error}; until it can, the next run may send it again"
+        )
+        unwritten.retryable = False
+        raise unwritten from error
 
 
 def _lines(notice: Notice, outcome: Outcome, ref: dict[str, str], message: str, *, dry_run: bool) -> list[LedgerLine]:

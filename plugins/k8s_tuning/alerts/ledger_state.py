@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,25 +88,14 @@ class LedgerState:
     dry_run: bool = False
     incidents: dict[str, IncidentState] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, lines: Iterable[LedgerLine], *, dry_run: bool = False) -> LedgerState:
-        """The state after all these lines."""
-        state = cls(dry_run)
-        for line in lines:
-            state.add(line)
-        return state
-
     def open_incident(
         self, namespace: str, selector: str, target: str | None = None, cluster: str | None = None
     ) -> IncidentState | None:
         """The incident of one target that lasts."""
-        found = [
-            facts
-            for facts in self.incidents.values()
-            if facts.is_open and facts.is_of(namespace, selector, target, cluster)
-        ]
+        identity = namespace, selector, target, cluster
+        found = (facts for facts in self.incidents.values() if facts.is_open and facts.is_of(*identity))
         # One that names the cluster before one of a version that knew none.
-        return next(iter(sorted(found, key=lambda facts: facts.cluster != cluster)), None)
+        return min(found, key=lambda facts: facts.cluster != cluster, default=None)
 
     def add(self, line: LedgerLine) -> None:
         """Take in one more line."""

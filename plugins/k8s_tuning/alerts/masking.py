@@ -7,10 +7,13 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, quote_plus, unquote, urlsplit
 
 from k8s_tuning.alerts.escapes import Sign, unescaped, without_breaks
+
+if TYPE_CHECKING:
+    from k8s_tuning.alerts.credentials import ChannelSecret
 
 MASK = "***"
 # Shorter texts are searched for as whole words only: "smtp" within another word is no secret.
@@ -31,23 +34,15 @@ class Masker:
     receiver said, which may quote the whole request: short tokens and every part of the path go as well.
     """
 
-    def __init__(
-        self,
-        url: str | None,
-        host: str | None,
-        port: int | None,
-        login: str | None,
-        password: str | None,
-        extra: Mapping[str, Any],
-        proxy: str | None = None,
-    ) -> None:
+    def __init__(self, secret: ChannelSecret) -> None:
+        url, login, password = secret.url, secret.login, secret.password
         parts = _split(url)
-        held = _leaves(extra)
+        held = _leaves(secret.extra)
         whole = {password or "", *held, parts.path.strip("/"), parts.query}
         # `Bearer TOKEN`: a receiver may name the token alone.
         whole |= {word for text in held for word in text.split() if len(word) >= _SHORTEST_TOKEN}
         whole |= {parts.password or "", parts.username or ""}
-        through = _split(proxy)
+        through = _split(secret.proxy)
         whole |= {through.password or "", through.username or ""}
         whole |= {text.strip() for text in whole}
         whole -= _SWITCHES
@@ -59,7 +54,7 @@ class Masker:
         every = {*tokens, *pieces[-1:], *(piece for piece in pieces if not _PATH_WORD.fullmatch(piece))}
         plain = {text for held in {*whole, *tokens, *basic, url or ""} for text in (held, unquote(held))}
         encoded = {form for text in plain for form in _base64_forms(text)}
-        places = _places(parts, host, port)
+        places = _places(parts, secret.host, secret.port)
         self._own = _Search({*whole, *tokens}, encoded, places, short=False)
         self._answer = _Search({*whole, *every}, encoded, places, short=True)
 

@@ -91,14 +91,6 @@ def parse_matchers(text: str) -> list[Matcher]:
         return [_matcher(*one, text) for one in parts]
 
 
-def parse_matcher(text: str) -> Matcher:
-    """One matcher."""
-    found = parse_matchers(text)
-    if len(found) != 1:
-        raise InputError(f"{text!r} is not a matcher but {len(found)} of them")
-    return found[0]
-
-
 def _matcher(name: str, operator: str, value: str, text: str) -> Matcher:
     if operator in ("=~", "!~"):
         try:

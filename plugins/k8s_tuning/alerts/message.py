@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bisect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, Draft
-from k8s_tuning.alerts.credentials import ChannelSecret, mask
+from k8s_tuning.alerts.credentials import ChannelSecret
 from k8s_tuning.alerts.notice import Notice
 
 
@@ -24,7 +24,8 @@ def kept_message(notice: Notice, channel: ChannelConfig, secret: ChannelSecret) 
     What is set in the moment of sending (the time and the signature of generic_webhook) stands as it was drafted.
     """
     # Masked before it is rendered, too: an e-mail's parts may be in base64, where no search finds anything.
-    return mask(_text(CHANNELS[channel.type].render(_masked(notice, secret), channel)), secret)
+    mask = secret.masker.own
+    return mask(_text(CHANNELS[channel.type].render(_masked(notice, mask), channel)))
 
 
 def fitting(message: str, most_bytes: int) -> str:
@@ -46,9 +47,9 @@ def _text(drafts: Sequence[Draft]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _masked(notice: Notice, secret: ChannelSecret) -> Notice:
+def _masked(notice: Notice, mask: Callable[[str], str]) -> Notice:
     def masked(one: Any, *names: str, **others: Any) -> Any:
-        return replace(one, **{name: _masked_json(getattr(one, name), secret) for name in names}, **others)
+        return replace(one, **{name: _masked_json(getattr(one, name), mask) for name in names}, **others)
 
     shown = ("title", "text", "namespace", "selector", "metadata", "raw_incident")
     items = [masked(item, "why", "target", "reasons", payload=masked(item.payload, *shown)) for item in notice.items]
@@ -56,12 +57,12 @@ def _masked(notice: Notice, secret: ChannelSecret) -> Notice:
     return whole
 
 
-def _masked_json(value: Any, secret: ChannelSecret) -> Any:
+def _masked_json(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
-        return {mask(str(key), secret): _masked_json(inner, secret) for key, inner in value.items()}
+        return {mask(str(key)): _masked_json(inner, mask) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_masked_json(inner, secret) for inner in value]
-    return mask(value, secret) if isinstance(value, str) else value
+        return [_masked_json(inner, mask) for inner in value]
+    return mask(value) if isinstance(value, str) else value
 
 
 def _size(text: str) -> int:

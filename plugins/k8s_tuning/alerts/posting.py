@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8s_tuning import http_client, proxies, timestamps
-from k8s_tuning.alerts.credentials import ChannelSecret, check_url, mask_answer, place_of
+from k8s_tuning.alerts.credentials import ChannelSecret, check_url, place_of
 from k8s_tuning.errors import DeliveryError
 from k8s_tuning.http_client import Answer, Fault, Problem
 from k8s_tuning.printable import one_line
@@ -88,5 +88,5 @@ def quote(text: str, secret: ChannelSecret) -> str:
 
     Masked before they are cut: of a secret that the cut goes through, its beginning would be left.
     """
-    line = one_line(mask_answer(text[:_MOST_ANSWER_BYTES], secret), _LONGEST_QUOTE)
+    line = one_line(secret.masker.answer(text[:_MOST_ANSWER_BYTES]), _LONGEST_QUOTE)
     return f": {line}" if line else ""

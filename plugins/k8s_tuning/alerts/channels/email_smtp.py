@@ -107,35 +107,33 @@ def send(drafts: list[Draft], config: ChannelConfig, secret: ChannelSecret) -> S
             refused: dict[str, tuple[int, bytes]] = {}
             for draft in drafts:
                 refused |= server.sendmail(sender.addr_spec, addresses, draft.body, mail_options=options)
-    # `from None`, all of them: smtplib's errors hold what was said, credentials included.
-    except TimeoutError:
-        raise DeliveryError(f"{place}: no answer within {config.timeout_seconds:g} s", retryable=True) from None
-    except smtplib.SMTPRecipientsRefused as error:
-        code, said = next(iter(error.recipients.values()))
-        raise DeliveryError(
-            f"{place}: refused every recipient: {_said(code, said, secret)}", retryable=code < 500
-        ) from None
-    except smtplib.SMTPResponseException as error:
-        raise DeliveryError(
-            f"{place}: {_said(error.smtp_code, error.smtp_error, secret)}", retryable=error.smtp_code < 500
-        ) from None
-    except smtplib.SMTPNotSupportedError:
-        raise DeliveryError(
-            f"{place}: lacks STARTTLS or a login that was asked for; set disable_tls in the connection's extra, "
-            "or take the login out",
-            retryable=False,
-        ) from None
-    except ssl.SSLError:
-        raise DeliveryError(
-            f"{place}: no TLS connection; for port 587 or 25 set disable_ssl in the connection's extra", retryable=True
-        ) from None
-    except UnicodeError:  # IDNA has no form of it
-        raise DeliveryError(f"{place}: the host is no host name; correct the connection", retryable=False) from None
-    except (smtplib.SMTPException, OSError) as error:
-        cause = getattr(error, "strerror", None) or type(error).__name__
-        raise DeliveryError(f"{place}: cannot be connected to: {one_line(str(cause))}", retryable=True) from None
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        words, retryable = _fault(error, config.timeout_seconds, secret)
+        # `from None`: smtplib's errors hold what was said, credentials included.
+        raise DeliveryError(f"{place}: {words}", retryable=retryable) from None
     note = f"; refused: {', '.join(sorted(refused))}" if refused else ""
     return Sent(f"accepted for {len(addresses) - len(refused)} recipient(s){note}")
+
+
+def _fault(error: Exception, seconds: float, secret: ChannelSecret) -> tuple[str, bool]:
+    """What went wrong, and whether it may pass."""
+    match error:
+        case TimeoutError():
+            return f"no answer within {seconds:g} s", True
+        case smtplib.SMTPRecipientsRefused():
+            code, said = next(iter(error.recipients.values()))
+            return f"refused every recipient: {_said(code, said, secret)}", code < 500
+        case smtplib.SMTPResponseException():
+            return _said(error.smtp_code, error.smtp_error, secret), error.smtp_code < 500
+        case smtplib.SMTPNotSupportedError():
+            cure = "set disable_tls in the connection's extra, or take the login out"
+            return f"lacks STARTTLS or a login that was asked for; {cure}", False
+        case ssl.SSLError():
+            return "no TLS connection; for port 587 or 25 set disable_ssl in the connection's extra", True
+        case UnicodeError():  # IDNA has no form of it
+            return "the host is no host name; correct the connection", False
+    cause = getattr(error, "strerror", None) or type(error).__name__
+    return f"cannot be connected to: {one_line(str(cause))}", True
 
 
 def _connected(secret: ChannelSecret, port: int, timeout_seconds: float) -> smtplib.SMTP:

@@ -18,6 +18,8 @@ from k8s_tuning.cli.alert_sending import since
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 _OUTCOMES = [*Result][:-1]
+# The flags that have the name of a field.
+_EXACT = ("outcome", "severity", "receiver", "channel", "decision", "run_id", "namespace", "target")
 
 
 def register(commands: flags.Commands) -> None:
@@ -52,18 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _wanted(args: argparse.Namespace, line: LedgerLine) -> bool:
-    exact = {
-        "outcome": line.outcome,
-        "severity": line.severity,
-        "incident": line.incident_id,
-        "receiver": line.receiver,
-        "channel": line.channel,
-        "decision": line.decision,
-        "run_id": line.run_id,
-        "namespace": line.namespace,
-        "target": line.target,
-    }
-    if any(getattr(args, name) not in (None, value) for name, value in exact.items()):
+    if args.incident not in (None, line.incident_id):
+        return False
+    if any(getattr(args, name) not in (None, getattr(line, name)) for name in _EXACT):
         return False
     if args.attempts and line.outcome not in ATTEMPTED:
         return False

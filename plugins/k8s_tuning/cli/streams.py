@@ -83,13 +83,13 @@ def say(message: str) -> None:
 
 def _output_fault() -> OSError | None:
     """Why standard output did not take what was printed, None where it did; all of it is then written."""
-    if sys.stdout is None:
-        return None
+    fault = None
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError as error:
-        return getattr(sys.stdout, "fault", error)
-    return getattr(sys.stdout, "fault", None)
+        fault = error
+    return getattr(sys.stdout, "fault", fault)
 
 
 def finish(code: int, name: str) -> int:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowRuntimeError
 
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
+from k8s_tuning.hooks.fields import extra_of, field_of, find_connection, text_of
 
 if TYPE_CHECKING:
     from k8s_tuning.alerts import ChannelSecret
@@ -28,13 +28,11 @@ def resolve_connection(conn_id: str) -> ChannelSecret:
     generic webhook; else the password.
     """
     try:
-        connection = BaseHook.get_connection(conn_id)
-    except (AirflowNotFoundException, AirflowRuntimeError) as error:
-        if not is_undefined(error):
-            raise ConfigError(f"connection {conn_id!r} could not be read from Airflow; try again") from error
-        raise ConfigError(
-            f"connection {conn_id!r} is not defined; add it in Airflow, or name another channel"
-        ) from None
+        connection = find_connection(conn_id)
+    except AirflowRuntimeError as error:
+        raise ConfigError(f"connection {conn_id!r} could not be read from Airflow; try again") from error
+    if connection is None:
+        raise ConfigError(f"connection {conn_id!r} is not defined; add it in Airflow, or name another channel")
     return replace(_secret_of(connection, conn_id), conn_type=connection.conn_type or "")
 
 
@@ -42,26 +40,19 @@ def _secret_of(connection: Connection, conn_id: str) -> ChannelSecret:
     from k8s_tuning.alerts import ChannelSecret
 
     kind, extra = connection.conn_type or "", extra_of(connection)
+    login, password = connection.login, connection.password
+    if kind == "smtp":
+        return ChannelSecret(host=connection.host, port=connection.port, login=login, password=password, extra=extra)
+    proxy = _proxy(extra, kind, conn_id)
     if kind == "slackwebhook":
-        return ChannelSecret(url=_slack_webhook_url(connection), proxy=_proxy(extra, kind, conn_id))
+        return ChannelSecret(url=_slack_webhook_url(connection), proxy=proxy)
     if kind == "slack":
         url = text_of(extra, kind, "base_url", conn_id) or _url(connection)
-        return ChannelSecret(url=url, password=connection.password, extra=extra, proxy=_proxy(extra, kind, conn_id))
-    if kind == "smtp":
-        return ChannelSecret(
-            host=connection.host,
-            port=connection.port,
-            login=connection.login,
-            password=connection.password,
-            extra=extra,
-        )
-    proxy = _proxy(extra, kind, conn_id)
-    if "://" in (connection.password or ""):
+        return ChannelSecret(url=url, password=password, extra=extra, proxy=proxy)
+    if "://" in (password or ""):
         secret = extra.pop("signing_secret", None)
-        return ChannelSecret(url=connection.password, password=secret, extra=extra, proxy=proxy)
-    return ChannelSecret(
-        url=_url(connection), password=connection.password, login=connection.login, extra=extra, proxy=proxy
-    )
+        return ChannelSecret(url=password, password=secret, extra=extra, proxy=proxy)
+    return ChannelSecret(url=_url(connection), password=password, login=login, extra=extra, proxy=proxy)
 
 
 def _slack_webhook_url(connection: Connection) -> str:

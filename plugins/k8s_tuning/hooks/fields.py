@@ -6,15 +6,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow.sdk import Connection
+from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError, ErrorType
 
 from k8s_tuning.errors import ConfigError
 
 
-def is_undefined(error: AirflowNotFoundException | AirflowRuntimeError) -> bool:
-    """Whether Airflow says that nobody defined the connection: no other fault may be taken for that."""
-    return not isinstance(error, AirflowRuntimeError) or error.error.error is ErrorType.CONNECTION_NOT_FOUND
+def find_connection(conn_id: str) -> Connection | None:
+    """The connection; None where Airflow says that nobody defined it: no other fault may be taken for that."""
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
+    except AirflowRuntimeError as error:
+        if error.error.error is not ErrorType.CONNECTION_NOT_FOUND:
+            raise
+        return None
 
 
 def extra_of(connection: Connection) -> dict[str, Any]:

@@ -10,11 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from k8s_tuning import yamlfile
 from k8s_tuning.errors import ConfigError
-from k8s_tuning.hooks.fields import extra_of, field_of, is_undefined, text_of
+from k8s_tuning.hooks.fields import extra_of, field_of, find_connection, text_of
 
 if TYPE_CHECKING:
     from k8s_tuning.cluster.connection import ClusterAccess
@@ -73,11 +72,9 @@ class KubernetesAccessHook(BaseHook):
     get_conn = access
 
     def _extra(self) -> dict[str, Any]:
-        try:
-            return extra_of(self.get_connection(self.kubernetes_conn_id))
-        except (AirflowNotFoundException, AirflowRuntimeError) as error:
-            if not is_undefined(error):
-                raise
+        connection = find_connection(self.kubernetes_conn_id)
+        if connection is not None:
+            return extra_of(connection)
         if self.kubernetes_conn_id != self.default_conn_name:
             raise ConfigError(
                 f"connection {self.kubernetes_conn_id!r} is not defined; add it in Airflow (type Kubernetes), "

@@ -63,16 +63,9 @@ class ApplyJobsOperator(ClusterStageOperator):
         self.report(generate_apply_report_text(result))
         for session in applied.sessions:
             self.health_page = session_address(session.namespace, session.session_id)
-        done = {
-            "total_jobs": result.total_jobs,
-            "successful_jobs": result.successful_jobs,
-            "skipped_jobs": result.skipped_jobs,
-            "unchanged_jobs": result.unchanged_jobs,
-            "dry_run": result.dry_run,
-            "server": result.server,
-            "job_names": applied.in_cluster,
-            "applied_jobs": applied.created_jobs,
-        }
+        counts = ("total_jobs", "successful_jobs", "skipped_jobs", "unchanged_jobs", "dry_run", "server")
+        done = {name: getattr(result, name) for name in counts}
+        done |= {"job_names": applied.in_cluster, "applied_jobs": applied.created_jobs}
         if applied.failed:
             # Should no try succeed, the run still watches what was applied, and its report names what was not.
             not_applied = [job.job_name for job in applied.failed]

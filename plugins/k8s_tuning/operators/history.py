@@ -100,12 +100,6 @@ class ReportHistoryOperator(StageOperator):
             f"{dropped.looks} look(s), {dropped.sessions} tuning session(s), {dropped.runs} run(s), "
             f"{dropped.files} file(s) of runs."
         )
-        return {
-            "targets": summaries,
-            "dropped_records": dropped.records,
-            "dropped_lines": dropped.ledger_lines,
-            "dropped_looks": dropped.looks,
-            "dropped_sessions": dropped.sessions,
-            "dropped_files": dropped.files,
-            "dropped_runs": dropped.runs,
-        }
+        counts = {"dropped_records": dropped.records, "dropped_lines": dropped.ledger_lines}
+        counts |= {f"dropped_{what}": getattr(dropped, what) for what in ("looks", "sessions", "files", "runs")}
+        return {"targets": summaries, **counts}

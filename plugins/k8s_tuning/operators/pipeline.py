@@ -152,21 +152,16 @@ class ReportPipelineOperator(StageOperator):
         from k8s_tuning.usecases.deliver_alert import announce
         from k8s_tuning.usecases.plan_alerts import in_time
 
-        broke = {name for name, row in tasks.items() if row["state"] in _BROKEN and name != _SENDING}
-        failed = [name for name in self._broke_first(tasks) if name in broke]
-        message = (
-            f"DAG run {run_of(context)}: stage {', '.join(failed) or 'unknown'} broke{self._not_applied()}; "
-            "its log says why."
-        )
-        now, dag_id, alerts = timestamps.now(), context["dag"].dag_id, Alerts(**self.alerts)
-        failing = bool(broke) or result.health_status is None
-        config, ledger, name = (
-            alerts.channel().alerting(),
-            Ledger(StateDir.default().ledger),
-            f"{run_of(context)}/report",
-        )
+        run, now, dag_id, alerts = run_of(context), timestamps.now(), context["dag"].dag_id, Alerts(**self.alerts)
+        broke = any(row["state"] in _BROKEN for name, row in tasks.items() if name != _SENDING)
+        failed = ", ".join(name for name in self._broke_first(tasks) if name != _SENDING) or "unknown"
+        message = f"DAG run {run}: stage {failed} broke{self._not_applied()}; its log says why."
+        failing = broke or result.health_status is None
+        config, ledger = alerts.channel().alerting(), Ledger(StateDir.default().ledger)
         for observation in (own_failure("stage_broke", dag_id, message, now, failing=failing), in_time(dag_id, now)):
-            for outcome in announce(config, observation, ledger, name, resolve_connection, dry_run=alerts.dry_run):
+            for outcome in announce(
+                config, observation, ledger, f"{run}/report", resolve_connection, dry_run=alerts.dry_run
+            ):
                 self.report(
                     outcome.shown or f"{outcome.receiver}/{outcome.channel}: {outcome.outcome} {outcome.answer}"
                 )

@@ -66,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
 def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """The whole command line, or that of some commands: the others' modules are then not loaded."""
     top = _Parser(prog="k8s-tuning", description="Kubernetes tuning Jobs: generate, validate, apply, watch, alert.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in names:
         import_module(f"{__name__}.{name}").register(commands)
     return top

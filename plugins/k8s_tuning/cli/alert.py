@@ -92,7 +92,7 @@ def register(commands: flags.Commands) -> None:
     really.add_argument("--send", "--no-dry-run", action="store_true", help="really send; without it nothing leaves")
     really.add_argument("--dry-run", dest="send", action="store_false", help="send nothing (the default)")
     flags.add_run(parser, run)
-    below = parser.add_subparsers(dest="alert_command", metavar="COMMAND", parser_class=type(parser))
+    below = parser.add_subparsers(dest="alert_command", metavar="COMMAND")
     for command in (alert_routes, alert_history, alert_replay, alert_smoke, alert_ack, alert_doctor):
         command.register(below)
 

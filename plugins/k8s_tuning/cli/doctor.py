@@ -24,7 +24,7 @@ MOST_HOLD_SECONDS = 86_400
 def register(commands: flags.Commands) -> None:
     doctor = commands.add_parser("doctor", help="check what the system stands on", description=__doc__)
     doctor.formatter_class = argparse.RawDescriptionHelpFormatter
-    below = doctor.add_subparsers(dest="doctor_command", required=True, metavar="COMMAND", parser_class=type(doctor))
+    below = doctor.add_subparsers(dest="doctor_command", required=True, metavar="COMMAND")
     parser = below.add_parser("volume", help="is the folder shared, and do its locks reach", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(

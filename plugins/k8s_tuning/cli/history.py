@@ -27,7 +27,7 @@ def register(commands: flags.Commands) -> None:
     parser.add_argument("-n", "--namespace", help="only this namespace (default: all)")
     parser.add_argument("-l", "--label-selector", help="only this selector, as it was recorded (default: all)")
     flags.add_run(parser, run)
-    below = parser.add_subparsers(dest="history_command", metavar="COMMAND", parser_class=type(parser))
+    below = parser.add_subparsers(dest="history_command", metavar="COMMAND")
     history_prune.register(below)
 
 

@@ -17,7 +17,7 @@ from k8s_tuning.operators.bundles import Cluster
 from k8s_tuning.operators.links import HealthPageLink
 from k8s_tuning.operators.shared_folder import compare_folder
 from k8s_tuning.printable import printable
-from k8s_tuning.storage.private import create, make_folder
+from k8s_tuning.storage.private import make_folder, replace
 from k8s_tuning.storage.state_dir import StateDir
 
 T = TypeVar("T")
@@ -95,12 +95,9 @@ def to_xcom(value: Any, context: Context) -> Any:
     ti = context["ti"]
     folder = StateDir.default().handovers / ti.dag_id / ti.run_id
     path = folder / f"{ti.task_id}-{ti.map_index}.json"
-    part = path.with_suffix(f".{ti.try_number}.part")
     try:
         make_folder(folder)
-        with create(part) as handle:
-            handle.write(data)
-        part.replace(path)
+        replace(path, data, durable=False)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; the shared volume must be writable") from error
     return {"file": str(path)}

@@ -62,16 +62,11 @@ def add_cluster_name(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json: the result's fields on standard output instead of the report; --output-json: the same into a file."""
+def add_run(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
+    """What the command does; --json: its result's fields instead of the report; --output-json: them into a file."""
+    parser.set_defaults(run=run)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--output-json", type=Path, metavar="FILE", help="write the result as JSON into this file, too")
-
-
-def add_run(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
-    """What the command does, and the flags of its result, which come last."""
-    add_json(parser)
-    parser.set_defaults(run=run)
 
 
 def add_report_file(parser: argparse.ArgumentParser, flag: str) -> None:

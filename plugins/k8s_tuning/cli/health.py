@@ -6,6 +6,7 @@ Exit code: OK 0; WARN 0, or 1 with --strict; ERROR 2; 3 where the Jobs could not
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from k8s_tuning.cli import flags
@@ -18,8 +19,7 @@ from k8s_tuning.usecases.check_target import judge
 
 def register(commands: flags.Commands) -> None:
     parser = commands.add_parser("health", help="judge the Jobs' health (D33)", description=__doc__)
-    add_flags(parser)
-    parser.set_defaults(run=run)
+    add_flags(parser, run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     return health_exit_code(health.overall_health, args.strict, jobs_listed=health.jobs_listed)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
     """What one check needs; `record` has the same."""
     flags.add_selection(parser)
     flags.add_cluster(parser)
@@ -39,7 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expect", action="append", default=[], metavar="JOB", help="a Job that must be there (may be repeated)"
     )
-    flags.add_json(parser)
+    flags.add_run(parser, run)
 
 
 def read_snapshot(args: argparse.Namespace, max_log_lines: int = 0, cluster: str | None = None) -> K8sMonitorSnapshot:

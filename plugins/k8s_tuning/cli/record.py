@@ -24,14 +24,13 @@ def register(commands: flags.Commands) -> None:
     parser = commands.add_parser(
         "record", help="judge the health and append it to the history (D34)", description=__doc__
     )
-    add_flags(parser)
+    add_flags(parser, run)
     parser.add_argument("--history-file", required=True, metavar="FILE", help="JSONL file; made where it is missing")
     parser.add_argument("--run-id", metavar="ID", help="record what this ID finds, each finding once")
     parser.add_argument("--target", metavar="NAME", help="the target's name, for people")
     flags.add_cluster_name(parser)
     flags.add_log_lines(parser, 0)
     parser.add_argument("--keep-snapshot", action="store_true", help="put the whole health snapshot into the record")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ def episode(start: int, end: int | None, worst: str = "WARN", records: int = 1) 
 def of_ledger(name: str, start: int, end: int | None, severity: str = "WARN") -> LedgerIncident:
     return LedgerIncident(
         id=name, started_at=at(start), over_at=None if end is None else at(end), is_open=end is None, severity=severity,
-        cause=None, reasons={}, target=None, source="health", notices=[],
+        cause=None, reasons={}, target=None, notices=[],
     )  # fmt: skip
 
 

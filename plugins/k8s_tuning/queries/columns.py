@@ -22,7 +22,7 @@ class Rows:
 
     `at`: microseconds since the epoch. `health`: 0 OK, 1 WARN, 2 ERROR. `ok`, `warn`, `error`: Jobs, UNKNOWN in all
     three where the Jobs could not be listed. `offset` and `length`: where the line stands in the file, in bytes. `run`:
-    a hash of the run's id. `name`: the number of the target's name.
+    the `hash` of the run's id, in this process. `name`: the number of the target's name.
     """
 
     at: Ints

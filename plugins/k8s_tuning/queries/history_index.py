@@ -12,7 +12,7 @@ import numpy as np
 from k8s_tuning.queries import series as of_rows
 from k8s_tuning.queries import times
 from k8s_tuning.queries.columns import Rows
-from k8s_tuning.queries.history_rows import HistoryRows, add_block, run_hash
+from k8s_tuning.queries.history_rows import HistoryRows, add_block
 from k8s_tuning.queries.series import Episode, Place
 from k8s_tuning.queries.view_models import Record, Records, RunRef, Series, StripCell
 from k8s_tuning.stages.history.record import read_line
@@ -129,7 +129,7 @@ class HistoryIndex:
 
     def of_run(self, run_id: str) -> list[Record]:
         """The records of all targets that one DAG run (`DAG_ID/RUN_ID`) made, in the order of time."""
-        wanted = run_hash(run_id)
+        wanted = hash(run_id)
 
         def choose(history: HistoryRows) -> tuple[int, list[Place]]:
             found = []

@@ -73,11 +73,6 @@ def add_block(history: HistoryRows, block: bytes, begin: int, broken: BrokenLine
         targets[key].growing.add(rows[np.flatnonzero(of_target == number)])
 
 
-def run_hash(run_id: str | None) -> int:
-    """What `Rows.run` holds of a run's id, in this process."""
-    return hash(run_id)
-
-
 def _rows(history: HistoryRows, lines: list[Line], offsets: Indices, lengths: Indices) -> Rows:
     counts = np.array([line.counts() or _NO_COUNTS for line in lines], np.int64)
     return Rows(
@@ -88,7 +83,7 @@ def _rows(history: HistoryRows, lines: list[Line], offsets: Indices, lengths: In
         error=counts[:, 2],
         offset=offsets.astype(np.int64),
         length=lengths.astype(np.int32),
-        run=np.array([run_hash(run_id) for run_id in _texts([line.run_id for line in lines])], np.int64),
+        run=np.array(list(map(hash, _texts([line.run_id for line in lines]))), np.int64),
         name=np.array([history.names[line.identity()[2]] for line in lines], np.int32),
     )
 

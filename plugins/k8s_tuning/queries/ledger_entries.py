@@ -1,10 +1,10 @@
-"""What of a ledger's lines stays in memory: an entry a message to a channel, an entry a decision against one."""
+"""What of a ledger's lines stays in memory: an entry a message to a channel or a decision against one; incidents."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ from k8s_tuning.alerts.ledger_line import LedgerLine
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import Reason, Result
 from k8s_tuning.queries.view_models import AlertRow, NoticeBrief, RunRef
+from k8s_tuning.stages.alert.incident import IncidentSeverity
 
 
 class Place(NamedTuple):
@@ -125,3 +126,58 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     def brief(self) -> NoticeBrief:
         """As a target and an incident show it."""
         return NoticeBrief.of(self)
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str
+    reason: str
+    message: str
+    involved_name: str = ""
+
+
+class _Incident(msgspec.Struct, gc=False):
+    recent_events: list[_Event] = []
+
+
+class NotifiedIncident(msgspec.Struct, eq=False):
+    """One incident. `severity`: the worst of all lines. `reasons`: each with the most Jobs that a line gave it.
+
+    `is_open`, `over_at`: the newest decision's word; a dry run's only while there is no real one. `cause`: the newest
+    Kubernetes warning that was kept with it. `place`: the newest line that holds the whole of it. `notices`: by their
+    ids, in the order of their first lines.
+    """
+
+    id: str
+    started_at: str
+    source: str
+    severity: IncidentSeverity
+    dry_run: bool
+    is_open: bool = True
+    over_at: str | None = None
+    target: str | None = None
+    cause: str | None = None
+    reasons: dict[str, int] = {}
+    place: Place | None = None
+    notices: dict[str, Entry] = {}
+
+    def add(self, target: str | None, severity: IncidentSeverity, reasons: dict[str, int]) -> None:
+        """What any line says of it."""
+        self.target = target or self.target
+        if severity != self.severity and severity.rank > self.severity.rank:
+            self.severity = severity
+        for reason, count in reasons.items():
+            if count > self.reasons.get(reason, 0):
+                self.reasons[reason] = count
+
+    def describe(self, incident: dict[str, Any], place: Place) -> None:
+        """The incident itself, as JSON, as one line holds it."""
+        self.place = place
+        try:
+            events = msgspec.convert(incident, _Incident).recent_events
+        except msgspec.MsgspecError:
+            return
+        for event in reversed(events):
+            if event.type == "Warning":
+                about = f" ({event.involved_name})" if event.involved_name else ""
+                self.cause = f"{event.reason}: {' '.join(event.message.split())}{about}"
+                break

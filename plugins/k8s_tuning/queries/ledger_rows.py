@@ -9,8 +9,7 @@ from k8s_tuning.alerts.ledger_line import LedgerLine, read_block
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import CLOSING, DECIDED, DELIVERED, Result
 from k8s_tuning.errors import InputError
-from k8s_tuning.queries.ledger_entries import Entry, Place, Subject
-from k8s_tuning.queries.notified_incidents import NotifiedIncident
+from k8s_tuning.queries.ledger_entries import Entry, NotifiedIncident, Place, Subject
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.timestamps import to_datetime, to_text

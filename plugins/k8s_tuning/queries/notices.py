@@ -25,8 +25,8 @@ class LedgerIncident(ViewModel):
     """One incident of a target as the ledger knows it. `severity`: the worst that a decision about it held.
 
     `over_at`: when it ended, None while it lasts. `reasons`: each with the most Jobs that had it at once. `cause`: the
-    newest Kubernetes warning that was reported with it, where there was one. `source`: health. `notices`: newest first.
-    `dry_run`: only dry runs have seen it.
+    newest Kubernetes warning that was reported with it, where there was one. `notices`: newest first. `dry_run`: only
+    dry runs have seen it.
     """
 
     id: str
@@ -37,7 +37,6 @@ class LedgerIncident(ViewModel):
     cause: str | None
     reasons: dict[str, int]
     target: str | None
-    source: str
     notices: list[NoticeBrief]
     dry_run: bool = False
 

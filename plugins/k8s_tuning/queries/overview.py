@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from k8s_tuning import timestamps
 from k8s_tuning.errors import ConfigError
@@ -79,20 +80,15 @@ class HealthQueries:
         return job_models.Sessions(total=len(found), items=items, notes=notes)
 
     def session(
-        self,
-        namespace: str,
-        session_id: str,
-        q: str | None = None,
-        sort: str = "name",
-        order: str = "asc",
-        limit: int = 50,
-        offset: int = 0,
+        self, namespace: str, session_id: str, limit: int = 50, offset: int = 0, **choice: Any
     ) -> job_models.Session | None:
-        """One session with its Jobs; None where there is none. InputError for an unknown `sort` or `order`."""
+        """One session with its Jobs, `choice` as in sessions.session_jobs; None where there is none. InputError for an
+        unknown `sort` or `order`.
+        """
         found = self._sessions.read(namespace, session_id)
         if found is None:
             return None
-        jobs = session_jobs(found, q=q, sort=sort, order=order)
+        jobs = session_jobs(found, **choice)
         alerts = self.ledger.of_run(found.run_id) if found.run_id else []
         return job_models.Session(
             row=session_row(found),

@@ -25,9 +25,8 @@ def sort(items: Sequence[Item], key: str, order: str, keys: Mapping[str, Callabl
     if order not in ("asc", "desc"):
         raise InputError(f"order: {order!r} is neither asc nor desc")
     value = keys[key]
-    known = [item for item in items if value(item) is not None]
-    unknown = [item for item in items if value(item) is None]
-    return sorted(known, key=value, reverse=order == "desc") + unknown
+    known = sorted((item for item in items if value(item) is not None), key=value, reverse=order == "desc")
+    return known + [item for item in items if value(item) is None]
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -175,7 +175,7 @@ def session(
     offset: Offset = 0,
 ) -> job_models.Session:
     """One tuning session: its Jobs with their parameters."""
-    found = queries.session(namespace, session_id, q, sort, order, limit, offset)
+    found = queries.session(namespace, session_id, limit, offset, q=q, sort=sort, order=order)
     if found is None:
         raise HTTPException(
             404, f"no session {session_id!r} was applied in namespace {namespace!r}, or it is forgotten"

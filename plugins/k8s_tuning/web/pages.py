@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from k8s_tuning import timestamps
 from k8s_tuning.errors import InputError, StoreError
 from k8s_tuning.queries.job_models import Jobs
+from k8s_tuning.queries.jobs import jobs_of
 from k8s_tuning.queries.overview import STATUSES
 from k8s_tuning.queries.target import TargetQueries
 from k8s_tuning.web import drawing, ranges, rendering, wording
@@ -163,7 +164,7 @@ def _jobs(request: Request, target: TargetQueries) -> Jobs:
             offset=_offset(request, "jobs_page"),
         )
     except StoreError:
-        return Jobs(at=None, run=None, total=0, matching=0, errors=[], items=[])
+        return jobs_of(None)
 
 
 def _needed(request: Request, name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from k8s_tuning import timestamps
 from k8s_tuning.alerts import ledger_retention
 from k8s_tuning.alerts.ledger_line import LedgerLine, read_block, read_line
-from k8s_tuning.alerts.ledger_state import CHECKPOINT, LedgerState, LedgerStates, add_block
+from k8s_tuning.alerts.ledger_state import STATE_VERSION, LedgerState, LedgerStates, add_block
 from k8s_tuning.errors import InputError
 from k8s_tuning.storage import locks, private
 from k8s_tuning.storage.append_log import AppendLog, Kind
@@ -26,7 +26,7 @@ class Ledger:
         self.path = Path(path)
         kind = Kind("ledger of alerts", frozenset({"at", "decision", "outcome"}))
         self._log = AppendLog(self.path, kind, private.FILE_MODE)
-        self._reader = TailReader(self.path, LedgerStates, add_block, checkpoint=CHECKPOINT)
+        self._reader = TailReader(self.path, LedgerStates, add_block, version=STATE_VERSION)
 
     def lines(self) -> Iterator[LedgerLine]:
         """Every line, oldest first; what is no ledger line is skipped, and logged with its place."""

@@ -11,7 +11,6 @@ from k8s_tuning.alerts.reason import CLOSING, DECIDED, DELIVERED, Result
 from k8s_tuning.stages.alert.incident import IncidentSeverity
 from k8s_tuning.stages.target_identity import same_target
 from k8s_tuning.storage.jsonl import BrokenLines
-from k8s_tuning.storage.tail import Checkpoint
 
 # Hundreds of thousands of lines are compared with these.
 _TEST, _ACKNOWLEDGED = Status.TEST, Status.ACKNOWLEDGED
@@ -161,7 +160,7 @@ class LedgerStates:
 
 
 # Raised where a state of the version before would be read wrongly.
-CHECKPOINT = Checkpoint(LedgerStates, version=2)
+STATE_VERSION = 2
 
 
 def add_block(states: LedgerStates, block: bytes, begin: int, broken: BrokenLines) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -49,17 +48,6 @@ def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record
     return add_block
 
 
-@dataclass(frozen=True)
-class Checkpoint(Generic[State]):
-    """That the state is kept beside the file, as `FILE.state`: a cache that may be deleted at any time.
-
-    `kind`: the state's class, of types that MessagePack has. `version`: another one's states are not read.
-    """
-
-    kind: type[State]
-    version: int
-
-
 class _Saved(msgspec.Struct):
     version: int
     inode: int
@@ -71,6 +59,8 @@ class _Saved(msgspec.Struct):
 class TailReader(Generic[State]):
     """`start()` makes the state of an empty file; `add` brings whole lines into it.
 
+    `version`: where it is given, the state, of types that MessagePack has, is kept beside the file as `FILE.state`: a
+    cache that may be deleted at any time. One of another version is not read.
     `unfinished`: what stood behind the last whole line when it was read last. `broken`: the lines of this file that
     were skipped. Not thread-safe: its owner holds a lock. A file that is not there is an empty one.
     """
@@ -78,15 +68,15 @@ class TailReader(Generic[State]):
     def __init__(
         self,
         path: Path,
-        start: Callable[[], State],
+        start: type[State],
         add: AddBlock[State],
         *,
-        checkpoint: Checkpoint[State] | None = None,
+        version: int | None = None,
     ) -> None:
         self._lines = LineFile(path)
         self._start = start
         self._add = add
-        self._checkpoint = checkpoint
+        self._version = version
         self._forget()
 
     def _forget(self) -> None:
@@ -160,34 +150,36 @@ class TailReader(Generic[State]):
         return Path(f"{os.path.realpath(self._lines.path)}.state")
 
     def _load(self) -> None:
-        if self._checkpoint is None or self._file is None:
+        if self._version is None or self._file is None:
             return
         try:
             saved = msgspec.msgpack.decode(self._cache.read_bytes(), type=_Saved)
             # Not the device: it has another number on each host.
-            if (saved.version, saved.inode) != (self._checkpoint.version, self._file[1]):
+            if (saved.version, saved.inode) != (self._version, self._file[1]):
                 return
             if not saved.offset or _read_mark(self._lines, saved.offset) != saved.mark:
                 return
-            self._state = msgspec.msgpack.decode(saved.state, type=self._checkpoint.kind)
+            self._state = msgspec.msgpack.decode(saved.state, type=self._start)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         self._offset = self._saved_offset = saved.offset
         self._mark = saved.mark
 
     def _save(self) -> None:
-        if self._checkpoint is None or self._file is None or self._offset - self._saved_offset < _WORTH_SAVING_BYTES:
+        if self._file is None or self._offset - self._saved_offset < _WORTH_SAVING_BYTES:
             return
-        if self._write(self._checkpoint.version, self._file[1], self._offset, self._mark, self._state):
+        if self._write(self._file[1], self._offset, self._mark, self._state):
             self._saved_offset = self._offset
 
     def hand_over(self, state: State, file: Path, offset: int) -> None:
         """Make the checkpoint that of `file`, which is about to take this one's place: `state` of its first bytes."""
-        if self._checkpoint is not None and offset:
-            self._write(self._checkpoint.version, file.stat().st_ino, offset, _read_mark(LineFile(file), offset), state)
+        if offset:
+            self._write(file.stat().st_ino, offset, _read_mark(LineFile(file), offset), state)
 
-    def _write(self, version: int, inode: int, offset: int, mark: bytes, state: State) -> bool:
-        saved = _Saved(version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
+    def _write(self, inode: int, offset: int, mark: bytes, state: State) -> bool:
+        if self._version is None:
+            return False
+        saved = _Saved(self._version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
         try:
             private.replace(self._cache, msgspec.msgpack.encode(saved), durable=False)
             return True

@@ -12,7 +12,7 @@ from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.record import K8sHealthHistoryRecord, Line, read_block, read_line
 from k8s_tuning.stages.target_identity import TargetIdentity, TargetIndex
 from k8s_tuning.storage.jsonl import BrokenLines
-from k8s_tuning.storage.tail import Checkpoint, TailReader
+from k8s_tuning.storage.tail import TailReader
 
 
 @dataclass
@@ -63,6 +63,10 @@ class HistoryState:
     def index(self) -> TargetIndex[TargetHistory]:
         """What finds the target of a record."""
         return TargetIndex(TargetHistory, self.targets)
+
+    def add_block(self, block: bytes, begin: int, broken: BrokenLines) -> None:
+        """Add the records of a block of lines that begins at byte `begin`."""
+        self.add(read_block(block, begin, broken))
 
     def add(self, lines: list[Line]) -> None:
         """Add records, in the order of the file."""
@@ -135,13 +139,8 @@ def _targets_of(index: TargetIndex[TargetHistory], lines: list[Line]) -> list[Ta
     return [index.of(*line.identity()) for line in lines]
 
 
-def add_block(state: HistoryState, block: bytes, begin: int, broken: BrokenLines) -> None:
-    """Add the records of a block of lines that begins at byte `begin`."""
-    state.add(read_block(block, begin, broken))
-
-
 # Raised where a state of the version before would be read wrongly.
-CHECKPOINT = Checkpoint(HistoryState, version=1)
+STATE_VERSION = 1
 
 
 def read_state(reader: TailReader[HistoryState]) -> HistoryState:

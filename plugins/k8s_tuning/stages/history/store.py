@@ -19,7 +19,7 @@ from k8s_tuning.stages.history import retention
 from k8s_tuning.stages.history.record import RECORD, K8sHealthHistoryRecord, instant, read_line
 from k8s_tuning.stages.history.repeats import finding, recorded_already
 from k8s_tuning.stages.history.retention import RetentionPolicy, RetentionResult
-from k8s_tuning.stages.history.state import CHECKPOINT, HistoryState, TargetHistory, add_block, read_state, summary_of
+from k8s_tuning.stages.history.state import STATE_VERSION, HistoryState, TargetHistory, read_state, summary_of
 from k8s_tuning.stages.target_identity import TargetIndex
 from k8s_tuning.storage.append_log import AppendLog, Kind
 from k8s_tuning.storage.jsonl import BrokenLines, encode
@@ -54,7 +54,7 @@ class K8sHealthHistoryStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._log = AppendLog(self.path, Kind("history", frozenset({"timestamp", "overall_health"})))
-        self._reader = TailReader(self.path, HistoryState, add_block, checkpoint=CHECKPOINT)
+        self._reader = TailReader(self.path, HistoryState, HistoryState.add_block, version=STATE_VERSION)
         self._lock = threading.Lock()
 
     def append(

@@ -120,16 +120,13 @@ class _Reader:
             raise error_at(self.name, node, TOO_MUCH)
 
     def _scalar(self, node: Any) -> Any:
-        if node.tag == PLAIN:
-            value, problem = read_scalar(node.value, self.dialect)
-        elif node.tag == TAG + "str":
+        if node.tag == TAG + "str":
             return node.value
-        else:
-            value, problem = read_scalar(node.value, self.dialect)
-            if node.tag == TAG + "float" and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)
-            elif node.tag[len(TAG) :] != _TAGS_OF[type(value)]:
-                problem = f"is no {node.tag[len(TAG) :]}, as its tag says; remove the tag"
+        value, problem = read_scalar(node.value, self.dialect)
+        if node.tag == TAG + "float" and type(value) is int:
+            value = float(value)
+        elif node.tag not in (PLAIN, TAG + _TAGS_OF[type(value)]):
+            problem = f"is no {node.tag[len(TAG) :]}, as its tag says; remove the tag"
         if problem:
             self.problems.append((node, problem))
         return value

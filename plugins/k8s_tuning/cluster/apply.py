@@ -109,7 +109,7 @@ class K8sApplyExecutor:
 
     async def execute(self, plan: K8sApplyPlan, ran: Mapping[tuple[str, str], str] | None = None) -> K8sApplyResult:
         """`execute_plan` for callers with a running event loop."""
-        self.policy.check_namespaces(item.namespace for item in plan.jobs)
+        self.policy.check("namespace", (item.namespace for item in plan.jobs))
         if plan.invalid and not self.dry_run:
             reason = f"not sent: {len(plan.invalid)} other file(s) of {plan.jobs_dir} are invalid; fix or remove them"
             return self._skipped(plan, "nothing was applied: the directory holds invalid manifests", stderr=reason)
@@ -117,7 +117,7 @@ class K8sApplyExecutor:
             return self._skipped(plan, f"{plan.jobs_dir or 'the plan'}: no Job to apply")
         access = self.access
         try:
-            self.policy.check_context(access.target().name)
+            self.policy.check("context", [access.target().name])
             connection = Connection(access, writable=True)
         except ConfigError as error:
             if not self.dry_run or access.kubeconfig or access.context or access.content or access.in_cluster:

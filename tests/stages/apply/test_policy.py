@@ -9,21 +9,21 @@ from k8s_tuning.stages.apply.policy import ApplyPolicy, load_policy
 
 
 def test_without_a_list_everything_is_allowed_and_an_empty_one_allows_nothing():
-    ApplyPolicy().check_namespaces(["anything"])
+    ApplyPolicy().check("namespace", ["anything"])
     with pytest.raises(RefusedError, match="which is empty"):
-        ApplyPolicy([]).check_namespaces(["anything"])
+        ApplyPolicy([]).check("namespace", ["anything"])
 
 
 def test_a_namespace_outside_the_list_is_refused_by_name():
     policy = ApplyPolicy(["trading-bots", "dev-*"])
-    policy.check_namespaces(["trading-bots", "dev-1"])
+    policy.check("namespace", ["trading-bots", "dev-1"])
     with pytest.raises(RefusedError, match=r"namespace prod, prod-dev is not on the allow-list.*nothing was sent"):
-        policy.check_namespaces(["prod-dev", "prod", "dev-2"])
+        policy.check("namespace", ["prod-dev", "prod", "dev-2"])
 
 
 def test_a_context_outside_the_list_is_refused():
     with pytest.raises(RefusedError, match="context prod is not on the allow-list"):
-        ApplyPolicy(None, ["staging"]).check_context("prod")
+        ApplyPolicy(None, ["staging"]).check("context", ["prod"])
 
 
 def test_the_shipped_policy_can_be_read():

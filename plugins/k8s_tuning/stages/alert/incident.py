@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 from k8s_tuning import plain_values
@@ -118,14 +119,16 @@ def build_incident(
     severity = severity_of(newest.overall_health)
     if severity is None:
         return None
-    own = [record for record in history if _is_of(record, newest)]
-    first = newest
-    for record in reversed(own):
-        if record.overall_health == HealthLevel.OK:
-            break
-        first = record
+    place, target = (newest.namespace, newest.selector), (newest.target, newest.cluster)
+    own = [
+        record
+        for record in history
+        if (record.namespace, record.selector) == place and same_target((record.target, record.cluster), target)
+    ]
+    *_, first = takewhile(lambda record: record.overall_health != HealthLevel.OK, reversed(own))
     previous = own[-2].overall_health if len(own) > 1 else None
     events = _events(recent_events, newest)
+    counts = {"OK": newest.jobs_ok, "WARN": newest.jobs_warn, "ERROR": newest.jobs_error}
     return K8sIncident(
         id=incident_id_of(first),
         severity=severity,
@@ -136,7 +139,7 @@ def build_incident(
         started_at=first.timestamp,
         detected_at=detected_at,
         summary=_summary(newest, previous, events),
-        job_counts=_job_counts(newest),
+        job_counts={level: count for level, count in counts.items() if count is not None},
         recent_events=events,
         reasons=dict(newest.reasons),
         target=newest.target,
@@ -190,16 +193,6 @@ def which_target(incident: K8sIncident) -> list[str]:
     """The target's name and cluster as Markdown lines, where they are known: others may share all else."""
     known = (("Target", incident.target), ("Cluster", incident.cluster))
     return [f"**{word}:** {one_line(value)}" for word, value in known if value]
-
-
-def _is_of(record: K8sHealthHistoryRecord, newest: K8sHealthHistoryRecord) -> bool:
-    same_place = (record.namespace, record.selector) == (newest.namespace, newest.selector)
-    return same_place and same_target((record.target, record.cluster), (newest.target, newest.cluster))
-
-
-def _job_counts(record: K8sHealthHistoryRecord) -> dict[str, int]:
-    counts = {"OK": record.jobs_ok, "WARN": record.jobs_warn, "ERROR": record.jobs_error}
-    return {level: count for level, count in counts.items() if count is not None}
 
 
 def _summary(newest: K8sHealthHistoryRecord, previous: HealthLevel | None, events: Sequence[K8sEvent]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
@@ -25,15 +25,9 @@ class ApplyPolicy:
     allowed_namespaces: list[_Pattern] | None = field(default=None)
     allowed_contexts: list[_Pattern] | None = field(default=None)
 
-    def check_namespaces(self, namespaces: Iterable[str]) -> None:
-        """RefusedError where a namespace is not on the list."""
-        self._check("namespace", namespaces, self.allowed_namespaces)
-
-    def check_context(self, context: str) -> None:
-        """RefusedError where the kubeconfig's context is not on the list."""
-        self._check("context", [context], self.allowed_contexts)
-
-    def _check(self, what: str, given: Iterable[str], allowed: list[str] | None) -> None:
+    def check(self, what: Literal["namespace", "context"], given: Iterable[str]) -> None:
+        """RefusedError where a namespace, or the kubeconfig's context, is not on the list."""
+        allowed = self.allowed_namespaces if what == "namespace" else self.allowed_contexts
         if allowed is None:
             return
         outside = sorted({name for name in given if not any(fnmatchcase(name, pattern) for pattern in allowed)})

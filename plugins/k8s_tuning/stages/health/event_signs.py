@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from k8s_tuning.stages.events.snapshot import K8sEvent
-from k8s_tuning.stages.health.reasons import EVENT
+from k8s_tuning.stages.health.reasons import EVENT, sentence
+from k8s_tuning.stages.health.sign import Sign, shortened
 from k8s_tuning.stages.monitor.snapshot import ENDED, K8sJobStatus, K8sPodStatus
 
 JOB, POD, CLAIM = "Job", "Pod", "PersistentVolumeClaim"
@@ -27,14 +28,10 @@ _QUOTED = re.compile(r'"[^"]+"')
 
 @dataclass(frozen=True)
 class Evidence:
-    """What events say of one thing: health's reason (None where they only say more of another), text, since when.
-
-    `sentence`: the reason's, for a pod that waits.
-    """
+    """What events say of a pod that waits: health's reason (None where they only say more of another), its sentence."""
 
     reason: str | None
     text: str
-    since: str | None = None
     sentence: str = ""
 
 
@@ -59,10 +56,10 @@ def missing_pods(job: K8sJobStatus) -> int:
     return max(0, wanted - job.active)
 
 
-def pods_refused(job: K8sJobStatus) -> Evidence | None:
+def pods_refused(job: K8sJobStatus) -> Sign | None:
     """Why the API server lets the Job controller make no pod: quota, service account, an admission webhook.
 
-    What came before the Job's last pod is past. `since`: the first refusal after it.
+    What came before the Job's last pod is past. A Job some of whose pods run goes on.
     """
     if job.phase == "FAILED":
         if job.failed or job.succeeded or job.pods:
@@ -76,7 +73,9 @@ def pods_refused(job: K8sJobStatus) -> Evidence | None:
     if not refusals:
         return None
     seen = [event.first_timestamp for event in refusals if event.first_timestamp]
-    return Evidence("pods_refused", _reason_and_message(refusals[-1]), max(min(seen), last_made) if seen else None)
+    since = max(min(seen), last_made) if seen else None
+    cause = sentence("pods_refused", why=shortened(_reason_and_message(refusals[-1])))
+    return Sign("pods_refused", cause, since, at=since, mild=job.active > 0)
 
 
 def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
@@ -98,7 +97,7 @@ def pod_waits_for(job: K8sJobStatus, pod: K8sPodStatus) -> Evidence | None:
         if event.type == WARNING and event.reason not in _SAYS_NOTHING:
             known = EVENT.get(event.reason)
             text = _reason_and_message(event)
-            return Evidence(known.reason, text, sentence=known.sentence) if known else Evidence(None, text)
+            return Evidence(known.reason, text, known.sentence) if known else Evidence(None, text)
     return None
 
 

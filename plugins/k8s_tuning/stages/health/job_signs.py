@@ -9,11 +9,11 @@ import re
 
 from k8s_tuning.stages.health.event_signs import pods_refused
 from k8s_tuning.stages.health.reasons import CONDITION, Rank, sentence
-from k8s_tuning.stages.health.sign import Sign, said, shortened
+from k8s_tuning.stages.health.sign import Sign, said
 from k8s_tuning.stages.monitor.snapshot import ENDED_PODS, K8sJobStatus, K8sPodStatus
 
 _KUEUE = "kueue.x-k8s.io/queue-name"
-_INDEX = re.compile(r"[0-9]{1,10}")
+_RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10})?)?")
 _OWN_CONTROLLER = "kubernetes.io/job-controller"
 _PHASE_REASONS = {"PENDING": "pending", "FAILED": "job_failed", "UNKNOWN": "unknown_phase"}
 _HEALTHY_PHASES = ("SUCCEEDED", "RUNNING")
@@ -21,7 +21,7 @@ _HEALTHY_PHASES = ("SUCCEEDED", "RUNNING")
 
 def job_signs(job: K8sJobStatus) -> list[Sign]:
     """The signs that need no single pod."""
-    refused = _refused(job)
+    refused = pods_refused(job)
     # That such a Job has not started follows from it.
     phase = None if refused and job.phase != "FAILED" else _phase(job)
     found = [refused, phase, _condition(job), _failed_indexes(job), _uncounted(job), _deleting(job)]
@@ -45,15 +45,8 @@ def is_held(job: K8sJobStatus) -> bool:
 
 def index_in(indexes: str | None, index: int | None) -> bool:
     """Whether an index is one of "1,3-5", as completedIndexes and failedIndexes are written."""
-    if not indexes or index is None:
-        return False
-    for part in indexes.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (_INDEX.fullmatch(first) and _INDEX.fullmatch(last or first)):
-            continue
-        if int(first) <= index <= int(last or first):
-            return True
-    return False
+    ranges = [_RANGE.fullmatch(part.strip()) for part in (indexes or "").split(",")]
+    return index is not None and any(int(found[1]) <= index <= int(found[2] or found[1]) for found in ranges if found)
 
 
 def _phase(job: K8sJobStatus) -> Sign | None:
@@ -62,15 +55,6 @@ def _phase(job: K8sJobStatus) -> Sign | None:
     reason = phase_reason(job.phase)
     cause = _why_pending(job) if reason == "pending" else sentence(reason, phase=job.phase)
     return Sign(reason, cause, since=job.created_at, rank=Rank.CAUSE if is_held(job) else None)
-
-
-def _refused(job: K8sJobStatus) -> Sign | None:
-    refused = pods_refused(job)
-    if refused is None:
-        return None
-    cause = sentence("pods_refused", why=shortened(refused.text))
-    # A Job some of whose pods run goes on.
-    return Sign("pods_refused", cause, refused.since, at=refused.since, mild=job.active > 0)
 
 
 def _why_pending(job: K8sJobStatus) -> str:

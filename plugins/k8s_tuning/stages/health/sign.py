@@ -41,21 +41,21 @@ class Sign:
 
 def age(since: str | None, at: str) -> float | None:
     """Seconds from `since` until `at`; None where that is not known, also because one of two clocks is wrong."""
-    if since is None:
-        return None
-    try:
-        seconds = seconds_between(since, at)
-    except InputError:
-        return None
-    return max(0.0, seconds) if seconds >= -_SKEW_SECONDS else None
+    seconds = _seconds(since, at)
+    return None if seconds is None or seconds < -_SKEW_SECONDS else max(0.0, seconds)
 
 
 def lies_ahead(since: str | None, at: str) -> bool:
     """Whether `since` is later than `at`, so that one of their clocks is wrong."""
+    seconds = _seconds(since, at)
+    return seconds is not None and seconds < -_SKEW_SECONDS
+
+
+def _seconds(since: str | None, at: str) -> float | None:
     try:
-        return since is not None and seconds_between(since, at) < -_SKEW_SECONDS
+        return None if since is None else seconds_between(since, at)
     except InputError:
-        return False
+        return None
 
 
 def said(reason: str | None, message: str | None) -> str:

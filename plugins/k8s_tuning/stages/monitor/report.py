@@ -55,8 +55,7 @@ def _jobs(snapshot: K8sMonitorSnapshot) -> list[str]:
         lines.append(
             f"{job.phase:<9}  {job.job_name:<{width}}  {done:>6}  {job.active:>6}  {job.failed:>6}  {started}{ended}"
         )
-        if job.condition_reason or job.condition_message:
-            condition = ": ".join(part for part in (job.condition_reason, job.condition_message) if part)
+        if condition := _joined(job.condition_reason, job.condition_message):
             lines.append(f"           {one_line(condition, _WIDEST_LINE)}")
         lines += [f"           {one_line(remark, _WIDEST_LINE)}" for remark in [*_held(job), *_warnings(job)]]
         for pod in job.pods:
@@ -96,15 +95,13 @@ def _pod(pod: K8sPodStatus, job: K8sJobStatus, logs: list[K8sPodLog]) -> list[st
 
 
 def _troubles(pod: K8sPodStatus) -> list[str]:
-    troubles = []
-    if pod.reason or pod.message:
-        troubles.append(": ".join(part for part in (pod.reason, pod.message) if part))
+    troubles = [said] if (said := _joined(pod.reason, pod.message)) else []
     if pod.unschedulable:
         troubles.append(f"unschedulable: {pod.unschedulable}")
     if pod.scheduling_gates:
         troubles.append(f"held by {', '.join(pod.scheduling_gates)}")
-    disruptions = [condition for condition in pod.conditions if condition.type == "DisruptionTarget"]
-    troubles += [": ".join(part for part in ("disrupted", one.reason, one.message) if part) for one in disruptions]
+    disruptions = [one for one in pod.conditions if one.type == "DisruptionTarget"]
+    troubles += [_joined("disrupted", one.reason, one.message) for one in disruptions]
     if pod.deleted_at is not None:
         troubles.append(f"to be gone by {pod.deleted_at}")
     found = [(container.name, _container_trouble(container)) for container in pod.containers]
@@ -114,10 +111,10 @@ def _troubles(pod: K8sPodStatus) -> list[str]:
 def _container_trouble(container: K8sContainerStatus) -> str:
     parts = []
     if container.waiting_reason and container.waiting_reason not in ("ContainerCreating", "PodInitializing"):
-        parts.append("waits: " + ": ".join(p for p in (container.waiting_reason, container.waiting_message) if p))
+        parts.append(_joined("waits", container.waiting_reason, container.waiting_message))
     if container.exit_code:
         ended = f"ended with exit code {container.exit_code}"
-        said = ": ".join(part for part in (container.terminated_reason, container.terminated_message) if part)
+        said = _joined(container.terminated_reason, container.terminated_message)
         parts.append(f"{ended} ({said})" if said else ended)
     if container.restart_count:
         parts.append(f"restarted {container.restart_count} time{'' if container.restart_count == 1 else 's'}")
@@ -129,3 +126,7 @@ def _urgency(job: K8sJobStatus) -> tuple[int, bool, str]:
     # A "running" Job whose pod can't start is nearer to the failed ones than to the running ones.
     phase = "UNKNOWN" if has_trouble and job.phase in ("PENDING", "RUNNING") else job.phase
     return (_ORDER.index(phase) if phase in _ORDER else 1, not has_trouble, job.job_name)
+
+
+def _joined(*parts: str | None) -> str:
+    return ": ".join(part for part in parts if part)

@@ -116,17 +116,14 @@ class K8sExecutionPlanner:
         errors = [error for result in bad for error in result.errors]
         if not results:
             errors.append(f"{jobs_dir}: no .yaml file in it; run `k8s-tuning generate --output-dir {jobs_dir}` first")
+        counts = {"total_jobs": len(results), "valid_jobs": len(good), "invalid_jobs": len(bad)}
         return K8sExecutionPlan(
-            total_jobs=len(results),
-            valid_jobs=len(good),
-            invalid_jobs=len(bad),
+            **counts,
             jobs=jobs,
             errors=errors,
             warnings=[warning for result in results for warning in result.warnings],
             summary={
-                "total_jobs": len(results),
-                "valid_jobs": len(good),
-                "invalid_jobs": len(bad),
+                **counts,
                 "namespaces": sorted({result.namespace for result in good}),
                 "sessions": sorted({str(_labels(job)["session_id"]) for job in jobs if "session_id" in _labels(job)}),
                 "images": sorted({str(image["image"]) for job in jobs for image in pod_spec(job)["containers"]}),

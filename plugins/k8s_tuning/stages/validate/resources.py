@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from k8s_tuning.kubernetes_names import label_key_problem
@@ -71,25 +72,22 @@ def _name_problem(name: str) -> str | None:
 def _amount_findings(name: str, text: str, quantity: Decimal, place: str) -> Iterator[Finding]:
     """What a quantity that parses says about this resource."""
     number = re.match(r"[+]?([0-9.]*)", text)[1]  # type: ignore[index]
+    odd_unit = partial(Finding, False, "quantity-unit", place)
     if name == "cpu":
         if quantity >= _MANY_CORES:
             meant = number if text.endswith(("G", "Gi", "T", "Ti")) else f"{number}m"
-            problem = f"{text} is {_shown(quantity)} whole cores; did you mean {meant}?"
-            yield Finding(False, "quantity-unit", place, problem)
+            yield odd_unit(f"{text} is {_shown(quantity)} whole cores; did you mean {meant}?")
         elif 0 < quantity < Decimal("0.001"):
             cure = f"did you mean {number}m?" if text[-1].isalpha() else "write 1m or more"
-            problem = f"{text} is less than 1m, the least that a node counts; {cure}"
-            yield Finding(False, "quantity-unit", place, problem)
+            yield odd_unit(f"{text} is less than 1m, the least that a node counts; {cure}")
     elif name in _BYTES:
         if 0 < quantity < _MIB:
             meant = f"did you mean {number}Mi?" if len(number) < 6 else "write it as 512Mi or 1Gi"
             thousandth = " (m is a thousandth)" if text.endswith("m") else ""
-            problem = f"{text} is {_shown(quantity)} bytes{thousandth}; {meant}"
-            yield Finding(False, "quantity-unit", place, problem)
+            yield odd_unit(f"{text} is {_shown(quantity)} bytes{thousandth}; {meant}")
         elif not _is_whole(quantity):
             whole = f"{int(quantity) // 1024}Ki"
-            problem = f"{text} is no whole number of bytes ({_shown(quantity)}); write it as {whole}"
-            yield Finding(False, "quantity-unit", place, problem)
+            yield odd_unit(f"{text} is no whole number of bytes ({_shown(quantity)}); write it as {whole}")
     elif name.startswith(_HUGE):
         page = parse_quantity(name.removeprefix(_HUGE)) or Decimal(1)
         if not _is_whole(quantity) or int(quantity) % int(page):

@@ -49,11 +49,7 @@ def check_job(job: dict[str, Any]) -> list[Finding]:
         findings += [_error("schema", *problem) for problem in odd or schema_problems(job)]
         # What JSON can't hold, neither the schema nor the hash can read.
         findings += [] if odd else _hash(job)
-    return _one_a_field(findings)
-
-
-def _one_a_field(findings: list[Finding]) -> list[Finding]:
-    """The schema's finding on a field that a rule of ours has an error for adds nothing."""
+    # The schema's finding on a field that a rule of ours has an error for adds nothing.
     explained = {finding.path for finding in findings if finding.error and finding.rule != "schema"}
     return [finding for finding in findings if finding.rule != "schema" or finding.path not in explained]
 

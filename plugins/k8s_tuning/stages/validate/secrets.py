@@ -47,8 +47,7 @@ def shown_text(text: str) -> str:
 
 def shown_words(words: list[Any]) -> list[Any]:
     """A command line; the word behind `--password` goes, too. What is no text stays as it is."""
-    shown = []
-    hidden = False
+    shown, hidden = [], False
     for word in words:
         if not isinstance(word, str):
             shown.append(word)

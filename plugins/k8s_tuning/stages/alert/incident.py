@@ -150,17 +150,10 @@ def build_incident(
 
 def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
     """The incident in words, for any channel; the events' raw objects stay behind."""
-    metadata = {
-        "incident_id": incident.id,
-        "started_at": incident.started_at,
-        "detected_at": incident.detected_at,
-        "severity": incident.severity.value,
-        "namespace": incident.namespace,
-        "selector": incident.selector,
-        **({"target": one_line(incident.target)} if incident.target else {}),
-        **({"cluster": one_line(incident.cluster)} if incident.cluster else {}),
-    }
     raw = plain_values.dump(incident)
+    metadata = {"incident_id": incident.id}
+    metadata |= {key: raw[key] for key in ("started_at", "detected_at", "severity", "namespace", "selector")}
+    metadata |= {key: one_line(raw[key]) for key in ("target", "cluster") if raw[key]}
     for event in raw["recent_events"]:
         del event["raw"]
     return K8sAlertPayload(

@@ -8,15 +8,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, Strict, ValidationError
 from typing_extensions import TypedDict
 
 from k8s_tuning import kubernetes_names as names
-from k8s_tuning import yamlfile
+from k8s_tuning import plain_values, yamlfile
 from k8s_tuning.errors import ConfigError, InputError
 from k8s_tuning.stages.generate.search import Parameter, SearchSpace, check_space, env_name
 from k8s_tuning.stages.validate.resources import resource_findings
@@ -114,7 +113,7 @@ def check(config: K8sOrchestratorConfig) -> K8sOrchestratorConfig:
 
 def _validated(data: dict[str, Any], place: str) -> K8sOrchestratorConfig:
     try:
-        config = _adapter().validate_python(data)
+        config: K8sOrchestratorConfig = plain_values.adapter(K8sOrchestratorConfig).validate_python(data)
     except ValidationError as error:
         # A value that fits no member of a union is reported once a member; the first says enough.
         first = dict(reversed([_explain(item) for item in error.errors(include_url=False)]))
@@ -123,11 +122,6 @@ def _validated(data: dict[str, Any], place: str) -> K8sOrchestratorConfig:
     if problems:
         raise ConfigError(place + "; ".join(problems))
     return config
-
-
-@cache
-def _adapter() -> TypeAdapter[K8sOrchestratorConfig]:
-    return TypeAdapter(K8sOrchestratorConfig)
 
 
 def _rule_problems(config: K8sOrchestratorConfig) -> Iterable[tuple[str, str]]:

@@ -10,24 +10,14 @@ from k8s_tuning.choices import chosen, fill
 from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.job_signs import job_signs
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen, ttl_is_over
-from k8s_tuning.stages.health.level import HealthLevel, worst
+from k8s_tuning.stages.health.level import HealthLevel as HealthLevel
+from k8s_tuning.stages.health.level import worst
 from k8s_tuning.stages.health.pod_signs import pod_signs
-from k8s_tuning.stages.health.policy import HealthPolicy
+from k8s_tuning.stages.health.policy import HealthPolicy as HealthPolicy
 from k8s_tuning.stages.health.reasons import CONSEQUENCES, REASONS, sentence
 from k8s_tuning.stages.health.sign import Sign, age, lies_ahead
 from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
-
-__all__ = [
-    "HealthLevel",
-    "HealthPolicy",
-    "K8sHealthEvaluator",
-    "K8sHealthSnapshot",
-    "K8sJobHealth",
-    "count_levels",
-    "count_reasons",
-    "generate_health_report_text",
-]
 
 MISSING = "MISSING"
 _LONGEST_CAUSE = 200

@@ -66,13 +66,12 @@ class K8sJobValidator:
             if len(yaml_content) > yamlfile.MAX_BYTES:
                 raise ConfigError(f"{name}: larger than {yamlfile.MAX_BYTES:,} bytes, which no manifest needs")
             job = yamlfile.parse(yaml_content, name, yamlfile.Dialect.MANIFEST)
+            if not isinstance(job, dict):
+                raise ConfigError(f"{name}: expected a Job's `key: value` lines, found {yamlfile.kind(job)}")
         except yamlfile.ValuesError as error:
             return broken([f"{name}: {problem} [yaml]" for problem in error.problems], filename)
         except ConfigError as error:
             return broken([f"{error} [yaml]"], filename)
-        if not isinstance(job, dict):
-            found = yamlfile.kind(job)
-            return broken([f"{name}: expected a Job's `key: value` lines, found {found} [yaml]"], filename)
         findings = check_job(job)
         errors = [finding.in_file(name) for finding in findings if finding.error or self.strict_mode]
         warnings = [finding.in_file(name) for finding in findings if not finding.error and not self.strict_mode]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from k8s_tuning import kubernetes_names as names
-from k8s_tuning.stages.api_values import as_mapping, mapping
+from k8s_tuning.stages.api_values import mapping
 from k8s_tuning.stages.job_identity import HASH_ANNOTATION, NAME_PREFIX, spec_hash
 from k8s_tuning.stages.validate.finding import Finding
 from k8s_tuning.stages.validate.resources import PARTS, resource_findings
@@ -142,18 +142,24 @@ def _containers(job: dict[str, Any]) -> Iterator[Finding]:
         yield _error("containers", f"{_POD}.containers", "has no container; a Job needs at least one")
     seen: set[str] = set()
     for kind in ("initContainers", "containers"):
-        listed = pod.get(kind)
-        for index, container in enumerate(listed if isinstance(listed, list) else []):
-            path = f"{_POD}.{kind}[{index}]"
-            if isinstance(container, dict):
-                yield from _container(container, path, main=kind == "containers")
-                name = container.get("name")
-                if isinstance(name, str):
-                    if (problem := names.dns_label_problem(name)) is not None:
-                        yield _error("name", f"{path}.name", f"{name!r} {problem}")
-                    if name in seen:
-                        yield _error("name", f"{path}.name", f"{name!r} is there twice; container names differ")
-                    seen.add(name)
+        for place, container in _entries(pod, kind):
+            path = f"{_POD}.{place}"
+            yield from _container(container, path, main=kind == "containers")
+            name = container.get("name")
+            if isinstance(name, str):
+                if (problem := names.dns_label_problem(name)) is not None:
+                    yield _error("name", f"{path}.name", f"{name!r} {problem}")
+                if name in seen:
+                    yield _error("name", f"{path}.name", f"{name!r} is there twice; container names differ")
+                seen.add(name)
+
+
+def _entries(source: dict[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The mappings of a list, each with its place: `env[0]`."""
+    listed = source.get(key)
+    for index, entry in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(entry, dict):
+            yield f"{key}[{index}]", entry
 
 
 def _container(container: dict[str, Any], path: str, main: bool) -> Iterator[Finding]:
@@ -162,11 +168,10 @@ def _container(container: dict[str, Any], path: str, main: bool) -> Iterator[Fin
         yield replace(found, path=f"{path}.resources.{found.path}")
     if mapping(container, "securityContext").get("privileged") is True:
         yield _error("privileged", f"{path}.securityContext.privileged", "gives the pod the node's rights; remove it")
-    env = container.get("env")
-    for index, variable in enumerate(env if isinstance(env, list) else []):
-        name = as_mapping(variable).get("name")
+    for place, variable in _entries(container, "env"):
+        name = variable.get("name")
         if isinstance(name, str) and (wrong := names.env_name_problem(name)) is not None:
-            yield _error("env-name", f"{path}.env[{index}].name", f"{name!r} {wrong}")
+            yield _error("env-name", f"{path}.{place}.name", f"{name!r} {wrong}")
     if main:
         for key, why in (
             ("resources", "a pod without requests and limits can starve its neighbours"),
@@ -194,10 +199,9 @@ def _image(image: Any, path: str) -> Iterator[Finding]:
 
 
 def _volumes(job: dict[str, Any]) -> Iterator[Finding]:
-    volumes = pod_spec(job).get("volumes")
-    for index, volume in enumerate(volumes if isinstance(volumes, list) else []):
-        if "hostPath" in as_mapping(volume):
-            yield _error("host-path", f"{_POD}.volumes[{index}].hostPath", "opens the node's files; use another volume")
+    for place, volume in _entries(pod_spec(job), "volumes"):
+        if "hostPath" in volume:
+            yield _error("host-path", f"{_POD}.{place}.hostPath", "opens the node's files; use another volume")
 
 
 def _hash(job: dict[str, Any]) -> Iterator[Finding]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from k8s_tuning.errors import InputError
 from k8s_tuning.stages.monitor.snapshot import ENDED
-from k8s_tuning.timestamps import seconds_between
+from k8s_tuning.timestamps import seconds_known
 
 GONE = "GONE"
 
@@ -46,7 +45,5 @@ def ttl_is_over(last: LastSeen, at: str) -> bool:
     """Whether at `at` the cluster may have removed a Job, which was last known to be alive, because of its TTL."""
     if last.ttl_seconds is None or last.alive_at is None:
         return False
-    try:
-        return seconds_between(last.alive_at, at) >= last.ttl_seconds
-    except InputError:
-        return True
+    seconds = seconds_known(last.alive_at, at)
+    return seconds is None or seconds >= last.ttl_seconds

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from signal import Signals
 
-from k8s_tuning.errors import InputError
 from k8s_tuning.printable import one_line
 from k8s_tuning.stages.health.reasons import Rank
-from k8s_tuning.timestamps import seconds_between
+from k8s_tuning.timestamps import seconds_known
 
 _LONGEST_MESSAGE = 300
 # Objects are stamped by several machines, to the second: so far ahead is still now.
@@ -41,21 +40,14 @@ class Sign:
 
 def age(since: str | None, at: str) -> float | None:
     """Seconds from `since` until `at`; None where that is not known, also because one of two clocks is wrong."""
-    seconds = _seconds(since, at)
+    seconds = seconds_known(since, at)
     return None if seconds is None or seconds < -_SKEW_SECONDS else max(0.0, seconds)
 
 
 def lies_ahead(since: str | None, at: str) -> bool:
     """Whether `since` is later than `at`, so that one of their clocks is wrong."""
-    seconds = _seconds(since, at)
+    seconds = seconds_known(since, at)
     return seconds is not None and seconds < -_SKEW_SECONDS
-
-
-def _seconds(since: str | None, at: str) -> float | None:
-    try:
-        return None if since is None else seconds_between(since, at)
-    except InputError:
-        return None
 
 
 def said(reason: str | None, message: str | None) -> str:

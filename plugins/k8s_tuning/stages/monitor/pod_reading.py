@@ -37,7 +37,7 @@ def pod_status(pod: Json) -> K8sPodStatus:
     metadata, spec, status = mapping(pod, "metadata"), mapping(pod, "spec"), mapping(pod, "status")
     phase = text(status, "phase") or "Unknown"
     scheduled = next((c for c in mappings(status, "conditions") if c.get("type") == "PodScheduled"), {})
-    unscheduled = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+    unscheduled = text(scheduled, "reason") if scheduled.get("status") == "False" else None
     return K8sPodStatus(
         pod_name=text(metadata, "name") or "",
         namespace=text(metadata, "namespace") or "",
@@ -46,12 +46,12 @@ def pod_status(pod: Json) -> K8sPodStatus:
         message=text(status, "message"),
         node=text(spec, "nodeName"),
         created_at=text(metadata, "creationTimestamp"),
-        unschedulable=(text(scheduled, "message") or text(scheduled, "reason")) if unscheduled else None,
+        unschedulable=(text(scheduled, "message") or unscheduled) if unscheduled == "Unschedulable" else None,
         containers=_containers(spec, status),
         conditions=_conditions(status, phase),
         deleted_at=text(metadata, "deletionTimestamp"),
         deletion_grace_seconds=number(metadata, "deletionGracePeriodSeconds"),
-        scheduling_gates=_gates(spec, scheduled),
+        scheduling_gates=_gates(spec, unscheduled),
         completion_index=_index(metadata),
         default_container=texts(metadata, "annotations").get(DEFAULT_CONTAINER),
         claims=_claims(metadata, spec),
@@ -187,9 +187,9 @@ def _conditions(status: Json, phase: str) -> list[K8sPodCondition]:
     ]
 
 
-def _gates(spec: Json, scheduled: Json) -> list[str]:
+def _gates(spec: Json, unscheduled: str | None) -> list[str]:
     gates = [name for gate in mappings(spec, "schedulingGates") if (name := text(gate, "name"))]
-    gated = scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated"
+    gated = unscheduled == "SchedulingGated"
     return gates or (["a scheduling gate"] if gated and not spec.get("nodeName") else [])
 
 

@@ -40,10 +40,7 @@ def schema_problems(job: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def field_path(steps: Sequence[Any]) -> str:
     """`spec.template.spec.containers[0].image`, as kubectl writes it."""
-    path = ""
-    for step in steps:
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return path.lstrip(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
 
 
 @cache

@@ -25,6 +25,8 @@ def job_status(job: Json, pods: Iterable[Json] = ()) -> K8sJobStatus:
     """A batch/v1 Job and its pods, as the API gives them. Missing or odd fields are absent facts, never an error."""
     metadata, spec, status = mapping(job, "metadata"), mapping(job, "spec"), mapping(job, "status")
     phase, condition = _phase(job)
+    # kubectl writes down the whole manifest that it applied, environment included.
+    annotations = texts(metadata, "annotations")
     uncounted = mapping(status, "uncountedTerminatedPods")
     return K8sJobStatus(
         job_name=text(metadata, "name") or "",
@@ -39,7 +41,7 @@ def job_status(job: Json, pods: Iterable[Json] = ()) -> K8sJobStatus:
         completion_time=text(status, "completionTime"),
         uid=text(metadata, "uid") or "",
         created_at=text(metadata, "creationTimestamp"),
-        annotations=_annotations(metadata),
+        annotations={name: shown_text(value) for name, value in annotations.items() if name != LAST_APPLIED},
         condition_reason=text(condition, "reason"),
         condition_message=text(condition, "message"),
         condition_time=text(condition, "lastTransitionTime"),
@@ -117,9 +119,3 @@ def _instant(said: str | None) -> str | None:
         return None if said is None else timestamps.to_text(timestamps.to_datetime(said))
     except InputError:
         return None
-
-
-def _annotations(metadata: Json) -> dict[str, str]:
-    """What may be shown of them: kubectl writes down the whole manifest that it applied, environment included."""
-    found = texts(metadata, "annotations")
-    return {name: shown_text(value) for name, value in found.items() if name != LAST_APPLIED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,8 @@ class K8sExecutionPlanner:
                 results.append(broken([f"{error} [file]"], path.name))
             else:
                 results.append(self.validator.validate_job_yaml(text, path.name))
-        return _mark_duplicates(results)
+        _mark_duplicates(results)
+        return results
 
     def plan_from_directory(self, jobs_dir: str | Path) -> K8sExecutionPlan:
         """The plan of a directory; one broken file is reported beside the good ones."""
@@ -147,22 +148,18 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _mark_duplicates(results: list[K8sJobValidation]) -> list[K8sJobValidation]:
+def _mark_duplicates(results: list[K8sJobValidation]) -> None:
     """Which of two Jobs of one name is meant cannot be known: both files are errors."""
     places: dict[tuple[str, str], list[str]] = defaultdict(list)
     for result in results:
         if result.job_name:
             places[result.namespace, result.job_name].append(result.filename)
-    marked = []
     for result in results:
         others = [name for name in places[result.namespace, result.job_name] if name != result.filename]
         if result.job_name and others:
             message = f"{result.job_name!r} is also in {', '.join(others[:3])}; rename or remove one"
-            finding = Finding(True, "duplicate", "metadata.name", message)
-            marked.append(replace(result, valid=False, errors=[*result.errors, finding.in_file(result.filename)]))
-        else:
-            marked.append(result)
-    return marked
+            result.valid = False
+            result.errors.append(Finding(True, "duplicate", "metadata.name", message).in_file(result.filename))
 
 
 def generate_execution_plan_text(plan: K8sExecutionPlan) -> str:

@@ -69,12 +69,8 @@ def _resources(group: str, version: str, served: Sequence[Resource]) -> Body | N
         for name in SUBRESOURCES.get(resource.plural, ()) if resource is not POD_METRICS else ():
             verbs = ["get"] if name == "log" else ["get", "patch", "update"]
             listed.append({"name": f"{resource.plural}/{name}", **base, "verbs": verbs})
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": found[0].api_version,
-        "resources": listed,
-    }
+    head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": found[0].api_version}
+    return {**head, "resources": listed}
 
 
 @cache

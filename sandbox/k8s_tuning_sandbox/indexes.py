@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from k8s_tuning_sandbox.resources import Object
 
@@ -50,13 +51,7 @@ def text_of(indexes: Iterable[int]) -> str:
 
 def first_pending(count: int, completions: int, taken: Collection[int]) -> list[int]:
     """The first `count` indexes that are not taken."""
-    free: list[int] = []
-    for index in range(completions):
-        if len(free) >= count:
-            break
-        if index not in taken:
-            free.append(index)
-    return free
+    return list(islice((index for index in range(completions) if index not in taken), count))
 
 
 def _number(pod: Object, annotation: str) -> int | None:

@@ -9,10 +9,9 @@ from functools import partial
 from typing import Any
 
 from k8s_tuning.timestamps import to_text
-from k8s_tuning_sandbox import containers
 from k8s_tuning_sandbox.occurrences import note, schedule
 from k8s_tuning_sandbox.plans import ENDED, phase
-from k8s_tuning_sandbox.pods import set_condition, set_ready
+from k8s_tuning_sandbox.pods import set_condition, set_containers, set_ready
 from k8s_tuning_sandbox.resources import PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.store import Change, Key, Record, Selection
@@ -228,7 +227,7 @@ class Nodes:
     ) -> None:
         """Store the pod with its containers' states. `others`: of the containers beside the first, if they differ."""
         pod["status"] |= {"hostIP": "127.0.0.1", "phase": phase}
-        containers.fill_in(pod, state, last, running.restarts, others)
+        set_containers(pod, state, last, running.restarts, others)
         self._sim.store.put(PODS, pod)
 
     def _note(self, pod: Object, level: str, reason: str, message: str, count: int = 1) -> None:

@@ -8,14 +8,14 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from k8s_tuning_sandbox.paths import item_key, shown, shown_path
+from k8s_tuning_sandbox.dialect import Dialect
 from k8s_tuning_sandbox.resources import Object, Resource
-from k8s_tuning_sandbox.schema import Definition, Schema, list_keys, member
+from k8s_tuning_sandbox.schema import QUANTITY, Definition, Schema, list_keys, member
 from k8s_tuning_sandbox.status import Cause, Refusal
 
 Path = tuple[str, ...]
@@ -72,15 +72,10 @@ def update(schema: Schema, resource: Resource, live: Object | None, obj: Object,
         return
     mine = next((entry for entry in entries if entry["manager"] == manager and entry["operation"] == "Update"), None)
     fields = changed | (_paths(mine["fieldsV1"]) & after if mine else frozenset())
-    kept = []
-    for entry in entries:
-        if entry is not mine:
-            had = _paths(entry["fieldsV1"])
-            kept.append(
-                _shrunk(entry, had, frozenset(path for path in had - changed if path in after or path in status))
-            )
-    found = [entry for entry in kept if entry is not None]
-    obj["metadata"]["managedFields"] = _ordered([_entry(resource, manager, "Update", fields, now), *found])
+    others = [(entry, _paths(entry["fieldsV1"])) for entry in entries if entry is not mine]
+    kept = [_shrunk(entry, had, (had - changed) & after) for entry, had in others]
+    mine = _entry(resource, manager, "Update", fields, now)
+    obj["metadata"]["managedFields"] = _ordered([mine, *(entry for entry in kept if entry is not None)])
 
 
 def _ordered(entries: list[Object]) -> list[Object]:
@@ -123,11 +118,11 @@ def _collect(schema: Schema, value: Any, definition: Definition, path: Path, fou
             _collect(schema, inner, member(definition, name) or {}, (*path, f"f:{name}"), found)
     elif isinstance(value, list) and keys:
         for item in value:
-            below = (*path, item_key(item, keys))
+            below = (*path, _item_key(item, keys))
             found.add((*below, "."))
             _collect(schema, item, definition.get("items") or {}, below, found)
     elif isinstance(value, list) and keys == ():
-        found.update((*path, f"v:{shown(item)}") for item in value)
+        found.update((*path, f"v:{_shown(item)}") for item in value)
     else:
         found.add(path)
 
@@ -143,9 +138,9 @@ def _merge(schema: Schema, live: Any, applied: Any, definition: Definition) -> A
         return merged
     if isinstance(applied, list) and isinstance(live, list) and keys is not None:
         items = definition.get("items") or {}
-        known = {item_key(item, keys) if keys else f"v:{shown(item)}": item for item in live}
+        known = {_item_key(item, keys) if keys else f"v:{_shown(item)}": item for item in live}
         for item in applied:
-            name = item_key(item, keys) if keys else f"v:{shown(item)}"
+            name = _item_key(item, keys) if keys else f"v:{_shown(item)}"
             known[name] = _merge(schema, known[name], item, items) if name in known else copy.deepcopy(item)
         return list(known.values())
     return copy.deepcopy(applied)
@@ -179,7 +174,7 @@ def _find(value: Any, part: str) -> Any:
     wanted = orjson.loads(part[2:])
     if part.startswith("v:"):
         return wanted if wanted in value else None
-    return next((item for item in value if item_key(item, wanted) == part), None)
+    return next((item for item in value if _item_key(item, wanted) == part), None)
 
 
 def _value(value: Any, path: Path) -> Any:
@@ -202,7 +197,7 @@ def _remove(obj: Object, path: Path) -> None:
 
 def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:
     causes = [
-        Cause(shown_path(path), "FieldManagerConflict", f'conflict with "{manager}"').body()
+        Cause(_shown_path(path), "FieldManagerConflict", f'conflict with "{manager}"').body()
         for manager, paths in conflicts
         for path in paths
     ]
@@ -210,8 +205,66 @@ def _conflict(conflicts: list[tuple[str, list[Path]]]) -> Refusal:
         message = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
     else:
         lines = (
-            f'conflicts with "{manager}":\n' + "\n".join(f"- {shown_path(path)}" for path in paths)
+            f'conflicts with "{manager}":\n' + "\n".join(f"- {_shown_path(path)}" for path in paths)
             for manager, paths in conflicts
         )
         message = f"Apply failed with {len(causes)} conflicts: " + "\n".join(lines)
     return Refusal(409, "Conflict", message, {"causes": causes})
+
+
+def type_problem(dialect: Dialect, definition: str, applied: Any) -> str | None:
+    """What server-side apply's types refuse of a configuration, beyond what decoding does; None for nothing.
+
+    (sigs.k8s.io/structured-merge-diff/typed/validate.go)
+    """
+    found = list(_problems(dialect, dialect.schema.resolve(definition), applied, ()))
+    if len(found) > 1:
+        return "errors:\n" + "\n".join(f"  {one}" for one in found)
+    return found[0] if found else None
+
+
+def _problems(dialect: Dialect, definition: Definition, value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    keys = list_keys(definition) if isinstance(value, list) else None
+    quantity = definition.get("$ref", "").endswith(QUANTITY)
+    definition = dialect.schema.resolve(definition)
+    if quantity and not dialect.since(26) and isinstance(value, (int, float)):
+        yield f"{_shown_path(path)}: expected string, got &value.valueUnstructured{{Value:{value}}}"
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            below, declared = (*path, f"f:{name}"), member(definition, name)
+            if declared is None and ("properties" in definition or "additionalProperties" in definition):
+                yield f"{_shown_path(below)}: field not declared in schema"
+            else:
+                yield from _problems(dialect, declared or {}, inner, below)
+    elif isinstance(value, list) and keys:
+        seen = set()
+        for item in (item for item in value if isinstance(item, dict)):
+            below = (*path, _item_key(item, keys))
+            if below in seen:
+                yield f"{_shown_path(path)}: duplicate entries for key {_shown_path(below[-1:])}"
+            seen.add(below)
+            yield from _problems(dialect, definition.get("items") or {}, item, below)
+
+
+def _item_key(item: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """The part that names a list's item by its keys."""
+    return "k:" + _shown({key: item.get(key, "TCP" if key == "protocol" else None) for key in keys})
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _shown_path(path: Iterable[str]) -> str:
+    """The path as messages show it: .spec.containers[name="c"]."""
+    text = ""
+    for part in path:
+        if part.startswith("f:"):
+            text += f".{part[2:]}"
+        elif part.startswith("k:"):
+            keys = orjson.loads(part[2:])
+            text += "[" + ",".join(f"{key}={_shown(value)}" for key, value in sorted(keys.items())) + "]"
+        elif part.startswith("v:"):
+            text += f"[={part[2:]}]"
+    return text

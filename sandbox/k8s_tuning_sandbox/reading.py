@@ -42,15 +42,10 @@ class Reading:
             return self._metrics(selected)
         version = self._version(query.get("resourceVersion", ""))
         if version > self._sim.store.revision:
-            raise Refusal(
-                504,
-                "Timeout",
-                f"Timeout: Too large resource version: {version}, current: {self._sim.store.revision}",
-                {
-                    "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-                    "retryAfterSeconds": 1,
-                },
-            )
+            text = "Too large resource version"
+            details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": text}], "retryAfterSeconds": 1}
+            message = f"Timeout: {text}: {version}, current: {self._sim.store.revision}"
+            raise Refusal(504, "Timeout", message, details)
         page = self._sim.store.page(selected, limit, query.get("continue", ""))
         metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.continue_token:

@@ -20,6 +20,7 @@ _WAITS = ("image-pull", "config-error", "mount-error", "pods-refused", "gated", 
 _IS_TAKEN = ("evicted", "preempted", "node-lost")
 OUTCOMES = frozenset((*_RUNS, *_WAITS, *_IS_TAKEN))
 ANSWERS = frozenset(("status", "html", "hang", "drop", "torn"))
+_CHOICES = {"outcome": OUTCOMES, "answer": ANSWERS}
 _TEXT = (str,), "a text; put it in quotes"
 _NUMBER = (int, float), "a number"
 _WHOLE = (int,), "a whole number"
@@ -100,11 +101,9 @@ class Scenario:
     def outcome(self, job: str, pod: str) -> Mapping[str, Any]:
         """The rule for a pod: its keys over the defaults."""
         self.refresh_quietly()
-        for rule in self.outcomes:
-            match = rule.get("match", "*")
-            if fnmatch.fnmatchcase(job, match) or fnmatch.fnmatchcase(pod, match):
-                return {"outcome": "succeed", **self.default, **rule}
-        return {"outcome": "succeed", **self.default}
+        globs = ((rule, rule.get("match", "*")) for rule in self.outcomes)
+        found = (rule for rule, glob in globs if fnmatch.fnmatchcase(job, glob) or fnmatch.fnmatchcase(pod, glob))
+        return {"outcome": "succeed", **self.default, **next(found, {})}
 
     def fault(self, method: str, path: str, query: str) -> Fault | None:
         """The fault that this request meets, None for none."""
@@ -116,8 +115,11 @@ class Scenario:
             raise ConfigError(f"{self.path}: expected `outcomes:` and a list of rules")
         if not isinstance(metrics := data.get("metrics", False), bool):
             raise ConfigError(f"{self.path}: metrics: {metrics!r} is none of true, false")
-        self.outcomes = [self._outcome(rule) for rule in self._rules(data, "outcomes", _OUTCOME)]
-        self.faults = [self._fault(rule) for rule in self._rules(data, "faults", _FAULT)]
+        self.outcomes = self._rules(data, "outcomes", _OUTCOME)
+        self.faults = [
+            Fault(**{"status": 200 if rule.get("answer") == "html" else 500, **rule})
+            for rule in self._rules(data, "faults", _FAULT)
+        ]
         default = data.get("default") or {}
         if not isinstance(default, dict):
             raise ConfigError(f"{self.path}: default: expected an outcome such as {{seconds: 2}}")
@@ -136,14 +138,7 @@ class Scenario:
                 wanted, words = known[key]
                 if isinstance(value, bool) or not isinstance(value, wanted):
                     raise ConfigError(f"{self.path}: {name}: {key}: {value!r} is not {words}")
+                if key in _CHOICES and value not in _CHOICES[key]:
+                    listed = ", ".join(sorted(_CHOICES[key]))
+                    raise ConfigError(f"{self.path}: unknown {key} {value!r}; known are {listed}")
         return rules
-
-    def _outcome(self, rule: Mapping[str, Any]) -> Mapping[str, Any]:
-        if (outcome := rule.get("outcome", "succeed")) not in OUTCOMES:
-            raise ConfigError(f"{self.path}: unknown outcome {outcome!r}; known are {', '.join(sorted(OUTCOMES))}")
-        return rule
-
-    def _fault(self, rule: Mapping[str, Any]) -> Fault:
-        if (answer := rule.get("answer", "status")) not in ANSWERS:
-            raise ConfigError(f"{self.path}: unknown answer {answer!r}; known are {', '.join(sorted(ANSWERS))}")
-        return Fault(**{"status": 200 if answer == "html" else 500, **rule})

@@ -37,11 +37,9 @@ class Scheduler:
         if change.kind == "DELETED" or record.fields.get("status.phase") in ENDED:
             self._waiting.pop(record.uid, None)
             self._free(record.uid)
-        elif change.kind == "ADDED":
+        elif change.kind == "ADDED" or record.uid in self._waiting:
+            # It is new, or its gates may be gone.
             self._waiting[record.uid] = record.key
-            self._sim.later(0, lambda: self._schedule(record.uid))
-        elif record.uid in self._waiting:
-            # Its gates may be gone.
             self._sim.later(0, lambda: self._schedule(record.uid))
 
     def _free(self, uid: str) -> None:

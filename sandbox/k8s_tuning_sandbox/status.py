@@ -62,11 +62,6 @@ def not_found(resource: Resource, name: str) -> Refusal:
     return Refusal(404, "NotFound", f'{resource.qualified} "{name}" not found', of(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> Refusal:
-    """409 for a create."""
-    return Refusal(409, "AlreadyExists", f'{resource.qualified} "{name}" already exists', of(resource, name))
-
-
 def modified(resource: Resource, name: str) -> Refusal:
     """409 for a write that names an older resourceVersion."""
     text = "the object has been modified; please apply your changes to the latest version and try again"

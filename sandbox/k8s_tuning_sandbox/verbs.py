@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from k8s_tuning_sandbox import admission, job_checks, ownership, patches, typed
+from k8s_tuning_sandbox import admission, job_checks, ownership, patches
 from k8s_tuning_sandbox.bodies import read_yaml
 from k8s_tuning_sandbox.jobs import generated_name
 from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS, Object
@@ -16,7 +16,6 @@ from k8s_tuning_sandbox.simulation import Simulation
 from k8s_tuning_sandbox.status import (
     Cause,
     Refusal,
-    already_exists,
     bad_request,
     invalid,
     modified,
@@ -141,7 +140,8 @@ class Verbs:
         self._warn(target, obj)
         name = obj["metadata"]["name"]
         if self._sim.store.get(target.resource, target.namespace, name) is not None:
-            raise already_exists(target.resource, name)
+            text = f'{target.resource.qualified} "{name}" already exists'
+            raise Refusal(409, "AlreadyExists", text, of(target.resource, name))
         if not target.dry_run:
             self._sim.store.put(target.resource, obj)
         return obj
@@ -191,7 +191,7 @@ class Verbs:
         self._schema.decode(resource.kind, resource.api_version, resource.definition, applied)
         if (applied.get("metadata") or {}).get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
-        if problem := typed.problem(self._sim.dialect, resource.definition, applied):
+        if problem := ownership.type_problem(self._sim.dialect, resource.definition, applied):
             of_object = f" ({target.namespace}/{target.name}; {resource.api_version}, Kind={resource.kind})"
             named = of_object if self._sim.dialect.since(26) else ""
             raise Refusal(500, "", f"failed to create typed patch object{named}: {problem}")

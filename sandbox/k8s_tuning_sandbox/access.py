@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_tuning_sandbox.resources import NAMESPACES
@@ -16,27 +14,22 @@ ANONYMOUS = "system:anonymous"
 _READING = frozenset(("get", "list", "watch"))
 
 
-@dataclass(frozen=True)
 class Tokens:
     """One secret a user: an administrator, a reader (get, list and watch everything), and one who may do nothing."""
 
-    users: Mapping[str, str] = field(repr=False)
-
-    @classmethod
-    def random(cls) -> Tokens:
-        """New secrets."""
-        return cls({secrets.token_urlsafe(24): user for user in (ADMIN, READER, NOBODY)})
+    def __init__(self) -> None:
+        self._users = {secrets.token_urlsafe(24): user for user in (ADMIN, READER, NOBODY)}
 
     def of(self, user: str) -> str:
         """The user's token."""
-        return next(token for token, name in self.users.items() if name == user)
+        return next(token for token, name in self._users.items() if name == user)
 
     def user(self, authorization: str | None) -> str:
         """Whose request it is by its Authorization header; Refusal 401 where nobody has that token."""
         if not authorization:
             return ANONYMOUS
         scheme, _, token = authorization.partition(" ")
-        user = self.users.get(token.strip()) if scheme.lower() == "bearer" else None
+        user = self._users.get(token.strip()) if scheme.lower() == "bearer" else None
         if user is None:
             raise Refusal(401, "Unauthorized", "Unauthorized")
         return user

@@ -44,19 +44,19 @@ class Deletes:
             target.warnings.append(_PODS_STAY)
         if not target.dry_run:
             self._remove(target, record, policy, options.get("gracePeriodSeconds"))
-        gone: Object = {"deletionTimestamp": self._sim.now(), "deletionGracePeriodSeconds": 0}
+        gone: Object = {"deletionTimestamp": self._sim.now()}
         if target.resource is NAMESPACES:
-            gone = {"deletionTimestamp": gone["deletionTimestamp"]}
             obj["status"] = {"phase": "Terminating"}
-        elif target.resource is PODS and "nodeName" in obj["spec"] and obj["status"]["phase"] == "Running":
-            gone["deletionGracePeriodSeconds"] = obj["spec"]["terminationGracePeriodSeconds"]
-        elif target.resource is not PODS and (left := self._left(target, record)) is not None:
+        elif target.resource is PODS:
+            runs = "nodeName" in obj["spec"] and obj["status"]["phase"] == "Running"
+            gone["deletionGracePeriodSeconds"] = obj["spec"]["terminationGracePeriodSeconds"] if runs else 0
+        elif (left := self._left(target, record)) is not None:
             obj, gone = left.load(), {}
-        elif target.resource is not PODS and policy == "Background":
+        elif policy == "Background":
             details = {**of(target.resource, target.name), "uid": record.uid}
             return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-        elif target.resource is not PODS:
-            gone["finalizers"] = ["orphan" if policy == "Orphan" else FOREGROUND]
+        else:
+            gone |= {"deletionGracePeriodSeconds": 0, "finalizers": ["orphan" if policy == "Orphan" else FOREGROUND]}
         obj["metadata"] |= gone
         return {"kind": target.resource.kind, "apiVersion": target.resource.api_version, **obj}
 

@@ -15,11 +15,6 @@ class FieldSelector:
 
     terms: tuple[tuple[str, bool, str], ...] = ()
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The field paths that it asks for; which of them a resource supports is the server's business."""
-        return tuple(field for field, _, _ in self.terms)
-
     def matches(self, fields: Mapping[str, str]) -> bool:
         """Whether an object with these fields is selected; a field that is not there counts as empty."""
         return all((fields.get(field, "") == value) == equal for field, equal, value in self.terms)

@@ -60,16 +60,14 @@ class Running:
 class Nodes:
     """Plays every pod that is given to the node."""
 
-    def __init__(self, simulation: Simulation, seconds: float = 1.0) -> None:
+    def __init__(self, simulation: Simulation) -> None:
         self._sim = simulation
-        self._seconds = seconds
         self._pods: dict[str, Running] = {}
         simulation.store.listeners.append(self._changed)
 
-    def log(self, uid: str) -> list[str] | None:
-        """The lines that a pod's container wrote so far, None where the node has no such pod."""
-        pod = self._pods.get(uid)
-        return None if pod is None else pod.lines
+    def log(self, uid: str) -> list[str]:
+        """The lines that a pod's container wrote so far; none where the node has no such pod."""
+        return self._pods[uid].lines if uid in self._pods else []
 
     def metrics(self, selection: Selection) -> list[Object]:
         """metrics.k8s.io's PodMetrics of the running pods that are selected."""
@@ -117,7 +115,7 @@ class Nodes:
 
     def _start(self, pod: Object, running: Running) -> None:
         spec, outcome, started = pod["spec"], running.rule["outcome"], self._sim.now()
-        seconds = float(running.rule.get("seconds", self._seconds))
+        seconds = float(running.rule.get("seconds", 1.0))
         if outcome == "evicted":
             self._after(seconds, running, self._evict)
             return

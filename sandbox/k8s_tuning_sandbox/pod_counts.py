@@ -18,7 +18,7 @@ class PodCounts:
 
     def __init__(self, job: Object, pods: list[Object], status: Object) -> None:
         self.job, self.spec, self.status = job, job["spec"], status
-        self.tracked = [pod for pod in pods if is_tracked(pod)]
+        self.tracked = [pod for pod in pods if FINALIZER in (pod["metadata"].get("finalizers") or ())]
         self.uncounted: dict[str, list[str]] = status.setdefault("uncountedTerminatedPods", {})
         self._count()
         known = {uid for uids in self.uncounted.values() for uid in uids}
@@ -111,11 +111,6 @@ def _written(status: Object, field: str) -> set[int]:
         return indexes.parse(status.get(field, ""))
     except ValueError:
         return set()
-
-
-def is_tracked(pod: Object) -> bool:
-    """Whether the pod is still to be counted."""
-    return FINALIZER in (pod["metadata"].get("finalizers") or ())
 
 
 def uid_of(pod: Object) -> str:

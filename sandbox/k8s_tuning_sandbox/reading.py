@@ -127,7 +127,7 @@ class Reading:
         tail, limit = number(query, "tailLines"), number(query, "limitBytes")
         following = is_true(query.get("follow", ""))
         sent = 0
-        lines = self._nodes.log(record.uid) or []
+        lines = self._nodes.log(record.uid)
         start = max(len(lines) - tail, 0) if tail is not None else 0
         while True:
             for line in lines[start:]:
@@ -139,7 +139,7 @@ class Reading:
             start = len(lines)
             live = self._sim.store.get(PODS, *record.key)
             ended = live is None or live.uid != record.uid or live.fields.get("status.phase") in ("Succeeded", "Failed")
-            lines = self._nodes.log(record.uid) or []
+            lines = self._nodes.log(record.uid)
             if not following or (ended and len(lines) == start):
                 return
             if len(lines) == start:

@@ -63,7 +63,7 @@ def selection(target: Target, query: Query) -> Selection:
         labels, fields = parse(query.get("labelSelector", "")), parse_fields(query.get("fieldSelector", ""))
     except SelectorError as error:
         raise bad_request(f"unable to parse requirement: {error}") from error
-    for field in fields.fields:
+    for field, _, _ in fields.terms:
         if field not in target.resource.selectable:
             raise bad_request(f"field label not supported: {field}")
     return Selection(target.resource, target.namespace, labels, fields)

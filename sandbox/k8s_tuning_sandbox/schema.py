@@ -95,23 +95,17 @@ class Schema:
             if inner is None and (declared or "additionalProperties" in definition):
                 unknown.append(below)
             elif field is not None:
-                found = self._decode(field, self.resolve(inner or {}), below, unknown)
-                if not declared or found not in ("", [], {}) or (isinstance(found, dict) and not self._is_map(inner)):
+                shape = self.resolve(inner or {})
+                found = self._decode(field, shape, below, unknown)
+                if not declared or found not in ("", [], {}) or (isinstance(found, dict) and shape.get("properties")):
                     decoded[name] = found
         return decoded
-
-    def _is_map(self, definition: Definition | None) -> bool:
-        return not self.resolve(definition or {}).get("properties")
 
 
 def member(definition: Definition, name: str) -> Definition | None:
     """The definition of one member of an object: a declared field, or a map's value; None where there can be none."""
-    declared = (definition.get("properties") or {}).get(name)
-    if declared is not None:
-        found: Definition = declared
-        return found
-    extra = definition.get("additionalProperties")
-    return extra if isinstance(extra, Mapping) else None
+    found = (definition.get("properties") or {}).get(name, definition.get("additionalProperties"))
+    return found if isinstance(found, Mapping) else None
 
 
 def list_keys(definition: Definition) -> tuple[str, ...] | None:

@@ -70,7 +70,7 @@ class Sandbox:
         self._namespaces = tuple(namespaces)
         self._backoff_seconds = backoff_seconds
         self._port = port
-        self._tokens = Tokens.random()
+        self._tokens = Tokens()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="k8s-tuning-sandbox", daemon=True)
         self._server: uvicorn.Server | None = None

@@ -79,14 +79,6 @@ def expired(message: str, continue_token: str = "") -> Refusal:
     return Refusal(410, "Expired", message, continue_token=continue_token)
 
 
-def terminating(resource: Resource, name: str, namespace: str) -> Refusal:
-    """403: nothing new in a namespace that is being deleted."""
-    text = f"unable to create new content in namespace {namespace} because it is being terminated"
-    cause = Cause("metadata.namespace", "NamespaceTerminating", f"namespace {namespace} is being terminated")
-    details = {**of(resource, name), "causes": [cause.body()]}
-    return Refusal(403, "Forbidden", f'{resource.qualified} "{name}" is forbidden: {text}', details)
-
-
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusal:
     """422 with every cause."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]

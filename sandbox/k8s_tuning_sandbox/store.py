@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import orjson
 
@@ -127,9 +127,8 @@ class Store:
             if meta.get("deletionGracePeriodSeconds") == 0 and not meta.get("finalizers"):
                 return self.remove(resource, *key) or before
             old = before.load()
-            if old | {"metadata": old["metadata"] | {"resourceVersion": ""}} == obj | {
-                "metadata": meta | {"resourceVersion": ""}
-            }:
+            version = {"resourceVersion": ""}
+            if old | {"metadata": old["metadata"] | version} == obj | {"metadata": meta | version}:
                 return before
             self._disown(resource, key, old, obj)
         record = self._record(resource, obj)
@@ -161,30 +160,23 @@ class Store:
     def page(self, selection: Selection, limit: int, token: str = "") -> Page:
         """A list or a part of it; Refusal 410 where the list that `token` continues is no longer known."""
         plural = selection.resource.plural
-        revision, start = _read_token(token) if token else (self.revision, None)
-        if token and revision > 0:
-            known = self._snapshots.get((revision, plural))
-            if known is None:
-                raise expired(_TOO_OLD, _token(-1, start))
-            everything = known
-        else:
+        revision, start = _read_token(token) if token else (0, None)
+        everything = self._snapshots.get((revision, plural)) if revision > 0 else self._sorted(selection.resource)
+        if everything is None:
+            raise expired(_TOO_OLD, _token(-1, start))
+        if revision <= 0:
             revision = self.revision
-            everything = self._sorted(selection.resource)
         first = bisect_right(everything, start, key=lambda record: record.key) if start is not None else 0
-        found: list[Record] = []
-        for index in range(first, len(everything)):
-            record = everything[index]
-            if selection.matches(record):
-                if limit > 0 and len(found) == limit:
-                    self._remember(revision, plural, everything)
-                    remaining = None
-                    if selection.everything:
-                        remaining = sum(
-                            1 for other in everything[index:] if selection.namespace in ("", other.namespace)
-                        )
-                    return Page(found, revision, _token(revision, found[-1].key), remaining)
-                found.append(record)
-        return Page(found, revision)
+        matching = (index for index in range(first, len(everything)) if selection.matches(everything[index]))
+        found = [everything[index] for index in islice(matching, limit if limit > 0 else None)]
+        following = next(matching, None)
+        if following is None:
+            return Page(found, revision)
+        self._remember(revision, plural, everything)
+        remaining = None
+        if selection.everything:
+            remaining = sum(selection.namespace in ("", other.namespace) for other in everything[following:])
+        return Page(found, revision, _token(revision, found[-1].key), remaining)
 
     def changes(self, since: int) -> list[Change]:
         """Every change after revision `since`; Refusal 410 where the log no longer reaches back that far."""

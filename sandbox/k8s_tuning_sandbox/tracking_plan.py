@@ -31,11 +31,7 @@ Verdict = tuple[str, str, str]
 
 _BACKOFF_LIMIT = "FailureTarget", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
 _DEADLINE = "FailureTarget", "DeadlineExceeded", "Job was active longer than specified deadline"
-_TOO_MANY = (
-    "FailureTarget",
-    "MaxFailedIndexesExceeded",
-    "Job has exceeded the specified maximal number of failed indexes",
-)
+_MANY_FAILED = "Job has exceeded the specified maximal number of failed indexes"
 _FAILED_INDEXES = "FailureTarget", "FailedIndexes", "Job has failed indexes"
 _COMPLETE = "SuccessCriteriaMet", "CompletionsReached", "Reached expected number of succeeded pods"
 _FINAL = {"SuccessCriteriaMet": "Complete", "FailureTarget": "Failed"}
@@ -115,7 +111,7 @@ class _Planning:
             return None
         if self.counts.failed_indexes:
             if len(self.counts.failed_indexes) > self.spec.get("maxFailedIndexes", self.spec["completions"]):
-                return _TOO_MANY
+                return "FailureTarget", "MaxFailedIndexesExceeded", _MANY_FAILED
             if len(self.counts.failed_indexes) + len(self.counts.succeeded_indexes) >= self.spec["completions"]:
                 return _FAILED_INDEXES
         met = success(self.job, self.counts.succeeded_indexes)

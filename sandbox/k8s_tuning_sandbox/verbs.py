@@ -13,17 +13,7 @@ from k8s_tuning_sandbox.bodies import read_yaml
 from k8s_tuning_sandbox.jobs import generated_name
 from k8s_tuning_sandbox.resources import JOBS, NAMESPACES, PODS, Object
 from k8s_tuning_sandbox.simulation import Simulation
-from k8s_tuning_sandbox.status import (
-    Cause,
-    Refusal,
-    bad_request,
-    invalid,
-    modified,
-    not_found,
-    of,
-    required,
-    terminating,
-)
+from k8s_tuning_sandbox.status import Cause, Refusal, bad_request, invalid, modified, not_found, of, required
 from k8s_tuning_sandbox.target import Target
 from k8s_tuning_sandbox.target import live as live_of
 
@@ -153,7 +143,11 @@ class Verbs:
         if space is None:
             raise not_found(NAMESPACES, target.namespace)
         if space.fields.get("status.phase") == "Terminating":
-            raise terminating(target.resource, name, target.namespace)
+            why = f"namespace {target.namespace} is being terminated"
+            cause = Cause("metadata.namespace", "NamespaceTerminating", why)
+            text = f"unable to create new content in namespace {target.namespace} because it is being terminated"
+            message = f'{target.resource.qualified} "{name}" is forbidden: {text}'
+            raise Refusal(403, "Forbidden", message, {**of(target.resource, name), "causes": [cause.body()]})
 
     def _write(self, target: Target, live: Object, obj: Object) -> Object:
         version = obj["metadata"].get("resourceVersion")

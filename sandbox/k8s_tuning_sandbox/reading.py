@@ -39,7 +39,8 @@ class Reading:
         """A list or a page of it."""
         selected, limit = selection(target, query), number(query, "limit") or 0
         if target.resource is POD_METRICS:
-            return self._metrics(selected)
+            kind = {"kind": "PodMetricsList", "apiVersion": POD_METRICS.api_version, "metadata": {}}
+            return orjson.dumps({**kind, "items": self._nodes.metrics(replace(selected, resource=PODS))})
         version = self._version(query.get("resourceVersion", ""))
         if version > self._sim.store.revision:
             text = "Too large resource version"
@@ -67,11 +68,6 @@ class Reading:
             if found["metadata"]["name"] == target.name:
                 return orjson.dumps({"kind": "PodMetrics", "apiVersion": POD_METRICS.api_version, **found})
         raise not_found(POD_METRICS, target.name)
-
-    def _metrics(self, selected: Selection) -> bytes:
-        items = self._nodes.metrics(replace(selected, resource=PODS))
-        head = {"kind": "PodMetricsList", "apiVersion": POD_METRICS.api_version, "metadata": {}}
-        return orjson.dumps({**head, "items": items})
 
     async def watch(self, target: Target, query: Query, accept: str) -> AsyncIterator[bytes]:
         """Changes as lines of JSON, until timeoutSeconds are over; a version that is too old is an ERROR line."""

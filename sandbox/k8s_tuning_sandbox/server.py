@@ -140,7 +140,8 @@ class Sandbox:
 
     def compact(self) -> None:
         """Forget the past: continue tokens and resourceVersions from before answer 410 Gone."""
-        self._run(self._compact())
+        assert self._app is not None  # noqa: S101 - set by start
+        self._loop.call_soon_threadsafe(self._app.store.compact)
 
     def __enter__(self) -> Sandbox:
         try:
@@ -200,10 +201,6 @@ class Sandbox:
                 if (transport := getattr(connection, "transport", None)) is not None:
                     transport.abort()
             await asyncio.wait((self._serving,))
-
-    async def _compact(self) -> None:
-        assert self._app is not None  # noqa: S101 - set by start
-        self._app.store.compact()
 
 
 async def _cancel_the_rest() -> None:

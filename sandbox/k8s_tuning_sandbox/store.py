@@ -172,7 +172,10 @@ class Store:
         following = next(matching, None)
         if following is None:
             return Page(found, revision)
-        self._remember(revision, plural, everything)
+        self._snapshots[revision, plural] = everything
+        self._snapshots.move_to_end((revision, plural))
+        while len(self._snapshots) > _SNAPSHOTS:
+            self._snapshots.popitem(last=False)
         remaining = None
         if selection.everything:
             remaining = sum(selection.namespace in ("", other.namespace) for other in everything[following:])
@@ -222,12 +225,6 @@ class Store:
         self._log.append(change)
         for listener in tuple(self.listeners):
             listener(change)
-
-    def _remember(self, revision: int, plural: str, records: list[Record]) -> None:
-        self._snapshots[revision, plural] = records
-        self._snapshots.move_to_end((revision, plural))
-        while len(self._snapshots) > _SNAPSHOTS:
-            self._snapshots.popitem(last=False)
 
 
 def _owners(obj: Object) -> list[str]:

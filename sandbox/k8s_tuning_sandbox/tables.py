@@ -87,8 +87,7 @@ def _cells(kind: str, obj: Object, now: str, dialect: Dialect) -> list[Any]:
     age = _since(meta.get("creationTimestamp"), now)
     match kind:
         case "Job":
-            cells = _job_cells(obj, status, age, now)
-            return [cells[0], _job_status(obj, status), *cells[1:]] if dialect.since(31) else cells
+            return _job_cells(obj, status, [_job_status(obj, status)] if dialect.since(31) else [], age, now)
         case "Pod":
             return _pod_cells(obj, status, age, dialect)
         case "Event":
@@ -109,7 +108,7 @@ def _job_status(job: Object, status: Object) -> str:
     )
 
 
-def _job_cells(job: Object, status: Object, age: str, now: str) -> list[Any]:
+def _job_cells(job: Object, status: Object, shown: list[str], age: str, now: str) -> list[Any]:
     spec, succeeded, parallelism = job["spec"], status.get("succeeded", 0), job["spec"].get("parallelism", 0)
     if "completions" in spec:
         completions = f"{succeeded}/{spec['completions']}"
@@ -121,7 +120,7 @@ def _job_cells(job: Object, status: Object, age: str, now: str) -> list[Any]:
     names, images = (",".join(container[field] for container in containers) for field in ("name", "image"))
     labels = spec["selector"].get("matchLabels", {})
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    return [job["metadata"]["name"], completions, lasted, age, names, images, selector or "<none>"]
+    return [job["metadata"]["name"], *shown, completions, lasted, age, names, images, selector or "<none>"]
 
 
 def _pod_cells(pod: Object, status: Object, age: str, dialect: Dialect) -> list[Any]:

@@ -112,17 +112,12 @@ class Verbs:
         fresh: Object = {"metadata": kept, **{name: value for name, value in obj.items() if name != "metadata"}}
         if target.resource in (JOBS, PODS):
             fresh.pop("status", None)
-        if target.resource is JOBS and self._is_queued(kept.get("name", "")):
+        name, suspends = kept.get("name", ""), "suspend" in self._sim.dialect.job_defaults
+        # As a queueing system's webhook holds a Job back.
+        if target.resource is JOBS and suspends and self._sim.scenario.outcome(name, "")["outcome"] == "suspended":
             fresh.setdefault("spec", {})["suspend"] = True
         admission.fill_in(target.resource, fresh, self._sim.dialect)
         return fresh
-
-    def _is_queued(self, name: str) -> bool:
-        """Whether the scenario holds this Job back, as a queueing system's webhook does."""
-        return (
-            "suspend" in self._sim.dialect.job_defaults
-            and self._sim.scenario.outcome(name, "")["outcome"] == "suspended"
-        )
 
     def _add(self, target: Target, obj: Object) -> Object:
         self._check_namespace(target, obj["metadata"].get("name", ""))

@@ -9,8 +9,7 @@ import pytest
 from tests.servers import recording_server, status
 
 from k8s_tuning.alerts import ChannelSecret, Ledger, own_failure, smoke_notices
-from k8s_tuning.alerts.config import parse_config
-from k8s_tuning.usecases.alert_channel import webhook_alerting
+from k8s_tuning.alerts.config import AlertingConfig, parse_config
 from k8s_tuning.usecases.deliver_alert import announce, deliver_all
 
 AT = "2025-11-16T10:00:00Z"
@@ -54,5 +53,7 @@ def test_what_a_run_reports_of_itself_is_planned_and_delivered_at_once(
 ) -> None:
     observation = own_failure("stage_broke", "dag", "stage x broke", AT, failing=failing)
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    done = announce(webhook_alerting("console"), observation, ledger, "d/r", lambda _: ChannelSecret(), dry_run=True)
+    done = announce(
+        AlertingConfig.webhook("console"), observation, ledger, "d/r", lambda _: ChannelSecret(), dry_run=True
+    )
     assert [one.outcome for one in done] == outcomes

@@ -67,6 +67,12 @@ class AlertingConfig:
         receiver = Receiver(channel.name, (channel,))
         return cls(Route(receiver.name), {receiver.name: receiver}, name="(no configuration file)")
 
+    @classmethod
+    def webhook(cls, channel_type: str, timeout_seconds: float = 5) -> AlertingConfig:
+        """One channel, whose webhook's URL the caller has: any connection that it asks for is that one."""
+        connection = "webhook" if CHANNELS[channel_type].needs_connection else None
+        return cls.single(ChannelConfig(channel_type, channel_type, connection, timeout_seconds=timeout_seconds))
+
 
 def load_config(path: str | Path) -> AlertingConfig:
     """The file; ConfigError names it, the line, what is wrong and what would be right."""

@@ -11,7 +11,7 @@ from typing import Any
 import tenacity
 
 from k8s_tuning import timestamps, unforeseen
-from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig, ChannelKind, Draft
+from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
 from k8s_tuning.alerts.config import AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, Resolve
 from k8s_tuning.alerts.ledger import Ledger
@@ -89,7 +89,7 @@ def deliver_notice(
         return written(_outcome(notice, Result.DRY_RUN, 0, "nothing was sent", now(), shown=shown))
     ended: tuple[Outcome, Sent] | None = None
     try:
-        ended = _send(notice, channel, kind, drafts, secret, now, sleep)
+        ended = _send(notice, lambda: kind.send(drafts, channel, secret), secret, now, sleep)
     finally:
         if ended is None:  # Ctrl-C, or Airflow's time-out of the task
             words = "interrupted while it was sent; it may have arrived"
@@ -102,9 +102,7 @@ def deliver_notice(
 
 def _send(
     notice: Notice,
-    channel: ChannelConfig,
-    kind: ChannelKind,
-    drafts: list[Draft],
+    send: Callable[[], Sent],
     secret: ChannelSecret,
     now: Callable[[], str],
     sleep: Callable[[float], None],
@@ -121,7 +119,7 @@ def _send(
         for attempt in retrying:
             with attempt, unforeseen.net():
                 attempts += 1
-                sent = kind.send(drafts, channel, secret)
+                sent = send()
     except (DeliveryError, InputError, UnforeseenError) as error:
         answer = secret.masker.answer(str(error))
         log.warning("notice %s to %s/%s failed: %s", notice.id, notice.receiver, notice.channel, answer)

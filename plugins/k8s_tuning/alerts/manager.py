@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from k8s_tuning import timestamps, unforeseen
-from k8s_tuning.alerts.channels import CHANNELS, ChannelConfig
+from k8s_tuning.alerts.channels import CHANNELS
 from k8s_tuning.alerts.config import MAX_TIMEOUT_SECONDS, AlertingConfig
 from k8s_tuning.alerts.credentials import ChannelSecret, check_url
 from k8s_tuning.alerts.deliver import deliver_notice
@@ -97,16 +97,9 @@ class K8sAlertManager:
     def _deliver(self, payload: K8sAlertPayload) -> Outcome:
         given = self.channel_config
         secret = ChannelSecret(url=given.webhook_url)
-        channel = ChannelConfig(
-            given.channel_type,
-            given.channel_type,
-            "webhook" if CHANNELS[given.channel_type].needs_connection else None,
-            timeout_seconds=given.timeout_seconds,
-        )
-        notice = notice_of(payload, channel.name, self._now())
         outcome = deliver_notice(
-            AlertingConfig.single(channel),
-            notice,
+            AlertingConfig.webhook(given.channel_type, given.timeout_seconds),
+            notice_of(payload, given.channel_type, self._now()),
             lambda _: secret,
             None,
             dry_run=given.dry_run,

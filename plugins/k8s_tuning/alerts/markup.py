@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -87,18 +88,11 @@ def to_mrkdwn(text: str, limit: int = 3000) -> str:
 def to_html(text: str) -> str:
     """Markdown as HTML."""
     parts: list[str] = []
-    in_list = False
-    for line in text.split("\n"):
-        words = _BOLD.sub(r"<b>\1</b>", html.escape(line, quote=False))
-        if words.startswith("- "):
-            parts += [] if in_list else ["<ul>"]
-            parts.append(f"<li>{words[2:]}</li>")
-            in_list = True
-            continue
-        parts += ["</ul>"] if in_list else []
-        in_list = False
-        parts.append(f"{words}<br>" if words else "<br>")
-    return "\n".join([*parts, "</ul>"] if in_list else parts)
+    marked = (_BOLD.sub(r"<b>\1</b>", html.escape(line, quote=False)) for line in text.split("\n"))
+    for is_list, lines in itertools.groupby(marked, lambda line: line.startswith("- ")):
+        entries = [f"<li>{line[2:]}</li>" if is_list else f"{line}<br>" for line in lines]
+        parts += ["<ul>", *entries, "</ul>"] if is_list else entries
+    return "\n".join(parts)
 
 
 def to_plain(text: str) -> str:

@@ -18,6 +18,7 @@ _CURES = {
     404: "; no such webhook: it was deleted, or the address is wrong",
     410: "; the webhook was removed: make a new one and put it into the connection",
 }
+_ADD_CA = "add its CA to this machine's (SSL_CERT_FILE)"
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], secret: ChannelSecret, timeout_seconds: float) -> Answer:
@@ -57,30 +58,25 @@ def said(answer: Answer, secret: ChannelSecret) -> str:
 
 
 def _undelivered(fault: Fault, place: str, proxy: str, timeout_seconds: float) -> DeliveryError:
+    if fault.problem is Problem.BAD_URL:
+        return DeliveryError("the connection's URL cannot be used; copy it again", retryable=False)
     kind = type(fault.cause).__name__
     reason = one_line(fault.reason or kind)
-    match fault.problem:
-        case Problem.NO_CONNECTION_IN_TIME | Problem.NO_ANSWER_IN_TIME:
-            return DeliveryError(f"{place}: no answer within {timeout_seconds:g} s", retryable=True)
-        case Problem.CERTIFICATE:
-            cure = "add its CA to this machine's (SSL_CERT_FILE)"
-            return DeliveryError(f"{place}: its certificate is not trusted here; {cure}", retryable=False)
-        case Problem.TLS:
-            return DeliveryError(f"{place}: no TLS connection; is it an http address?", retryable=True)
-        case Problem.PROXY_AWAY:
-            return DeliveryError(f"{place}: its proxy {proxy} cannot be connected to: {reason}", retryable=True)
-        case Problem.PROXY_REFUSED:
-            status = int(getattr(fault.cause, "status", 0))
-            return DeliveryError(f"{place}: its proxy {proxy} answered {status}", retryable=status >= 500)
-        case Problem.NO_CONNECTION:
-            return DeliveryError(f"{place}: cannot be connected to: {reason}", retryable=True)
-        case Problem.CLOSED:
-            return DeliveryError(f"{place}: closed the connection without an answer", retryable=True)
-        case Problem.BAD_URL:
-            return DeliveryError("the connection's URL cannot be used; copy it again", retryable=False)
-        case Problem.BAD_REQUEST:  # a header with a line break in it
-            return DeliveryError(f"{place}: the request cannot be written: {kind}", retryable=False)
-    return DeliveryError(f"{place}: the exchange broke off: {kind}", retryable=True)
+    status = int(getattr(fault.cause, "status", 0) or 0)
+    no_answer = f"no answer within {timeout_seconds:g} s", True
+    known = {
+        Problem.NO_CONNECTION_IN_TIME: no_answer,
+        Problem.NO_ANSWER_IN_TIME: no_answer,
+        Problem.CERTIFICATE: (f"its certificate is not trusted here; {_ADD_CA}", False),
+        Problem.TLS: ("no TLS connection; is it an http address?", True),
+        Problem.PROXY_AWAY: (f"its proxy {proxy} cannot be connected to: {reason}", True),
+        Problem.PROXY_REFUSED: (f"its proxy {proxy} answered {status}", status >= 500),
+        Problem.NO_CONNECTION: (f"cannot be connected to: {reason}", True),
+        Problem.CLOSED: ("closed the connection without an answer", True),
+        Problem.BAD_REQUEST: (f"the request cannot be written: {kind}", False),  # a header with a line break in it
+    }
+    words, retryable = known.get(fault.problem, (f"the exchange broke off: {kind}", True))
+    return DeliveryError(f"{place}: {words}", retryable=retryable)
 
 
 def quote(text: str, secret: ChannelSecret) -> str:

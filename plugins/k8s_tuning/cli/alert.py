@@ -47,7 +47,6 @@ from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.events.snapshot import K8sEvent
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.storage.state_dir import StateDir
-from k8s_tuning.usecases.alert_channel import webhook_alerting
 
 
 @dataclass
@@ -124,7 +123,9 @@ def run(args: argparse.Namespace) -> int:
         return _by_ledger(args, load_config(args.config), observation, now, from_environment)
     config = _channel_config(args)
     secret = ChannelSecret(url=config.webhook_url)
-    return _by_ledger(args, webhook_alerting(config.channel_type, args.timeout), observation, now, lambda _: secret)
+    return _by_ledger(
+        args, AlertingConfig.webhook(config.channel_type, args.timeout), observation, now, lambda _: secret
+    )
 
 
 def _by_ledger(

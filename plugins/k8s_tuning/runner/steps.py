@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from k8s_tuning.alerts import AlertChannelConfig, ChannelSecret, Ledger, observe_target, plan_notices
+from k8s_tuning.alerts import AlertChannelConfig, AlertingConfig, ChannelSecret, Ledger, observe_target, plan_notices
 from k8s_tuning.alerts.notice import Status
 from k8s_tuning.alerts.reason import Result
 from k8s_tuning.cluster import selectors
@@ -37,7 +37,6 @@ from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, K8sTuning
 from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
 from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.storage.state_dir import StateDir
-from k8s_tuning.usecases.alert_channel import webhook_alerting
 from k8s_tuning.usecases.apply_session import apply_session
 from k8s_tuning.usecases.check_target import collect_events, judge, record_check
 from k8s_tuning.usecases.deliver_alert import deliver_all
@@ -235,7 +234,7 @@ class Steps:
     def _alert(self) -> str:
         config = self.config
         dry_run = not config.alerts_enabled
-        alerting, ledger, now = webhook_alerting(config.channel_type), Ledger(self.state.ledger), self.now()
+        alerting, ledger, now = AlertingConfig.webhook(config.channel_type), Ledger(self.state.ledger), self.now()
         observation = observe_target(
             K8sHealthHistoryStore(self.state.history),
             config.namespace,

@@ -47,9 +47,3 @@ def channel_of_params(channel_type: str, conn_id: str, config_file: str) -> Chan
             "under allowed_connections"
         )
     return Channel(channel_type, conn_id, config_file)
-
-
-def webhook_alerting(channel_type: str, timeout_seconds: float = 5) -> AlertingConfig:
-    """One channel without a file, whose webhook's URL the caller has: any connection that it asks for is that one."""
-    connection = "webhook" if CHANNELS[channel_type].needs_connection else None
-    return AlertingConfig.single(ChannelConfig(channel_type, channel_type, connection, timeout_seconds=timeout_seconds))

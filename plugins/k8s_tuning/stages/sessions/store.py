@@ -269,10 +269,10 @@ def merge_seen(
     Job's labels whether the snapshot would have shown it at all: one of another selector, or one that could not read
     the list of Jobs, proves nothing.
     """
-    told = [job for job in session.jobs if job.name in seen or (at > session.applied_at and shows(job.labels))]
-    if not told:
+    shown = [job for job in session.jobs if job.name in seen or (at > session.applied_at and shows(job.labels))]
+    if not shown:
         return session
-    now = {job.name: _present(job, seen[job.name], at) if job.name in seen else _absent(job, at) for job in told}
+    now = {job.name: _present(job, seen[job.name], at) if job.name in seen else _absent(job, at) for job in shown}
     jobs = [now.get(job.name, job) for job in session.jobs]
     return replace(session, jobs=jobs, seen_at=max(session.seen_at or at, at))
 

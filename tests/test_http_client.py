@@ -15,7 +15,6 @@ from k8s_tuning.http_client import (
     Fault,
     Problem,
     Request,
-    Timeouts,
     TooLargeError,
     exchange,
     fault_of,
@@ -47,7 +46,7 @@ async def server(answer, *, tls=None):
 
 async def body(port, *, most=1000, cut=False, read=5.0, **more):
     """A whole answer's body by way of `pieces`."""
-    async with open_session(True, Timeouts(connect=5, read=read), unpack=False) as session:
+    async with open_session(True, connect=5, read=read, unpack=False) as session:
         with faults():
             response = await send(session, Request("GET", f"http://127.0.0.1:{port}/", **more))
         return b"".join([piece async for piece in pieces(response, most, cut=cut)])
@@ -112,7 +111,7 @@ def test_a_certificate_of_a_stranger_is_a_fault_of_its_own(tmp_path):
     tls = Authority.make("strangers").server(["127.0.0.1"]).context(tmp_path)
 
     async def run():
-        async with server(OK, tls=tls) as (port, _), open_session(True, Timeouts(connect=5, read=5)) as session:
+        async with server(OK, tls=tls) as (port, _), open_session(True, connect=5, read=5) as session:
             with faults():
                 await send(session, Request("GET", f"https://127.0.0.1:{port}/"))
 
@@ -153,7 +152,7 @@ def test_a_redirect_is_an_answer_like_others_and_no_cookie_or_netrc_goes_along(t
     away = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
 
     async def run():
-        async with server(away) as (port, heads), open_session(True, Timeouts(connect=5, read=5)) as session:
+        async with server(away) as (port, heads), open_session(True, connect=5, read=5) as session:
             for _ in range(2):
                 response = await send(session, Request("GET", f"http://127.0.0.1:{port}/here"))
                 assert response.status == 302

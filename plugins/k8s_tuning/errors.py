@@ -35,12 +35,13 @@ class RefusedError(InputError):
 class ClusterError(TuningError):
     """The Kubernetes API did not do what was asked. `status` is the HTTP status, None without an answer.
 
-    `warnings`: what the server remarked beside its refusal.
+    `retryable`: where it is not as with others of its kind. `warnings`: what the server remarked beside its refusal.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, *, retryable: bool | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.retryable = self.retryable if retryable is None else retryable
         self.warnings: list[str] = []
 
 

@@ -1,6 +1,6 @@
 """The one HTTP stack, aiohttp, for the cluster and every channel: sessions, bounded bodies, one small type of fault.
 
-    async with open_session(tls, Timeouts(connect=5, read=30)) as session:
+    async with open_session(tls, connect=5, read=30) as session:
         with faults():
             response = await send(session, Request("GET", url))
         async for piece in pieces(response, MOST, cut=False): ...
@@ -18,7 +18,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from k8s_tuning import certificates
 
@@ -56,15 +56,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     text: str
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Limits in seconds. `read`: between two pieces of an answer; `total`: of the whole exchange."""
-
-    connect: float | None = None
-    read: float | None = None
-    total: float | None = None
 
 
 class Problem(StrEnum):
@@ -108,20 +99,13 @@ def fault_of(error: BaseException) -> Fault:
 
     if isinstance(error, Fault):
         return error
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Fault(Problem.NO_CONNECTION_IN_TIME, error)
-    if isinstance(error, TimeoutError):
-        return Fault(Problem.NO_ANSWER_IN_TIME, error)
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return Fault(Problem.PROXY_REFUSED, error)
-    deepest = _deepest(error, OSError) or error
-    if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return Fault(Problem.PROXY_AWAY, deepest)
-    if (certificate := _deepest(error, ssl.SSLCertVerificationError)) is not None:
-        return Fault(Problem.CERTIFICATE, certificate)
-    if (tls := _deepest(error, ssl.SSLError)) is not None:
-        return Fault(Problem.TLS, tls)
     for kind, problem in (
+        (aiohttp.ConnectionTimeoutError, Problem.NO_CONNECTION_IN_TIME),
+        (TimeoutError, Problem.NO_ANSWER_IN_TIME),
+        (aiohttp.ClientHttpProxyError, Problem.PROXY_REFUSED),
+        (aiohttp.ClientProxyConnectionError, Problem.PROXY_AWAY),
+        (ssl.SSLCertVerificationError, Problem.CERTIFICATE),
+        (ssl.SSLError, Problem.TLS),
         (aiohttp.ClientConnectorError, Problem.NO_CONNECTION),
         (aiohttp.ServerDisconnectedError, Problem.CLOSED),
         (aiohttp.ClientPayloadError, Problem.BROKEN),
@@ -131,8 +115,14 @@ def fault_of(error: BaseException) -> Fault:
         (aiohttp.InvalidURL, Problem.BAD_URL),
         (aiohttp.ClientError, Problem.NOT_HTTP),
     ):
-        if isinstance(error, kind):
-            return Fault(problem, deepest if problem is Problem.NO_CONNECTION else error)
+        if problem in (Problem.CERTIFICATE, Problem.TLS):
+            found = _deepest(error, kind)
+        else:
+            found = error if isinstance(error, kind) else None
+        if found is not None and problem in (Problem.PROXY_AWAY, Problem.NO_CONNECTION):
+            found = _deepest(error, OSError)
+        if found is not None:
+            return Fault(problem, found)
     return Fault(Problem.BAD_REQUEST, error)
 
 
@@ -149,20 +139,23 @@ def faults() -> Iterator[None]:
 
 def open_session(
     tls: ssl.SSLContext | bool,
-    timeouts: Timeouts,
     *,
+    connect: float | None = None,
+    read: float | None = None,
+    total: float | None = None,
     connections: int = 1,
     unpack: bool = True,
 ) -> aiohttp.ClientSession:
     """A session of its own, of the running event loop. `unpack` False: bodies come as they are sent, for `pieces`.
 
+    Limits in seconds: `read` between two pieces of an answer, `total` of the whole exchange.
     Without trust_env aiohttp reads no ~/.netrc, which would send another system's credentials along.
     """
     import aiohttp
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=tls, limit=connections),
-        timeout=aiohttp.ClientTimeout(total=timeouts.total, sock_connect=timeouts.connect, sock_read=timeouts.read),
+        timeout=aiohttp.ClientTimeout(total=total, sock_connect=connect, sock_read=read),
         auto_decompress=unpack,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -174,11 +167,9 @@ def send(session: aiohttp.ClientSession, request: Request) -> Awaitable[aiohttp.
     """The request on its way; a redirect is an answer like others. To be awaited within `faults`."""
     import aiohttp
 
-    more: dict[str, Any] = {}
+    timeout = session.timeout
     if request.read_seconds is not None:
-        more["timeout"] = aiohttp.ClientTimeout(
-            sock_connect=session.timeout.sock_connect, sock_read=request.read_seconds
-        )
+        timeout = aiohttp.ClientTimeout(sock_connect=timeout.sock_connect, sock_read=request.read_seconds)
     return session.request(
         request.method,
         request.url,
@@ -187,7 +178,7 @@ def send(session: aiohttp.ClientSession, request: Request) -> Awaitable[aiohttp.
         allow_redirects=False,
         proxy=request.proxy,
         server_hostname=request.server_name,
-        **more,
+        timeout=timeout,
     )
 
 
@@ -241,7 +232,7 @@ def exchange(request: Request, seconds: float, most_bytes: int) -> Answer:
 async def _exchange(request: Request, seconds: float, most_bytes: int) -> Answer:
     with faults():
         tls = certificates.trusting_system() if str(request.url).lower().startswith("https:") else True
-        async with open_session(tls, Timeouts(total=seconds)) as session:
+        async with open_session(tls, total=seconds) as session:
             response = await send(session, request)
             body = b""
             async for chunk in response.content.iter_any():

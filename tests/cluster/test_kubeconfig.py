@@ -120,7 +120,7 @@ def test_kubeconfig_in_the_environment_may_be_a_list(tmp_path: Path, monkeypatch
     two = write(tmp_path / "two", clusters=other)
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'gone'}:{one}:{two}:")
     target = ClusterAccess().target()
-    assert target.server == "https://10.9.9.9"
+    assert target.cluster.server == "https://10.9.9.9"
     assert target.name == "prod"
 
 
@@ -132,7 +132,7 @@ def test_kubeconfig_in_the_environment_that_is_not_there_is_reported(monkeypatch
 
 def test_the_home_directorys_kubeconfig_comes_second(tmp_path: Path) -> None:
     write(tmp_path / "home/.kube/config")
-    assert ClusterAccess().target().server == "https://10.0.0.1:6443"
+    assert ClusterAccess().target().cluster.server == "https://10.0.0.1:6443"
 
 
 def test_with_nothing_anywhere_all_three_places_are_named() -> None:
@@ -157,7 +157,7 @@ def test_a_pods_service_account_comes_last(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     for access in (ClusterAccess(), ClusterAccess(in_cluster=True)):
-        assert access.target().server == "https://10.96.0.1:443"
+        assert access.target().cluster.server == "https://10.96.0.1:443"
         assert Connection(access).context == "in-cluster"
 
 
@@ -181,7 +181,7 @@ def test_certificates_may_stand_in_the_file(tmp_path: Path) -> None:
 
 def test_content_is_taken_as_it_is() -> None:
     target = ClusterAccess(content=GOOD, context="stage").target()
-    assert (target.server, target.name) == ("https://10.0.0.1:6443", "stage")
+    assert (target.cluster.server, target.name) == ("https://10.0.0.1:6443", "stage")
 
 
 def test_content_has_no_folder_for_relative_paths() -> None:

@@ -14,7 +14,7 @@ from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal
 
 from k8s_tuning import plain_values
 from k8s_tuning.cluster.apply import K8sApplyExecutor
-from k8s_tuning.cluster.warning_headers import LONGEST_WARNING, MOST_WARNINGS, read_warnings
+from k8s_tuning.cluster.exchange import LONGEST_WARNING, MOST_WARNINGS, read_warnings
 from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyJobResult, generate_apply_report_text
 from k8s_tuning.stages.generate.jobs import generate_jobs
 from k8s_tuning.stages.generate.session import load_session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -158,35 +159,27 @@ def _job_result(
     )
 
 
+@dataclass(eq=False)
 class _Run:
     """One execution: its limit of concurrency, and whether the server did not answer and need not be asked again."""
 
-    def __init__(
-        self,
-        writer: ClusterWriter,
-        plan: K8sApplyPlan,
-        dry_run: bool,
-        manifests: dict[str, dict[str, Any]],
-        ran: Mapping[tuple[str, str], str],
-    ) -> None:
-        self._ran = ran
-        self._writer = writer
-        self._jobs_dir = plan.jobs_dir
-        self._dry_run = dry_run
-        self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._manifests = manifests
-        self._listed = {
-            namespace: asyncio.Lock()
-            for namespace, number in Counter(item.namespace for item in plan.jobs).items()
-            if number > WORTH_A_LIST
-        }
-        self._names: dict[str, set[str]] = {}
-        self.answered = False
-        self.unchanged = 0
-        self.silence: ClusterError | None = None
+    writer: ClusterWriter
+    plan: K8sApplyPlan
+    dry_run: bool
+    manifests: dict[str, dict[str, Any]]
+    ran: Mapping[tuple[str, str], str]
+    names: dict[str, set[str]] = field(default_factory=dict)
+    answered: bool = False
+    unchanged: int = 0
+    silence: ClusterError | None = None
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(CONCURRENCY)
+        jobs = Counter(item.namespace for item in self.plan.jobs)
+        self.listed = {namespace: asyncio.Lock() for namespace, number in jobs.items() if number > WORTH_A_LIST}
 
     async def one(self, item: K8sApplyPlanItem) -> K8sApplyJobResult:
-        async with self._slots:
+        async with self.slots:
             if self.silence is not None:
                 # Asking 300 more times would only make the user wait; an apply can be run again.
                 return self._failed(item, f"not sent: {self.silence}", retryable=self.silence.retryable)
@@ -205,42 +198,42 @@ class _Run:
         job = with_hash(self._manifest(item))
         live = await self._live(item)
         self.answered = True
-        decision = decide(live, job, self._ran.get((item.namespace, item.job_name)))
+        decision = decide(live, job, self.ran.get((item.namespace, item.job_name)))
         match decision.action:
             case ApplyAction.REFUSE:
                 return self._failed(item, decision.reason)
             case ApplyAction.LEAVE_OUT:
                 said = f"job.batch/{item.job_name} left out ({decision.reason})"
-                return _job_result(item, ApplyStatus.SKIPPED, said, ran=self._ran[item.namespace, item.job_name])
+                return _job_result(item, ApplyStatus.SKIPPED, said, ran=self.ran[item.namespace, item.job_name])
             case ApplyAction.UNCHANGED:
                 said = f"job.batch/{item.job_name} unchanged ({decision.reason})"
                 self.unchanged += 1
                 return _job_result(item, ApplyStatus.SKIPPED, said)
-        warnings = await self._writer.apply(job, dry_run=self._dry_run)
+        warnings = await self.writer.apply(job, dry_run=self.dry_run)
         said = f"job.batch/{item.job_name} serverside-applied"
-        if self._dry_run:
+        if self.dry_run:
             return _job_result(item, ApplyStatus.SKIPPED, f"{said} (server dry run)", warnings=warnings)
         return _job_result(item, ApplyStatus.SUCCESS, said, warnings=warnings)
 
     async def _live(self, item: K8sApplyPlanItem) -> dict[str, Any] | None:
         """The cluster's Job of that name. Where many are to be applied, one list tells which are there at all."""
-        lock = self._listed.get(item.namespace)
+        lock = self.listed.get(item.namespace)
         if lock is not None:
             async with lock:
-                if item.namespace not in self._names:
-                    self._names[item.namespace] = await self._writer.names(item.namespace)
-            if item.job_name not in self._names[item.namespace]:
+                if item.namespace not in self.names:
+                    self.names[item.namespace] = await self.writer.names(item.namespace)
+            if item.job_name not in self.names[item.namespace]:
                 return None
-        return await self._writer.job(item.namespace, item.job_name)
+        return await self.writer.job(item.namespace, item.job_name)
 
     def _manifest(self, item: K8sApplyPlanItem) -> dict[str, Any]:
         """The file again, as it was planned: from the plan's directory, unchanged, and of the planned name."""
         path = Path(item.yaml_path)
-        text = read_manifest_text(path, self._jobs_dir or path.parent)
+        text = read_manifest_text(path, self.plan.jobs_dir or path.parent)
         if item.digest:
             if text_digest(text) != item.digest:
                 raise InputError(f"{path}: changed since the plan was made; plan and validate again")
-            if (known := self._manifests.get(item.digest)) is not None:
+            if (known := self.manifests.get(item.digest)) is not None:
                 return known
             parsed: dict[str, Any] = yamlfile.parse(text, item.yaml_path, yamlfile.Dialect.MANIFEST)
             return parsed
@@ -252,4 +245,4 @@ class _Run:
         return checked.job_data
 
     def _failed(self, item: K8sApplyPlanItem, reason: str, **more: Any) -> K8sApplyJobResult:
-        return _job_result(item, ApplyStatus.SKIPPED if self._dry_run else ApplyStatus.FAILED, stderr=reason, **more)
+        return _job_result(item, ApplyStatus.SKIPPED if self.dry_run else ApplyStatus.FAILED, stderr=reason, **more)

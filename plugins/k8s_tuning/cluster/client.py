@@ -19,6 +19,8 @@ from k8s_tuning.errors import ConfigError, RefusedError
 if TYPE_CHECKING:
     import aiohttp
 
+    from k8s_tuning.cluster.connection import ClusterAccess
+
 CONNECTIONS = 40
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "k8s-tuning"}
 
@@ -29,11 +31,9 @@ class Link:
     `identity`: what it signs in with, to tell whether a newly read context has other credentials.
     """
 
-    def __init__(
-        self, context: KubeContext, timeouts: http_client.Timeouts, *, writable: bool, skip_tls_verify: bool
-    ) -> None:
+    def __init__(self, context: KubeContext, access: ClusterAccess, *, writable: bool) -> None:
         where = f"{context.source}: context {context.name!r}"
-        address = URL(context.server)
+        address = URL(context.cluster.server)
         login = (address.user or "", address.password or "") if address.user else None
         self.context = context
         self.credential = credential(context.user, login, where)
@@ -44,19 +44,22 @@ class Link:
             # No text of `error`: a broken base64 or PEM is quoted in some of them.
             reason = type(error).__name__
             raise ConfigError(f"{where}: its certificates, keys or user cannot be used ({reason})") from error
-        if skip_tls_verify:
+        if access.skip_tls_verify:
             self.tls.check_hostname = False
             self.tls.verify_mode = ssl.CERT_NONE
         self._base = str(address.with_user(None)).rstrip("/")
         self._headers = {**_HEADERS, **context.impersonate}
-        self._proxy = proxies.proxy_for(context.server, context.cluster.proxy_url, where)
-        self._timeouts = timeouts
+        self._proxy = proxies.proxy_for(context.cluster.server, context.cluster.proxy_url, where)
+        self._access = access
         self._writable = writable
 
     @cached_property
     def session(self) -> aiohttp.ClientSession:
         """Its connections, of the event loop that first asks for them."""
-        return http_client.open_session(self.tls, self._timeouts, connections=CONNECTIONS, unpack=False)
+        access = self._access
+        return http_client.open_session(
+            self.tls, connect=access.connect_seconds, read=access.read_seconds, connections=CONNECTIONS, unpack=False
+        )
 
     def prepare(self, asked: ApiRequest, authorization: str | None) -> http_client.Request:
         """The HTTP request for a request of the API. RefusedError for a change by a read-only link. Pure."""
@@ -87,9 +90,3 @@ def identity_of(context: KubeContext) -> tuple[Any, ...]:
     """What a context signs in with, files by their content. OSError where one cannot be read."""
     files = (context.user.client_certificate, context.user.client_key)
     return (context.user, *(Path(file).read_bytes() if file else None for file in files))
-
-
-def host_of(server: str) -> str:
-    """Host and port without a user, a password or a path, which may be secret."""
-    url = URL(server)
-    return f"{url.host}:{url.port}" if url.port and not url.is_default_port() else str(url.host)

@@ -17,17 +17,16 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from k8s_tuning import http_client, timestamps
 from k8s_tuning.cluster import faults
-from k8s_tuning.cluster.client import Link, host_of, identity_of
-from k8s_tuning.cluster.exchange import ApiAnswer, ApiRequest, Body
+from k8s_tuning.cluster.client import Link, identity_of
+from k8s_tuning.cluster.exchange import ApiAnswer, ApiRequest, Body, read_warnings
 from k8s_tuning.cluster.faults import Call
 from k8s_tuning.cluster.kubeconfig import KubeContext, from_content, from_files, in_cluster
 from k8s_tuning.cluster.listing import NotAList, json_object
 from k8s_tuning.cluster.retries import MOST_TRIES, SILENT_TRIES, Again, Retries, Sleep
-from k8s_tuning.cluster.warning_headers import read_warnings
 from k8s_tuning.errors import BadAnswer, ClusterError, ConfigError, TuningError, Unauthorized
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class ClusterAccess:
     @property
     def server(self) -> str:
         """Host and port of its API server. ConfigError as `target`."""
-        return host_of(self.target().server)
+        return self.target().host
 
     def target(self) -> KubeContext:
         """The context, server and user that this names; ConfigError where it names none. Nothing is sent."""
@@ -89,7 +88,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
-class Connection:
+class Connection(contextlib.AbstractAsyncContextManager["Connection"]):
     """Requests to one API server, nothing is sent yet. An async context manager.
 
     ConfigError where `access` cannot be used.
@@ -99,15 +98,12 @@ class Connection:
         self._access = access
         self._writable = writable
         self._sleep = sleep
-        self._link = self._open(access.target())
+        self._link = Link(access.target(), access, writable=writable)
         self._links = [self._link]
         self._renewing = asyncio.Lock()
         self.context = self._link.context.name
-        self.server = host_of(self._link.context.server)
+        self.server = self._link.context.host
         self.server_time: str | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         for link in self._links:
@@ -229,17 +225,13 @@ class Connection:
             try:
                 access = self._access if self._access.reread is None else await self._access.reread()
                 context = access.target()
-                known = (refused.context.name, refused.context.server)
-                if identity_of(context) == refused.identity or (context.name, context.server) != known:
+                known = (refused.context.name, refused.context.cluster.server)
+                if identity_of(context) == refused.identity or (context.name, context.cluster.server) != known:
                     return False
-                self._link = self._open(context)
+                self._link = Link(context, self._access, writable=self._writable)
             except (TuningError, OSError) as error:  # half-written, or gone: the 401 is what there is to say
                 logger.info("%s answered 401, and its credentials cannot be read once more: %s", self.server, error)
                 return False
             self._links.append(self._link)
             logger.info("%s answered 401; its credentials were read once more and differ", self.server)
             return True
-
-    def _open(self, context: KubeContext) -> Link:
-        timeouts = http_client.Timeouts(connect=self._access.connect_seconds, read=self._access.read_seconds)
-        return Link(context, timeouts, writable=self._writable, skip_tls_verify=self._access.skip_tls_verify)

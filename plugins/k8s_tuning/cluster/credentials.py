@@ -7,7 +7,7 @@ import base64
 import contextlib
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -79,20 +79,22 @@ def tls_context(cluster: ClusterEntry, user: UserEntry, where: str) -> ssl.SSLCo
 
     ssl.SSLError, OSError, ValueError or TypeError where a certificate or key is broken.
     """
+
+    def locked() -> bytes:
+        raise ConfigError(
+            f"{where}: the client key is locked with a passphrase, which nobody is there to type; unlock it"
+        )
+
     with contextlib.ExitStack() as files:
-
-        def file(data: str | None, path: str | None) -> str | None:
-            return files.enter_context(_file(data, path, where))
-
+        file = partial(_file, files, where)
         if cluster.insecure_skip_tls_verify:
             tls = certificates.trusting_all()
-        elif authority := file(cluster.certificate_authority_data, cluster.certificate_authority):
-            tls = certificates.as_go(ssl.create_default_context(cafile=authority))
         else:
-            tls = certificates.trusting_system()
+            authority = file(cluster.certificate_authority_data, cluster.certificate_authority)
+            tls = certificates.as_go(ssl.create_default_context(cafile=authority))
         if certificate := file(user.client_certificate_data, user.client_certificate):
             key = file(user.client_key_data, user.client_key)
-            tls.load_cert_chain(certificate, key, password=lambda: _locked(where))
+            tls.load_cert_chain(certificate, key, password=locked)
     return tls
 
 
@@ -126,19 +128,13 @@ def _basic(name: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
-@contextlib.contextmanager
-def _file(data: str | None, path: str | None, where: str) -> Iterator[str | None]:
+def _file(files: contextlib.ExitStack, where: str, data: str | None, path: str | None) -> str | None:
     """A path for OpenSSL, which reads a client's certificate and key from files alone; `data` is base64."""
-    if not data:
-        if path and not Path(path).is_file():  # OpenSSL's error would not say which
-            raise ConfigError(f"{where}: {path}, a certificate or key that it names, is not there")
-        yield path or None
-        return
-    with tempfile.NamedTemporaryFile() as held:
+    if data:
+        held = files.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115 - `files` closes it
         held.write(base64.b64decode(data))
         held.flush()
-        yield held.name
-
-
-def _locked(where: str) -> bytes:
-    raise ConfigError(f"{where}: the client key is locked with a passphrase, which nobody is there to type; unlock it")
+        return held.name
+    if path and not Path(path).is_file():  # OpenSSL's error would not say which
+        raise ConfigError(f"{where}: {path}, a certificate or key that it names, is not there")
+    return path or None

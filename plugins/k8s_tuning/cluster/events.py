@@ -74,7 +74,8 @@ class K8sEventCollector(ClusterTarget):
         def keep(event: Json) -> None:
             if not belongs(event, selected):
                 return
-            kept.append(_slim(event))
+            mapping(event, "metadata").pop("managedFields", None)  # server-side apply's bookkeeping: nobody reads it
+            kept.append(event)
             if self.limit is not None and len(kept) >= 2 * self.limit + SPARE_EVENTS:
                 # What the limit leaves out of some it leaves out of more.
                 kept[:] = [event.raw for event in select_events(kept, selected, self.limit, failing)]
@@ -110,11 +111,3 @@ class K8sEventCollector(ClusterTarget):
 def _note(snapshot: K8sEventSnapshot, problem: str) -> None:
     if problem not in snapshot.errors:
         snapshot.errors.append(problem)
-
-
-def _slim(event: Json) -> Json:
-    """The event without managedFields, the bookkeeping of server-side apply, which nobody reads here."""
-    metadata = event.get("metadata")
-    if isinstance(metadata, dict):
-        metadata.pop("managedFields", None)
-    return event

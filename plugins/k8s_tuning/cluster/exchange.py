@@ -1,17 +1,24 @@
-"""One request to the API server and its answer, as data, and what reads the answer's body. Pure."""
+"""One request to the API server and its answer, as data, what reads the answer's body, and its warnings. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from k8s_tuning.cluster.faults import Call
+from k8s_tuning.printable import one_line
 
 # Objects are bounded by etcd (1.5 MiB), logs by their request. Lists are never held as a whole: theirs is a bound on
 # the work that a server without an end can make.
 MOST_BYTES = 32 * 1024 * 1024
 MOST_LIST_BYTES = 512 * 1024 * 1024
+MOST_WARNINGS = 20
+LONGEST_WARNING = 1_000
+# RFC 7234, 5.5: code, agent, text, and perhaps a date. Commas part several in one header, and may be in a text too.
+_WARNING = re.compile(r'\s*\d{3} [^\s,"]+ "((?:[^"\\]++|\\.)*+)"(?: "[^"]*+")?\s*(?:,|\Z)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 Params = Mapping[str, str | int]
 T = TypeVar("T")
 R = TypeVar("R", covariant=True)
@@ -53,3 +60,26 @@ class Body(Protocol[R]):
 
     def getvalue(self) -> R:
         """What it was, after the last piece."""
+
+
+def read_warnings(headers: Iterable[str]) -> list[str]:
+    """The texts of all Warning headers (`299 - "text"`): each once, printable, bounded in length and number.
+
+    They come from admission (PodSecurity, policies), validation (a fractional byte, an unknown field) and deprecations.
+    A header that is not as it should be is shown as it stands.
+    """
+    texts = dict.fromkeys(one_line(text, LONGEST_WARNING) for header in headers for text in _texts(header))
+    found = [text for text in texts if text]
+    left_out = len(found) - MOST_WARNINGS
+    return found if left_out <= 0 else [*found[:MOST_WARNINGS], f"… and {left_out} more"]
+
+
+def _texts(header: str) -> Iterable[str]:
+    position = 0
+    while position < len(header):
+        found = _WARNING.match(header, position)
+        if found is None:
+            yield header[position:]
+            return
+        yield _ESCAPED.sub(r"\1", found[1])
+        position = found.end()

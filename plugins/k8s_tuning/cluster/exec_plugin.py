@@ -36,16 +36,50 @@ class ExecPlugin:
     """
 
     def __init__(self, plugin: Mapping[str, Any], where: str) -> None:
-        self._where = where
-        self._argv, self._environment, self._hint = _prepared(plugin, where)
-        self._api_version = str(plugin.get("apiVersion"))
+        if not isinstance(plugin, Mapping) or not isinstance(plugin.get("command"), str) or not plugin["command"]:
+            raise ConfigError(f"{where}: exec needs a command")
+        version = plugin.get("apiVersion")
+        if version not in API_VERSIONS:
+            raise ConfigError(f"{where}: exec apiVersion {version!r} is not one of {', '.join(API_VERSIONS)}")
+        if plugin.get("interactiveMode") == "Always":
+            raise ConfigError(f"{where}: exec interactiveMode Always needs a terminal, which no task has; use a token")
+        arguments, variables = plugin.get("args") or [], plugin.get("env") or []
+        if not isinstance(arguments, list) or not isinstance(variables, list):
+            raise ConfigError(f"{where}: exec args and env must be lists")
+        # spec.cluster (provideClusterInfo) is left out: none of the common plugins reads it.
+        info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        self._environment = dict(_variable(variable, where) for variable in variables)
+        self._environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(info).decode()
+        self._argv = [plugin["command"], *map(str, arguments)]
+        self._hint = plugin.get("installHint")
+        self._api_version = version
+        self._plugin = f"{where}: the exec plugin"
+        self._which = f"{self._plugin} {plugin['command']!r}"
 
     async def token(self) -> tuple[str, datetime | None]:
         """Run the plugin: its token, and when that expires, where it says so."""
-        return _credential(await self._run(), self._where, self._api_version)
+        answer = json_object(await self._run()) or {}
+        if answer.get("kind") != "ExecCredential":
+            raise Unauthorized(f"{self._plugin} printed no ExecCredential; run it by hand and look")
+        if answer.get("apiVersion") != self._api_version:
+            raise ConfigError(
+                f"{self._plugin} speaks {answer.get('apiVersion')!r}, the kubeconfig asks for {self._api_version!r}; "
+                "make them agree"
+            )
+        status = mapping(answer, "status")
+        token = status.get("token")
+        if not isinstance(token, str) or not token.strip():
+            certificate = "a client certificate, which is not supported here"
+            found = certificate if status.get("clientCertificateData") else "no token"
+            raise Unauthorized(f"{self._plugin} gave {found}; log in again, or use a user with a token")
+        token = clean_token(token, f"{self._plugin}'s token")
+        try:
+            expires = datetime.fromisoformat(status["expirationTimestamp"])
+        except (KeyError, TypeError, ValueError):
+            expires = None
+        return token, expires if expires is not None and expires.tzinfo else None
 
     async def _run(self) -> bytes:
-        command = self._argv[0]
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._argv,
@@ -59,8 +93,9 @@ class ExecPlugin:
             reason = (
                 "is not on the PATH" if isinstance(error, FileNotFoundError) else f"cannot be run: {error.strerror}"
             )
-            hint = f"; {self._hint}" if self._hint else "; install it, or use another user in the kubeconfig"
-            raise ConfigError(f"{self._where}: the exec plugin {command!r} {reason}{hint}") from error
+            hint = self._hint.strip() if isinstance(self._hint, str) else None
+            cure = hint or "install it, or use another user in the kubeconfig"
+            raise ConfigError(f"{self._which} {reason}; {cure}") from error
         ended = False
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -69,8 +104,8 @@ class ExecPlugin:
             ended = True
         except TimeoutError as error:
             raise Unauthorized(
-                f"{self._where}: the exec plugin {command!r} gave no token within {TIMEOUT_SECONDS:.0f} s; "
-                "does it wait for a login? Run it once by hand"
+                f"{self._which} gave no token within {TIMEOUT_SECONDS:.0f} s; does it wait for a login? Run it once by "
+                "hand"
             ) from error
         finally:
             if not ended:  # the plugin may have, and a child that holds its output not
@@ -81,9 +116,9 @@ class ExecPlugin:
                         await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr), process.wait())
         if process.returncode:
             said = _SECRET.sub("…", complaint.decode(errors="replace").strip()[-400:]) or "it said nothing"
-            raise Unauthorized(f"{self._where}: the exec plugin {command!r} ended with {process.returncode}: {said}")
+            raise Unauthorized(f"{self._which} ended with {process.returncode}: {said}")
         if len(output) > MOST_OUTPUT_BYTES:
-            raise Unauthorized(f"{self._where}: the exec plugin {command!r} printed more than a credential can be")
+            raise Unauthorized(f"{self._which} printed more than a credential can be")
         return output
 
 
@@ -96,25 +131,6 @@ async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
     return kept
 
 
-def _prepared(plugin: Mapping[str, Any], where: str) -> tuple[list[str], dict[str, str], str | None]:
-    if not isinstance(plugin, Mapping) or not isinstance(plugin.get("command"), str) or not plugin["command"]:
-        raise ConfigError(f"{where}: exec needs a command")
-    version = plugin.get("apiVersion")
-    if version not in API_VERSIONS:
-        raise ConfigError(f"{where}: exec apiVersion {version!r} is not one of {', '.join(API_VERSIONS)}")
-    if plugin.get("interactiveMode") == "Always":
-        raise ConfigError(f"{where}: exec interactiveMode Always needs a terminal, which no task has; use a token")
-    arguments, variables = plugin.get("args") or [], plugin.get("env") or []
-    if not isinstance(arguments, list) or not isinstance(variables, list):
-        raise ConfigError(f"{where}: exec args and env must be lists")
-    environment = dict(_variable(variable, where) for variable in variables)
-    # spec.cluster (provideClusterInfo) is left out: none of the common plugins reads it.
-    info = {"apiVersion": version, "kind": "ExecCredential", "spec": {"interactive": False}}
-    environment["KUBERNETES_EXEC_INFO"] = orjson.dumps(info).decode()
-    hint = plugin.get("installHint")
-    return [plugin["command"], *map(str, arguments)], environment, hint.strip() if isinstance(hint, str) else None
-
-
 def _variable(variable: Any, where: str) -> tuple[str, str]:
     """One environment variable; without a value, or with a null one, it is empty, as in Go."""
     name = variable.get("name") if isinstance(variable, Mapping) else None
@@ -124,27 +140,3 @@ def _variable(variable: Any, where: str) -> tuple[str, str]:
     if not isinstance(value, str | None):
         raise ConfigError(f"{where}: exec env {name!r}: its value is not a text; put it in quotes")
     return name, value or ""
-
-
-def _credential(output: bytes, where: str, api_version: str) -> tuple[str, datetime | None]:
-    answer = json_object(output) or {}
-    if answer.get("kind") != "ExecCredential":
-        raise Unauthorized(f"{where}: the exec plugin printed no ExecCredential; run it by hand and look")
-    if answer.get("apiVersion") != api_version:
-        raise ConfigError(
-            f"{where}: the exec plugin speaks {answer.get('apiVersion')!r}, the kubeconfig asks for {api_version!r}; "
-            "make them agree"
-        )
-    status = mapping(answer, "status")
-    token = status.get("token")
-    if not isinstance(token, str) or not token.strip():
-        found = (
-            "a client certificate, which is not supported here" if status.get("clientCertificateData") else "no token"
-        )
-        raise Unauthorized(f"{where}: the exec plugin gave {found}; log in again, or use a user with a token")
-    token = clean_token(token, f"{where}: the exec plugin's token")
-    try:
-        expires = datetime.fromisoformat(status["expirationTimestamp"])
-    except (KeyError, TypeError, ValueError):
-        expires = None
-    return token, expires if expires is not None and expires.tzinfo else None

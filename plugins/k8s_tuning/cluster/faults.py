@@ -163,19 +163,14 @@ def not_json(call: Call, server: str, body: bytes, status: int) -> BadAnswer:
 
 def not_a_list(call: Call, server: str, why: Exception) -> BadAnswer:
     """The error for a 2xx whose body is not a list, or one without an end."""
-    return _final(f"{server}: the answer to '{call}' is not a Kubernetes list ({why}); check the address and any proxy")
+    said = f"the answer to '{call}' is not a Kubernetes list ({why})"
+    return BadAnswer(f"{server}: {said}; check the address and any proxy", retryable=False)
 
 
 def too_large(call: Call, server: str, most_bytes: int | None) -> BadAnswer:
     """The error for a 2xx that goes on and on."""
-    size = f"{(most_bytes or 0) / 1024**2:.0f} MiB"
-    return _final(f"{server} answered '{call}' with more than {size}, which no such answer needs; it was not read on")
-
-
-def _final(message: str) -> BadAnswer:
-    error = BadAnswer(message)
-    error.retryable = False
-    return error
+    said = f"{server} answered '{call}' with more than {(most_bytes or 0) / 1024**2:.0f} MiB"
+    return BadAnswer(f"{said}, which no such answer needs; it was not read on", retryable=False)
 
 
 def _status_object(body: bytes) -> Json | None:
@@ -189,9 +184,7 @@ def _message(said: Json | None) -> str:
 
 
 def _refused(kind: type[ClusterError], what: str, refusal: refusals.Refusal, status: int) -> ClusterError:
-    error = kind(f"{what}; {refusal.cure}", status)
-    error.retryable = refusal.passing
-    return error
+    return kind(f"{what}; {refusal.cure}", status, retryable=refusal.passing)
 
 
 def _causes(said: Json | None) -> str:

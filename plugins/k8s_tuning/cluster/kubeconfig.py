@@ -65,9 +65,10 @@ class KubeContext:
     impersonate: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def server(self) -> str:
-        """The API server's address, as it was written: a user and a password may be in it."""
-        return self.cluster.server
+    def host(self) -> str:
+        """Host and port of its API server, without a user, a password or a path, which may be secret."""
+        url = URL(self.cluster.server)
+        return f"{url.host}:{url.port}" if url.port and not url.is_default_port() else str(url.host)
 
 
 def from_files(kubeconfig: str | None, context: str | None) -> KubeContext:

@@ -122,7 +122,7 @@ class K8sJobMonitor(ClusterTarget):
                 raise labelled
             _take(labelled, by_uid, owned)
             seen = set().union(*(pod.owners for pod in owned.values()))
-            if any(_has_pods(job) and job.uid not in seen for job in jobs):
+            if any((job.active or job.failed or job.succeeded) and job.uid not in seen for job in jobs):
                 _take(await reader.pods(self.namespace, ANY_JOBS_POD, _pod), by_uid, owned)
         except ClusterError as error:
             snapshot.errors.append(f"pods not read: {error}")
@@ -215,7 +215,3 @@ def _pod(pod: Json) -> _Pod:
 def _take(pods: list[_Pod], jobs: Mapping[str, K8sJobStatus], owned: dict[str, _Pod]) -> None:
     """Those of the pods that belong to one of the Jobs (by uid) into `owned`, by name."""
     owned.update((pod.status.pod_name, pod) for pod in pods if not pod.owners.isdisjoint(jobs))
-
-
-def _has_pods(job: K8sJobStatus) -> bool:
-    return bool(job.active or job.failed or job.succeeded)

@@ -40,8 +40,19 @@ async def follow_jobs(
     limit = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def ask_why(job: K8sJobStatus) -> None:
+        """A Job that failed, with why. What cannot be read of it leaves the Job's own condition to tell."""
         async with limit:
-            judged[job.uid] = await _failed(reader, job, namespace, selector, judge, now)
+            snapshot = K8sMonitorSnapshot(namespace, selector, [job], [], now(), jobs_listed=True)
+            try:
+                pods = await reader.pods(
+                    namespace, f"job-name={job.job_name}", lambda pod: (owner_uids(pod), pod_status(pod))
+                )
+                job.pods = [pod for owners, pod in pods if job.uid in owners]
+                snapshot.server_time = reader.server_time
+                await load_events(reader, snapshot, {})
+            except ClusterError as error:
+                logger.warning("why Job %s failed is not known in full: %s", job.job_name, error)
+            judged[job.uid] = seen_job(job, judge.evaluate(snapshot).jobs_health[0])
 
     async for jobs in reader.watch_jobs(namespace, selector, job_status, deleted.append):
         gone, deleted[:] = list(deleted), []
@@ -53,23 +64,3 @@ async def follow_jobs(
         if gone or known != yielded:
             yielded = known
             yield known
-
-
-async def _failed(
-    reader: ClusterReader,
-    job: K8sJobStatus,
-    namespace: str,
-    selector: str,
-    evaluator: K8sHealthEvaluator,
-    now: Callable[[], str],
-) -> SeenJob:
-    """A Job that failed, with why. What cannot be read of it leaves the Job's own condition to tell."""
-    snapshot = K8sMonitorSnapshot(namespace, selector, [job], [], now(), jobs_listed=True)
-    try:
-        pods = await reader.pods(namespace, f"job-name={job.job_name}", lambda pod: (owner_uids(pod), pod_status(pod)))
-        job.pods = [pod for owners, pod in pods if job.uid in owners]
-        snapshot.server_time = reader.server_time
-        await load_events(reader, snapshot, {})
-    except ClusterError as error:
-        logger.warning("why Job %s failed is not known in full: %s", job.job_name, error)
-    return seen_job(job, evaluator.evaluate(snapshot).jobs_health[0])

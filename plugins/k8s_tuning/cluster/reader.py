@@ -10,9 +10,10 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from k8s_tuning import timestamps
 from k8s_tuning.cluster import selectors
@@ -46,17 +47,13 @@ LOG_PATIENCE = 4.0
 T = TypeVar("T")
 
 
-class ClusterReader:
+class ClusterReader(AbstractAsyncContextManager["ClusterReader"]):
     """What D32 to D35 may ask of a cluster. An async context manager; ConfigError where `access` cannot be used."""
 
     def __init__(self, access: ClusterAccess, sleep: Sleep = asyncio.sleep) -> None:
         self._connection = Connection(access, sleep=sleep)
         self._sleep = sleep
         self.server = self._connection.server
-        self.context = self._connection.context
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._connection.__aexit__()

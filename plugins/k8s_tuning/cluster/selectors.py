@@ -52,29 +52,16 @@ class Requirement:
         bound = int(self.values[0])
         return int(value) > bound if self.operator == ">" else int(value) < bound
 
-    def __str__(self) -> str:
-        match self.operator:
-            case "exists":
-                return self.key
-            case "!":
-                return f"!{self.key}"
-            case "in" | "notin":
-                return f"{self.key} {self.operator} ({','.join(self.values)})"
-        return f"{self.key}{self.operator}{self.values[0]}"
-
 
 @dataclass(frozen=True)
 class Selector:
-    """A parsed label selector; `str()` gives the canonical text (sorted by key), which parses to an equal selector."""
+    """A parsed label selector, its requirements sorted by key."""
 
     requirements: tuple[Requirement, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
         return all(requirement.matches(labels) for requirement in self.requirements)
-
-    def __str__(self) -> str:
-        return ",".join(str(requirement) for requirement in self.requirements)
 
 
 def parse(text: str) -> Selector:

@@ -43,12 +43,10 @@ def without_breaks(text: str) -> list[Sign]:
 
 def _meant(found: re.Match[str]) -> Iterator[Sign]:
     begin, end = found.span()
-    if found["bytes"]:
-        parts = [(bytes.fromhex(one[1]), begin + one.start(), begin + one.end()) for one in _BYTE.finditer(found[0])]
-        yield from _decoded(parts, "utf-8")
-    elif found["units"]:
-        parts = [(bytes.fromhex(one[1]), begin + one.start(), begin + one.end()) for one in _UNIT.finditer(found[0])]
-        yield from _decoded(parts, "utf-16-be")
+    if found["bytes"] or found["units"]:
+        pattern, encoding = (_BYTE, "utf-8") if found["bytes"] else (_UNIT, "utf-16-be")
+        parts = [(bytes.fromhex(one[1]), begin + one.start(), begin + one.end()) for one in pattern.finditer(found[0])]
+        yield from _decoded(parts, encoding)
     else:
         yield from ((sign, begin, end) for sign in found["sign"] or html.unescape(found[0]))
 

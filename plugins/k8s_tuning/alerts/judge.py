@@ -157,10 +157,9 @@ class Planning:
 
 def duration(seconds: float) -> str:
     """Seconds in words: 1h30m."""
-    whole = int(seconds)
-    parts = [f"{whole // 3600}h" if whole >= 3600 else "", f"{whole % 3600 // 60}m" if whole % 3600 >= 60 else ""]
-    parts.append(f"{whole % 60}s" if whole % 60 or whole == 0 else "")
-    return "".join(parts)
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if number) or "0s"
 
 
 def _all_routes(route: Route) -> Iterator[Route]:

@@ -10,6 +10,7 @@ from typing import Any
 from k8s_tuning.alerts.notice import NoticeItem, Status
 from k8s_tuning.printable import one_line, printable
 from k8s_tuning.stages.alert.incident import (
+    EMOJI,
     IncidentSeverity,
     K8sAlertPayload,
     K8sIncident,
@@ -18,7 +19,6 @@ from k8s_tuning.stages.alert.incident import (
 )
 from k8s_tuning.stages.health.level import HealthLevel
 
-_SIGNS = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_LIST = 20
 
 
@@ -29,7 +29,7 @@ def firing_payload(incident: K8sIncident, source: str = "health") -> K8sAlertPay
     if source == "pipeline":
         return replace(
             payload,
-            title=f"{_SIGNS[incident.severity]} Pipeline Alert: {incident.severity} – {incident.target}",
+            title=f"{EMOJI[incident.severity]} Pipeline Alert: {incident.severity} – {incident.target}",
             text=_own_text(incident),
         )
     causes = causes_of(incident.reasons, sum(incident.job_counts.values()))
@@ -83,7 +83,7 @@ def compose(items: Sequence[NoticeItem], status: Status) -> tuple[str, str, Inci
     namespaces = sorted({item.payload.namespace for item in items})
     where = namespaces[0] if len(namespaces) == 1 else f"{len(namespaces)} namespaces"
     word = "RESOLVED" if status is Status.RESOLVED else str(severity)
-    sign = "✅" if status is Status.RESOLVED else _SIGNS[severity]
+    sign = "✅" if status is Status.RESOLVED else EMOJI[severity]
     causes = causes_of(reasons, sum(counts.values()))
     lines = [f"**Causes:** {causes}", ""] if causes and status is not Status.RESOLVED else []
     for item in items[:_LONGEST_LIST]:

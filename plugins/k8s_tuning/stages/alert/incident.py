@@ -78,7 +78,7 @@ class K8sAlertPayload:
 
 RECENT_EVENTS = 3
 _SEVERITIES = {HealthLevel.ERROR: IncidentSeverity.CRITICAL, HealthLevel.WARN: IncidentSeverity.WARN}
-_EMOJI = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
+EMOJI = {IncidentSeverity.CRITICAL: "🚨", IncidentSeverity.WARN: "⚠️", IncidentSeverity.INFO: "ℹ️"}
 _LONGEST_MESSAGE = 300
 
 
@@ -157,7 +157,7 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
     for event in raw["recent_events"]:
         del event["raw"]
     return K8sAlertPayload(
-        title=f"{_EMOJI[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
+        title=f"{EMOJI[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
         text=_markdown(incident),
         severity=incident.severity,
         namespace=incident.namespace,

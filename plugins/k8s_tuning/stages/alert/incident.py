@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 from k8s_tuning import plain_values
-from k8s_tuning.choices import RankedEnum, chosen, fill
+from k8s_tuning.choices import RankedEnum, chosen, fill, made_of
 from k8s_tuning.printable import one_line
 from k8s_tuning.stages.events.snapshot import K8sEvent, is_of, most_telling
 from k8s_tuning.stages.health.evaluate import HealthLevel
@@ -129,11 +129,11 @@ def build_incident(
     previous = own[-2].overall_health if len(own) > 1 else None
     events = _events(recent_events, newest)
     counts = {"OK": newest.jobs_ok, "WARN": newest.jobs_warn, "ERROR": newest.jobs_error}
-    return K8sIncident(
+    return made_of(
+        K8sIncident,
+        newest,
         id=incident_id_of(first),
         severity=severity,
-        namespace=newest.namespace,
-        selector=newest.selector,
         current_health=newest.overall_health,
         previous_health=previous,
         started_at=first.timestamp,
@@ -142,9 +142,7 @@ def build_incident(
         job_counts={level: count for level, count in counts.items() if count is not None},
         recent_events=events,
         reasons=dict(newest.reasons),
-        target=newest.target,
         failing_jobs=dict(newest.failing_jobs),
-        cluster=newest.cluster,
     )
 
 
@@ -156,13 +154,11 @@ def build_alert_payload(incident: K8sIncident) -> K8sAlertPayload:
     metadata |= {key: one_line(raw[key]) for key in ("target", "cluster") if raw[key]}
     for event in raw["recent_events"]:
         del event["raw"]
-    return K8sAlertPayload(
+    return made_of(
+        K8sAlertPayload,
+        incident,
         title=f"{EMOJI[incident.severity]} K8s Alert: {incident.severity} – {incident.namespace}",
         text=_markdown(incident),
-        severity=incident.severity,
-        namespace=incident.namespace,
-        selector=incident.selector,
-        current_health=incident.current_health,
         metadata=metadata,
         raw_incident=raw,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import orjson
 
 from k8s_tuning import kubernetes_names as names
 from k8s_tuning import timestamps
+from k8s_tuning.choices import made_of
 from k8s_tuning.errors import ConfigError
 from k8s_tuning.stages.generate.search import Combination, combinations, env_name, env_text
 from k8s_tuning.stages.generate.session import K8sOrchestratorConfig, check, session_warnings
@@ -76,11 +77,6 @@ class K8sGenerateResult:
     notes: list[str] = field(default_factory=list)
 
 
-# What a Job has as its session's configuration has it.
-_AS_CONFIGURED = {item.name for item in fields(K8sJobSpec)} & {item.name for item in fields(K8sOrchestratorConfig)}
-_AS_CONFIGURED -= {"env", "resources"}
-
-
 class K8sTuningJobFactory:
     """Makes the Jobs of one session; ConfigError where the configuration would make one that Kubernetes refuses.
 
@@ -104,7 +100,9 @@ class K8sTuningJobFactory:
         if iterations < 1 or index < 0:
             raise ConfigError(f"{worker_id}: iterations ({iterations}) must be at least 1, index ({index}) at least 0")
         parameters = parameters or {}
-        job = K8sJobSpec(
+        job = made_of(
+            K8sJobSpec,
+            deepcopy(config),
             name=job_name(config.session_id, worker_id, index),
             namespace=config.k8s_namespace,
             command=["python"],
@@ -130,7 +128,6 @@ class K8sTuningJobFactory:
                 SESSION_ANNOTATION: config.session_id,
             },
             resources=with_text_quantities(config.resources) or None,
-            **{name: deepcopy(getattr(config, name)) for name in _AS_CONFIGURED},
         )
         if self.run_id is not None:
             job.annotations[RUN_ANNOTATION] = self.run_id

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from k8s_tuning.choices import chosen, fill
+from k8s_tuning.choices import chosen, fill, made_of
 from k8s_tuning.printable import start_of
 from k8s_tuning.stages.health.job_signs import job_signs
 from k8s_tuning.stages.health.last_seen import GONE, LastSeen, ttl_is_over
@@ -117,15 +117,13 @@ class K8sHealthEvaluator:
         elif absent:
             jobs += [self._absent(name, snapshot, known.get(name)) for name in absent]
         overall, idle = _overall(jobs, errors)
-        return K8sHealthSnapshot(
-            namespace=snapshot.namespace,
-            selector=snapshot.selector,
+        return made_of(
+            K8sHealthSnapshot,
+            snapshot,
             jobs_health=jobs,
             errors=errors,
             overall_health=overall,
-            timestamp=snapshot.timestamp,
             jobs_listed=snapshot.jobs_known,
-            cluster=snapshot.cluster,
             idle=idle,
         )
 
@@ -140,13 +138,9 @@ class K8sHealthEvaluator:
         cause = signs[0] if signs else None
         shown = cause is not None and (level is not HealthLevel.OK or cause.excused)
         named = [sign.reason for sign in signs if sign.reason and (sign is cause or sign.reason not in CONSEQUENCES)]
-        return K8sJobHealth(
-            job_name=job.job_name,
-            namespace=job.namespace,
-            phase=job.phase,
-            succeeded=job.succeeded,
-            failed=job.failed,
-            active=job.active,
+        return made_of(
+            K8sJobHealth,
+            job,
             health=level,
             reasons=list(dict.fromkeys(named)),
             labels=dict(job.labels),
@@ -192,18 +186,17 @@ class K8sHealthEvaluator:
         known = [reason for reason in reasons if reason in self.policy.rules]
         levels = [self.policy.judge(reason, None)[0] for reason in known]
         levels += [self.policy.judge("job_failed", None)[0]] if phase == "FAILED" else []
-        return K8sJobHealth(
+        return made_of(
+            K8sJobHealth,
+            last or LastSeen(phase),
             job_name=name,
             namespace=snapshot.namespace,
             phase=phase,
-            succeeded=last.succeeded if last else 0,
-            failed=last.failed if last else 0,
             active=0,
             health=worst(levels),
             reasons=list(reasons),
             labels=dict(last.labels) if last else {},
             cause=cause or None,
-            exit_code=last.exit_code if last else None,
         )
 
 

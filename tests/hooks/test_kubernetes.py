@@ -193,15 +193,18 @@ def test_a_connection_without_a_cluster_means_in_cluster_inside_a_pod(monkeypatc
     """As the provider has it: before $KUBECONFIG. A context is looked for in the files, where contexts are."""
     if extra is not None:
         define(monkeypatch, extra)
-    assert KubernetesAccessHook().access().target().server == "https://another.example"
+    assert KubernetesAccessHook().access().target().cluster.server == "https://another.example"
     for name, text in (("token", "t"), ("ca.crt", ""), ("namespace", "x")):
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(kubeconfig, "SERVICE_ACCOUNT", str(tmp_path))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    assert KubernetesAccessHook().access().target().server == "https://10.96.0.1:443"
-    assert KubernetesAccessHook(context="x").access().target().server == "https://another.example"
-    assert KubernetesAccessHook(kubeconfig=str(another_cluster)).access().target().server == "https://another.example"
+    assert KubernetesAccessHook().access().target().cluster.server == "https://10.96.0.1:443"
+    assert KubernetesAccessHook(context="x").access().target().cluster.server == "https://another.example"
+    assert (
+        KubernetesAccessHook(kubeconfig=str(another_cluster)).access().target().cluster.server
+        == "https://another.example"
+    )
 
 
 FIELDS = st.sampled_from(["", None, "/k", "/other", False, True])

@@ -14,7 +14,8 @@ from k8s_tuning import timestamps
 from k8s_tuning.cli import main
 from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
-from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.storage.jsonl import encode
 
 OLD = "2020-01-01T00:00:00Z"

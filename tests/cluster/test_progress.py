@@ -14,7 +14,7 @@ from tests.cluster.api_double import Answer, ApiDouble, Request, page, refusal
 from k8s_tuning.cluster.connection import ClusterAccess, run
 from k8s_tuning.cluster.progress import follow_jobs
 from k8s_tuning.cluster.reader import ClusterReader
-from k8s_tuning.stages.sessions.store import SeenJob
+from k8s_tuning.stages.sessions.session import SeenJob
 
 START, END = "2025-11-16T10:00:00Z", "2025-11-16T10:01:00Z"
 FAILED = [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "lastTransitionTime": END}]

@@ -11,7 +11,8 @@ from tests.operators.test_stage import CONTEXT
 from k8s_tuning.cluster.writer import ClusterWriter
 from k8s_tuning.errors import Throttled
 from k8s_tuning.operators.apply import ApplyJobsOperator
-from k8s_tuning.stages.sessions.store import SeenJob, SessionStore
+from k8s_tuning.stages.sessions.session import SeenJob
+from k8s_tuning.stages.sessions.store import SessionStore
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from k8s_tuning import plain_values
 from k8s_tuning.operators.health import EvaluateHealthOperator
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
-from k8s_tuning.stages.sessions.store import SeenJob, SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SeenJob, SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 
 APPLIED, NOW = "2025-11-16T10:00:00Z", "2025-11-16T11:00:00Z"
 CONTEXT = {"ti": SimpleNamespace(dag_id="d", run_id="r", task_id="evaluate_health", map_index=-1, try_number=1)}

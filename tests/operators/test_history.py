@@ -14,7 +14,8 @@ from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
 from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot, K8sPodLog, K8sPodStatus
-from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 
 WHERE = ("trading-bots", "app=arbitrage-tuning")
 AT = "2025-11-16T10:10:00Z"

@@ -14,7 +14,8 @@ from k8s_tuning.alerts import Ledger
 from k8s_tuning.operators.stage import INLINE_BYTES, to_xcom
 from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.manifests import write_manifests
-from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.storage.append_log import AppendLog
 from k8s_tuning.storage.private import create, make_folder
 from k8s_tuning.storage.volume import check_volume

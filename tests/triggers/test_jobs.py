@@ -8,7 +8,8 @@ import pytest
 from tests.cluster_contract.calls import MERGE, jobs_path
 from tests.clusters import Cluster, job_manifest
 
-from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.triggers.jobs import JobsEndedTrigger
 
 pytestmark = pytest.mark.slow

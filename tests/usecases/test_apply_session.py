@@ -11,7 +11,8 @@ from k8s_tuning.cluster.apply import K8sApplyExecutor
 from k8s_tuning.errors import InputError
 from k8s_tuning.stages.generate.jobs import generate_jobs
 from k8s_tuning.stages.generate.session import K8sOrchestratorConfig
-from k8s_tuning.stages.sessions.store import SeenJob, SessionStore
+from k8s_tuning.stages.sessions.session import SeenJob
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.usecases.apply_session import AppliedSession, apply_session, check_applied
 
 

@@ -8,7 +8,8 @@ from k8s_tuning.stages.health.evaluate import HealthLevel, K8sHealthEvaluator
 from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
-from k8s_tuning.stages.sessions.store import SeenJob, SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SeenJob, SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.usecases.check_target import judge, record_check
 

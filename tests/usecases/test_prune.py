@@ -12,7 +12,8 @@ from k8s_tuning import timestamps
 from k8s_tuning.stages.history.latest import LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.retention import RetentionPolicy
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
-from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.targets import Retention
 from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.usecases.prune import Pruned, policy_of, prune

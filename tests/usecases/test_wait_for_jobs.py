@@ -9,7 +9,8 @@ from tests.clusters import Cluster
 
 from k8s_tuning.cluster.connection import ClusterAccess
 from k8s_tuning.stages.monitor.wait import WaitProgress
-from k8s_tuning.stages.sessions.store import SeenJob, SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SeenJob, SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.usecases.wait_for_jobs import wait_for_jobs
 
 AT = "2025-11-16T10:00:00Z"

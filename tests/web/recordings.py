@@ -17,7 +17,8 @@ from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.latest import LatestJob, LatestSnapshot, LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 
 NAMESPACE, SELECTOR, SESSION = "trading-bots", "app=차익거래", "demo-1"
 DAG_ID, RUN_ID = "k8s_tuning_pipeline", "manual__2025-11-16T10:00:00+00:00"

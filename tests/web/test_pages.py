@@ -17,7 +17,8 @@ from k8s_tuning.stages.health.evaluate import K8sHealthSnapshot, K8sJobHealth
 from k8s_tuning.stages.health.level import HealthLevel
 from k8s_tuning.stages.history.latest import JobEvent, LatestJob, LatestSnapshot, LatestStore, PodLogTail
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore
-from k8s_tuning.stages.sessions.store import SessionJob, SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import SessionJob, TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 
 
 def record(

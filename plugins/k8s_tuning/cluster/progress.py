@@ -14,7 +14,7 @@ from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
 from k8s_tuning.stages.monitor.job_reading import job_status
 from k8s_tuning.stages.monitor.pod_reading import owner_uids, pod_status
 from k8s_tuning.stages.monitor.snapshot import K8sJobStatus, K8sMonitorSnapshot
-from k8s_tuning.stages.sessions.store import SeenJob, seen_job
+from k8s_tuning.stages.sessions.session import SeenJob, seen_job
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from k8s_tuning.queries import paging
 from k8s_tuning.queries.job_models import SessionJob as SessionJobRow
 from k8s_tuning.queries.job_models import SessionRow
 from k8s_tuning.queries.view_models import RunRef
-from k8s_tuning.stages.sessions.store import SessionJob, TuningSession
+from k8s_tuning.stages.sessions.session import SessionJob, TuningSession
 
 _ENDED = ("SUCCEEDED", "FAILED", "GONE")
 _PHASES = {"SUCCEEDED": "succeeded", "FAILED": "failed", "RUNNING": "running", "PENDING": "pending", "GONE": "gone"}

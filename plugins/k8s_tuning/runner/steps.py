@@ -34,7 +34,8 @@ from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.manifests import manifest_files
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
 from k8s_tuning.stages.pipeline.result import K8sTuningPipelineConfig, K8sTuningPipelineResult
-from k8s_tuning.stages.sessions.store import SessionStore, TuningSession
+from k8s_tuning.stages.sessions.session import TuningSession
+from k8s_tuning.stages.sessions.store import SessionStore
 from k8s_tuning.stages.validate.plan import K8sExecutionPlanner, K8sJobValidator, validation_exit_code
 from k8s_tuning.storage.state_dir import StateDir
 from k8s_tuning.usecases.apply_session import apply_session

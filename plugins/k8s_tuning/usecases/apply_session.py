@@ -14,7 +14,8 @@ from k8s_tuning.errors import InputError, TuningError
 from k8s_tuning.stages.apply.plan import ApplyStatus, K8sApplyJobResult, K8sApplyResult
 from k8s_tuning.stages.job_identity import SESSION_LABEL
 from k8s_tuning.stages.monitor.snapshot import K8sMonitorSnapshot
-from k8s_tuning.stages.sessions.store import SessionStore, TuningSession, sessions_of
+from k8s_tuning.stages.sessions.session import TuningSession, sessions_of
+from k8s_tuning.stages.sessions.store import SessionStore
 
 
 @dataclass(frozen=True)
@@ -83,5 +84,5 @@ def check_applied(
         monitor = K8sJobMonitor(session.namespace, selector, access=executor.access, max_log_lines=0)
         with contextlib.suppress(TuningError):
             found.append(monitor.load_snapshot())
-            sessions.looked(found[-1], selectors.parse(selector).matches)
+            sessions.checked(found[-1], selectors.parse(selector).matches)
     return found

@@ -60,5 +60,5 @@ def record_check(
     is_newest = LatestStore(state.latest).keep(latest_snapshot(health, snapshot, events, run_id, target))
     if snapshot is not None:
         selects = selectors.parse(snapshot.selector).matches
-        SessionStore(state.sessions).looked(snapshot, selects, run_id, health)
+        SessionStore(state.sessions).checked(snapshot, selects, run_id, health)
     return record, is_newest

@@ -15,7 +15,8 @@ from k8s_tuning.cluster.reader import ClusterReader
 from k8s_tuning.errors import StoreError
 from k8s_tuning.stages.health.evaluate import K8sHealthEvaluator
 from k8s_tuning.stages.monitor.wait import WaitProgress
-from k8s_tuning.stages.sessions.store import SeenJob, SessionStore
+from k8s_tuning.stages.sessions.session import SeenJob
+from k8s_tuning.stages.sessions.store import SessionStore
 
 log = logging.getLogger(__name__)
 

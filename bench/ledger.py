@@ -59,7 +59,7 @@ def _line(incident: int, step: int) -> dict[str, Any]:
         "receiver": "on-call",
         "channel": "slack",
         "decision": decision,
-        "why": "told 35 minutes ago; the next time is in 85 minutes, or when it changes",
+        "why": "notified 35 minutes ago; the next time is in 85 minutes, or when it changes",
         "status": "resolved" if ends else "firing",
         "severity": "CRITICAL",
         "outcome": outcome,

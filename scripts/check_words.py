@@ -42,11 +42,7 @@ BANNED = {
 # What stands in files on disk, in the public interface, or in others' languages, and stays.
 ALLOWED = re.compile(
     r"""K8sTuningNoticesOwed | (?:k8s_tuning_)?notices_owed\w* | looks/ | (["'`])(?:owed|look|looks)\1
-    | ill_jobs | told_severity | wire\ type
-    # What ledgers, logs and errors have said since the first version, and people search for.
-    | has\ not\ heard\ of\ this\ incident\ yet | (?:last|never)\ told | told\ (?:this\ channel|35\ minutes\ ago)
-    | not\ seen\ ill\ for | \ ill\ Jobs,\  | owed\ since | owed,\ and\ sent | it\ is\ owed,\ and\ goes
-    | A\ newer\ look\ at\ this\ target | one\ look\ keeps""",
+    | ill_jobs | told_severity | wire\ type""",
     re.VERBOSE,
 )
 WORD = re.compile(

@@ -113,7 +113,7 @@ def test_what_failed_fails_its_task_and_a_retry_of_the_task_sends_it(tmp_path, h
     hook.script(status(404))
     run = Run(tmp_path, "run-1", **WEBHOOK)
     (planned,) = run.plan(run.record())
-    with pytest.raises(AirflowException, match="owed, and sent with the next run") as failed:
+    with pytest.raises(AirflowException, match="pending, and sent with the next run") as failed:
         run.send(planned)
     assert "s3cr3t" not in str(failed.value)
     assert run.send(planned)["outcome"] == "sent"

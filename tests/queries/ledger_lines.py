@@ -29,7 +29,7 @@ def line(minute: float, **more: Any) -> LedgerLine:
         "receiver": "team",
         "channel": "slack",
         "decision": "first",
-        "why": "this channel has not heard of this incident yet",
+        "why": "this channel was not notified of this incident yet",
         "status": Status.FIRING,
         "severity": IncidentSeverity.WARN,
         "outcome": "owed",

@@ -75,7 +75,7 @@ def _firing(planning: Planning, update: IncidentUpdate) -> Iterator[Decision]:
 def _holding(planning: Planning, update: IncidentUpdate, known: IncidentState) -> Iterator[Decision]:
     """OK, but not for the hold time yet: only what is pending goes out."""
     hold = duration(planning.config.hold_seconds)
-    holding = f"OK and not seen ill for {duration(update.quiet_seconds)}; over after {hold}"
+    holding = f"OK and not seen failing for {duration(update.quiet_seconds)}; over after {hold}"
     for state in known.channels.values() or [ChannelState("", "")]:
         channel, why = planning.channel(state), (Reason.HOLDING, holding)
         if channel and state.pending is not None and not state.closed:

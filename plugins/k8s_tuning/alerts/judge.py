@@ -51,7 +51,7 @@ class Planning:
         known, severity, hold = update.known, update.incident.severity, self.config.hold_seconds
         pending, notified = state.pending, state.notified_severity
         if nothing_new and state.notified_at is not None and state.notified_run == self.run_id and pending is None:
-            return Reason.ALREADY_SENT_THIS_RUN, f"run {self.run_id} told this channel at {state.notified_at}"
+            return Reason.ALREADY_SENT_THIS_RUN, f"run {self.run_id} notified this channel at {state.notified_at}"
         muted = self._muted(route)
         if pending is not None:
             return self._undelivered(state, pending, muted)
@@ -60,7 +60,7 @@ class Planning:
         if muted:
             return Reason.MUTED, f"within the mute window {muted!r}"
         if state.notified_at is None or notified is None:
-            return Reason.FIRST, "this channel has not heard of this incident yet"
+            return Reason.FIRST, "this channel was not notified of this incident yet"
         if severity.rank > notified.rank:
             return Reason.SEVERITY_CHANGED, f"raised from {notified} to {severity}"
         quiet = self._passed(state.notified_at)
@@ -73,13 +73,13 @@ class Planning:
             return Reason.CHANGED, f"new cause: {', '.join(causes)}"
         failing, before = update.failing_jobs, state.notified_failing
         if quiet >= hold and before and failing >= 2 * before:
-            return Reason.CHANGED, f"{failing} ill Jobs, {before} when last told"
+            return Reason.CHANGED, f"{failing} failing Jobs, {before} when last notified"
         if known and known.acknowledged:
             return Reason.ACKNOWLEDGED, f"somebody took it at {known.acknowledged}; it is not repeated"
         every = duration(route.repeat_seconds)
         if quiet >= route.repeat_seconds:
-            return Reason.REPEAT_DUE, f"last told at {state.notified_at}, repeated every {every}"
-        return Reason.STILL_FIRING, f"last told at {state.notified_at}; repeated every {every}"
+            return Reason.REPEAT_DUE, f"last notified at {state.notified_at}, repeated every {every}"
+        return Reason.STILL_FIRING, f"last notified at {state.notified_at}; repeated every {every}"
 
     def unseen(self, update: IncidentUpdate, state: ChannelState, pending: LedgerLine, *, observed: bool = True) -> Why:
         """Of a pending firing of an incident that does not fire here now. `observed`: whether this run has its target.
@@ -100,7 +100,7 @@ class Planning:
         if state.notified_at is None and pending is not None:
             return Status.FIRING, self.unseen(update, state, pending, observed=observed)
         if state.notified_at is None:
-            why: Why = Reason.OVER, f"{update.why or 'over'} since {over_at}, and never told to this channel"
+            why: Why = Reason.OVER, f"{update.why or 'over'} since {over_at}, and this channel was never notified"
         elif channel is None:
             why = self._absent(over_at)
         elif not channel.send_resolved:
@@ -118,7 +118,7 @@ class Planning:
         if run := self._in_flight(state, pending, observed):
             return Reason.IN_FLIGHT, run
         if muted:
-            return Reason.MUTED, f"owed since {pending.at}, but within the mute window {muted!r}"
+            return Reason.MUTED, f"pending since {pending.at}, but within the mute window {muted!r}"
         if pending.run_id == self.run_id:
             return Reason(pending.decision), pending.why  # the same run plans again: the same notice
         # What could not be delivered is the first try's, however many have failed since.
@@ -132,7 +132,7 @@ class Planning:
         Runs with other configurations may share the ledger: it is theirs to notify, until it is clear that none does.
         """
         if timestamps.seconds_between(since, self.now) < GIVE_UP_SECONDS:
-            return Reason.ELSEWHERE, "this run's configuration has no such channel; a run that has it tells it"
+            return Reason.ELSEWHERE, "this run's configuration has no such channel; a run that has it notifies it"
         return Reason.RECEIVER_GONE, f"no run's configuration has had this channel since {since}"
 
     def _in_flight(self, state: ChannelState, pending: LedgerLine, observed: bool) -> str:

@@ -136,7 +136,7 @@ class SendAlertOperator(StageOperator):
         self.report(outcome.shown or f"{notice.receiver}/{notice.channel}: {outcome.outcome}: {outcome.answer}")
         if not outcome.ok:
             fault = AirflowException if outcome.retryable else AirflowFailException
-            raise fault(f"{notice.receiver}/{notice.channel}: {outcome.answer}; owed, and sent with the next run")
+            raise fault(f"{notice.receiver}/{notice.channel}: {outcome.answer}; pending, and sent with the next run")
         return {"outcome": outcome.outcome.value, "incidents": [item.incident_id for item in notice.items]}
 
 

@@ -62,7 +62,7 @@ class RecordHistoryOperator(StageOperator):
         )
         self.report(generate_record_text(record, str(state.history)))
         if not is_newest:
-            self.report("A newer look at this target is kept already.")
+            self.report("A newer snapshot of this target is kept already.")
         store = K8sHealthHistoryStore(state.history)
         found = store.find(record.namespace, record.selector, target=record.target, cluster=record.cluster)
         self.report(generate_history_text(store.load_recent(int(self.history_limit), of=found)))

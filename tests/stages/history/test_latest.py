@@ -132,14 +132,14 @@ class TestMakeLook:
         logs = [log(f"{one.job_name}-00000", "1", "2") for one in jobs]
         look = look_at(jobs, logs)
         assert [len(one.logs) for one in look.jobs] == [0, 1, 1]
-        assert look.errors == ["log lines of 1 Job(s) are left out: one look keeps 5"]
+        assert look.errors == ["log lines of 1 Job(s) are left out: one snapshot keeps 5"]
 
     def test_of_too_many_events_the_newest_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(looks, "MOST_EVENTS", 2)
         events = [event("Job", "a", reason) for reason in ("first", "second", "third")]
         look = look_at([job("a")], events=[*events, event("Job", "other")])
         assert [one.reason for one in look.jobs[0].events] == ["second", "third"]
-        assert look.errors == ["1 older event(s) are left out: one look keeps 2"]
+        assert look.errors == ["1 older event(s) are left out: one snapshot keeps 2"]
 
 
 class TestLookStore:

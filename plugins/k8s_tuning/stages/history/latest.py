@@ -186,7 +186,7 @@ def _put_logs(jobs: list[LatestJob], logs: dict[str, list[K8sPodLog]]) -> list[s
             continue
         room -= size
         job.logs = tails
-    return [f"log lines of {without} Job(s) are left out: one look keeps {MOST_LOG_LINES:,}"] if without else []
+    return [f"log lines of {without} Job(s) are left out: one snapshot keeps {MOST_LOG_LINES:,}"] if without else []
 
 
 def _tail(log: K8sPodLog) -> PodLogTail:
@@ -208,7 +208,7 @@ def _put_events(jobs: list[LatestJob], owners: dict[str, str], events: list[K8sE
         kind, name = event.involved_kind, event.involved_name
         job.events.append(made_of(JobEvent, event, message=message, kind=kind, name=name))
     over = len(belonging) - MOST_EVENTS
-    return [f"{over} older event(s) are left out: one look keeps {MOST_EVENTS:,}"] if over > 0 else []
+    return [f"{over} older event(s) are left out: one snapshot keeps {MOST_EVENTS:,}"] if over > 0 else []
 
 
 def _job_of(event: K8sEvent, owners: dict[str, str]) -> str:

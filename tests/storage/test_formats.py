@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from k8s_tuning.stages.history.latest import LatestStore
 from k8s_tuning.stages.history.store import K8sHealthHistoryStore, RetentionPolicy
 from k8s_tuning.stages.pipeline.runs import K8sPipelineRunRecord, K8sPipelineRunStore
 from k8s_tuning.stages.sessions.store import SessionStore
+from k8s_tuning.storage import jsonl, tail
+from k8s_tuning.storage.lines import LineFile
 
 # What a dry run and a real run of the demo's pipeline left, as the version before lines had a format wrote it.
 LAST_VERSION = Path(__file__).parents[1] / "golden" / "last-version"
@@ -115,3 +119,23 @@ def test_a_file_of_newer_lines_alone_can_be_appended_to(tmp_path: Path) -> None:
     store = K8sHealthHistoryStore(path)
     store.append(K8sHealthSnapshot(*WHERE, [], [], HealthLevel.WARN, "2026-11-25T14:00:00Z"))
     assert [record.overall_health for record in store.load_recent()] == ["WARN"]
+
+
+def test_after_an_upgrade_what_was_skipped_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint of the older version holds the file without the newer lines."""
+    monkeypatch.setattr(tail, "_WORTH_SAVING_BYTES", 1)
+    store = K8sHealthHistoryStore(folder / "health.jsonl")
+    assert store.summarize()["total_records"] == 2
+    saved = Path(f"{store.path}.state").read_bytes()
+    monkeypatch.setattr(jsonl, "FORMAT", 2)
+    read: list[int] = []
+    blocks = LineFile.blocks
+
+    def watched(self: LineFile, start: int = 0, *args: Any) -> Iterator[tuple[int, bytes]]:
+        read.append(start)
+        return blocks(self, start, *args)
+
+    monkeypatch.setattr(LineFile, "blocks", watched)
+    assert K8sHealthHistoryStore(store.path).summarize()["total_records"] == 2
+    assert read == [0], "the file was not read from its start"
+    assert Path(f"{store.path}.state").read_bytes() != saved

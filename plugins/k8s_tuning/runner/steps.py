@@ -263,8 +263,8 @@ class Steps:
         for notice, outcome in zip(notices, outcomes, strict=True):
             if not outcome.ok:
                 raise DeliveryError(
-                    f"{notice.title} was not delivered to {notice.channel}: {outcome.answer}; it is pending, and goes out "
-                    "with the next run",
+                    f"{notice.title} was not delivered to {notice.channel}: {outcome.answer}; it is pending, and goes "
+                    "out with the next run",
                     retryable=outcome.retryable,
                 )
         return "; ".join(said)

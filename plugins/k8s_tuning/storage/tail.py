@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from k8s_tuning.errors import StoreError
-from k8s_tuning.storage import private
+from k8s_tuning.storage import jsonl, private
 from k8s_tuning.storage.jsonl import BrokenLines
 from k8s_tuning.storage.lines import LineFile
 
@@ -50,6 +50,7 @@ def by_line(read: Callable[[bytes], Record | None], add: Callable[[State, Record
 
 class _Saved(msgspec.Struct):
     version: int
+    format: int  # of the newest lines that were read: what knows a newer one has not skipped what this did
     inode: int
     offset: int
     mark: bytes
@@ -155,7 +156,7 @@ class TailReader(Generic[State]):
         try:
             saved = msgspec.msgpack.decode(self._cache.read_bytes(), type=_Saved)
             # Not the device: it has another number on each host.
-            if (saved.version, saved.inode) != (self._version, self._file[1]):
+            if (saved.version, saved.format, saved.inode) != (self._version, jsonl.FORMAT, self._file[1]):
                 return
             if not saved.offset or _read_mark(self._lines, saved.offset) != saved.mark:
                 return
@@ -179,7 +180,7 @@ class TailReader(Generic[State]):
     def _write(self, inode: int, offset: int, mark: bytes, state: State) -> bool:
         if self._version is None:
             return False
-        saved = _Saved(self._version, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
+        saved = _Saved(self._version, jsonl.FORMAT, inode, offset, mark, msgspec.Raw(msgspec.msgpack.encode(state)))
         try:
             private.replace(self._cache, msgspec.msgpack.encode(saved), durable=False)
             return True

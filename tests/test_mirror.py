@@ -49,7 +49,6 @@ TESTED_BY = {
     "runner/steps.py": "test_runner.py",
     "storage/jsonl.py": "storage/test_append_log.py",
     "storage/lines.py": "storage/test_append_log.py",
-    "usecases/plan_alerts.py": "operators/test_monitor.py",
     "web/api.py": "web/test_app.py",
     "yamlnodes.py": "test_yamlfile.py",
 }

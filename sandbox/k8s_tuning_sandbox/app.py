@@ -95,7 +95,6 @@ class SandboxApp:
 
     async def _read(self, target: Target, query: Query, accept: str) -> Response:
         if target.verb == "watch":
-            selection(target, query)  # refused before the stream starts, as a server does
             return StreamingResponse(self._reading.watch(target, query, accept), headers=head(JSON))
         if target.verb == "list":
             return answer(self._reading.list(target, query, accept))

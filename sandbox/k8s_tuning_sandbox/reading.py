@@ -69,11 +69,19 @@ class Reading:
                 return orjson.dumps({"kind": "PodMetrics", "apiVersion": POD_METRICS.api_version, **found})
         raise not_found(POD_METRICS, target.name)
 
-    async def watch(self, target: Target, query: Query, accept: str) -> AsyncIterator[bytes]:
-        """Changes as lines of JSON, until timeoutSeconds are over; a version that is too old is an ERROR line."""
-        selected = selection(target, query)
-        since, tables = self._version(query.get("resourceVersion", "")), as_table(accept)
+    def watch(self, target: Target, query: Query, accept: str) -> AsyncIterator[bytes]:
+        """Changes as lines of JSON, until timeoutSeconds are over; a version that is too old is an ERROR line.
+
+        What the query says wrongly is refused before the stream starts, as a server does.
+        """
+        selected, since = selection(target, query), self._version(query.get("resourceVersion", ""))
         seconds = number(query, "timeoutSeconds") or _LONGEST_WATCH
+        bookmarks = is_true(query.get("allowWatchBookmarks", ""))
+        return self._changes(target, selected, since, seconds, tables=as_table(accept), bookmarks=bookmarks)
+
+    async def _changes(
+        self, target: Target, selected: Selection, since: int, seconds: int, *, tables: bool, bookmarks: bool
+    ) -> AsyncIterator[bytes]:
         queue: asyncio.Queue[Change] = asyncio.Queue()
 
         def keep(change: Change) -> None:
@@ -95,7 +103,7 @@ class Reading:
                     change = await asyncio.wait_for(queue.get(), left)
                     if (line := self._line(change, selected, tables=tables)) is not None:
                         yield line
-            if is_true(query.get("allowWatchBookmarks", "")) and not tables:
+            if bookmarks and not tables:
                 yield self._bookmark(target.resource)
         except Refusal as refusal:
             yield orjson.dumps({"type": "ERROR", "object": refusal.body()}) + b"\n"

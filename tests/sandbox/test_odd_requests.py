@@ -110,3 +110,9 @@ def test_an_odd_patch_is_taken_or_refused(http: httpx.Client, kind: str, patch: 
 def test_an_odd_delete_is_answered(http: httpx.Client, options: Any) -> None:
     answer = http.request("DELETE", f"{JOBS}/nothing", json=options)
     assert answer.status_code in (400, 404, 422)
+
+
+@pytest.mark.parametrize("query", ["resourceVersion=abc", "timeoutSeconds=soon", "labelSelector=a%3D%3D%3D"])
+def test_a_watch_that_asks_wrongly_is_refused_before_its_stream_starts(http: httpx.Client, query: str) -> None:
+    answer = http.get(f"{JOBS}?watch=1&{query}")
+    assert (answer.status_code, answer.json()["kind"]) == (400, "Status")

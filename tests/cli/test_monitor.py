@@ -90,7 +90,14 @@ def test_an_interval_gives_a_json_object_a_line(
 
 
 @pytest.mark.parametrize(
-    "argv", [("--interval", "0"), ("--interval", "soon"), ("--interval", "inf"), ("--max-log-lines", "-1")]
+    "argv",
+    [
+        ("--interval", "0"),
+        ("--interval", "soon"),
+        ("--interval", "inf"),
+        ("--max-log-lines", "-1"),
+        ("--max-log-lines", "1000000000"),
+    ],
 )
 def test_a_flag_that_makes_no_sense_is_refused(argv: tuple[str, str], capsys: Any) -> None:
     with pytest.raises(SystemExit):

@@ -46,7 +46,7 @@ def add_log_lines(parser: argparse.ArgumentParser, default: int) -> None:
     """--max-log-lines: how much of each container's log."""
     parser.add_argument(
         "--max-log-lines",
-        type=whole(0, "a whole number of lines (0 or more)"),
+        type=whole(0, "a whole number of lines (0 or more)", 999_999_999),
         default=default,
         metavar="N",
         help="last lines of each container's log, 0 for none (default: %(default)s)",

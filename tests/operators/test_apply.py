@@ -9,7 +9,7 @@ from tests.clusters import job_manifest
 from tests.operators.test_stage import CONTEXT
 
 from k8s_tuning.cluster.writer import ClusterWriter
-from k8s_tuning.errors import Throttled
+from k8s_tuning.errors import StoreError, Throttled
 from k8s_tuning.operators.apply import ApplyJobsOperator
 from k8s_tuning.stages.sessions.session import SeenJob
 from k8s_tuning.stages.sessions.store import SessionStore
@@ -124,6 +124,18 @@ def test_a_later_try_that_cannot_even_begin_leaves_word_of_what_earlier_ones_app
     with pytest.raises(AirflowFailException, match="not on the allow-list"):
         run_apply(cluster, jobs, pushed=pushed, policy_file=str(tmp_path / "apply.yaml"))
     assert sorted(pushed["return_value"]["job_names"]) == [cluster.job("a"), cluster.job("b")]
+
+
+def test_what_was_created_is_in_the_log_also_where_the_folder_cannot_keep_it(cluster, jobs, monkeypatch):
+    def full(self, session):
+        raise StoreError("sessions: No space left on device")
+
+    said = []
+    monkeypatch.setattr(SessionStore, "applied", full)
+    monkeypatch.setattr(ApplyJobsOperator, "report", lambda self, text: said.append(text))
+    with pytest.raises(AirflowException, match="No space left"):
+        run_apply(cluster, jobs)
+    assert cluster.job("a") in said[0]
 
 
 def run_apply(cluster, jobs, pushed=None, **more):

@@ -53,14 +53,20 @@ class ApplyJobsOperator(ClusterStageOperator):
             policy = load_policy(self.policy_file) if self.policy_file else ApplyPolicy()
             executor = K8sApplyExecutor(dry_run, access=self.target().access(), policy=policy)
             again = is_true(self.apply_again, "apply_again")
-            applied = apply_session(executor, self.jobs_dir, sessions, run_id, again=again)
+            applied = apply_session(
+                executor,
+                self.jobs_dir,
+                sessions,
+                run_id,
+                again=again,
+                report=lambda result: self.report(generate_apply_report_text(result)),
+            )
         except TuningError:
             if not dry_run and (earlier := sessions.created_by(run_id)):
                 done = {"job_names": earlier, "applied_jobs": len(earlier), "dry_run": False}
                 context["ti"].xcom_push(key="return_value", value=done)
             raise
         result = applied.result
-        self.report(generate_apply_report_text(result))
         for session in applied.sessions:
             self.health_page = session_address(session.namespace, session.session_id)
         counts = ("total_jobs", "successful_jobs", "skipped_jobs", "unchanged_jobs", "dry_run", "server")

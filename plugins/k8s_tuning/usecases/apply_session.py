@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,18 +42,21 @@ def apply_session(
     *,
     again: bool = False,
     now: str | None = None,
+    report: Callable[[K8sApplyResult], object] = lambda _: None,
 ) -> AppliedSession:
     """Apply the manifests of a directory, or ask about them; the executor says which.
 
     A Job that `sessions` knows to have run, and that the cluster has not any more, is left out unless `again`.
-    `sessions` None: nothing is known, and nothing is kept. A Job that cannot be applied raises no error: `failed` has
-    it. InputError where the directory holds no manifest; the executor's errors else.
+    `sessions` None: nothing is known, and nothing is kept. `report` is called before anything is kept, so that
+    what was done is said also where the folder fails. A Job that cannot be applied raises no error: `failed` has it.
+    InputError where the directory holds no manifest; the executor's errors else.
     """
     plan = executor.build_plan(jobs_dir)
     if not plan.jobs and not plan.invalid:
         raise InputError(f"{jobs_dir}: no .yaml file in it; run `k8s-tuning generate` first")
     ran = sessions.ran(executor.planned(plan)) if sessions is not None and not again else {}
     result = executor.execute_plan(plan, ran)
+    report(result)
     created = {(job.namespace, job.job_name) for job in result.job_results if job.status is ApplyStatus.SUCCESS}
     found = sessions_of(executor.applied(plan, result), run_id, now or timestamps.now(), created)
     if sessions is not None:

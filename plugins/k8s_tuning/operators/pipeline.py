@@ -118,7 +118,9 @@ class ReportPipelineOperator(StageOperator):
         return f"; not applied: {', '.join(names[:_NAMED])}{more}" if names else ""
 
     def _result(self, tasks: dict[str, dict[str, Any]]) -> K8sTuningPipelineResult:
-        sent = [one for one in self.sent or () if one and one["outcome"] in ("sent", "already_sent")]
+        from k8s_tuning.alerts.reason import Result
+
+        sent = [one for one in self.sent or () if one and one["outcome"] in (Result.SENT, Result.ALREADY_SENT)]
         applied = self.applied or {}
         session_id = (self.generated or {}).get("session_id")
         apply_enabled = is_true(self.apply_enabled, "apply_enabled")

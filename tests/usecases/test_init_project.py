@@ -38,8 +38,14 @@ def test_a_file_of_the_owners_is_seen_to_differ(tmp_path: Path) -> None:
 
 def test_a_directory_in_a_files_place_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "include/configs/apply.yaml").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"apply\.yaml: Is a directory"):
+    with pytest.raises(InputError, match=r"apply\.yaml: Is a directory; .*move what is in its place"):
         compare_project(tmp_path)
+
+
+def test_a_directory_that_cannot_be_read_is_an_error_that_asks_for_another(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"k8s_alert_smoke_test\.py: Not a directory; give a directory that you may"):
+        compare_project(tmp_path / "file" / "below")
 
 
 def test_a_write_that_fails_leaves_no_part_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

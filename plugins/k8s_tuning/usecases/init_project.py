@@ -64,6 +64,8 @@ def _state(path: Path, source: Path) -> FileState:
         found = path.read_bytes()
     except FileNotFoundError:
         return FileState.ABSENT
-    except OSError as error:
+    except IsADirectoryError as error:
         raise InputError(f"{path}: {error.strerror}; a file belongs there: move what is in its place") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a directory that you may read and write to") from error
     return FileState.SAME if found == source.read_bytes() else FileState.DIFFERS
